@@ -21,40 +21,40 @@ static const char *tap_skip;
 
 #define TEST(name) static void name(void)
 
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			printf("# %s:%d: false: %s\n", __FILE__, __LINE__,     \
-			       #cond);                                         \
-			tap_case_bad = true;                                   \
-		}                                                              \
+#define CHECK(cond)                                                        \
+	do {                                                               \
+		if (!(cond)) {                                             \
+			printf("# %s:%d: false: %s\n", __FILE__, __LINE__, \
+			       #cond);                                     \
+			tap_case_bad = true;                               \
+		}                                                          \
 	} while (0)
 
-#define CHECK_INT(a, b)                                                        \
-	do {                                                                   \
-		intmax_t tap_a_ = (intmax_t)(a), tap_b_ = (intmax_t)(b);       \
-		if (tap_a_ != tap_b_) {                                        \
-			printf("# %s:%d: %s is %" PRIdMAX ", not %" PRIdMAX    \
-			       " (%s)\n",                                      \
-			       __FILE__, __LINE__, #a, tap_a_, tap_b_, #b);    \
-			tap_case_bad = true;                                   \
-		}                                                              \
+#define CHECK_INT(a, b)                                                     \
+	do {                                                                \
+		intmax_t tap_a_ = (intmax_t)(a), tap_b_ = (intmax_t)(b);    \
+		if (tap_a_ != tap_b_) {                                     \
+			printf("# %s:%d: %s is %" PRIdMAX ", not %" PRIdMAX \
+			       " (%s)\n",                                   \
+			       __FILE__, __LINE__, #a, tap_a_, tap_b_, #b); \
+			tap_case_bad = true;                                \
+		}                                                           \
 	} while (0)
 
-#define CHECK_STR(a, b)                                                        \
-	do {                                                                   \
-		const char *tap_s_ = (a), *tap_t_ = (b);                       \
-		if (strcmp(tap_s_, tap_t_) != 0) {                             \
-			printf("# %s:%d: %s is \"%s\", not \"%s\"\n",          \
-			       __FILE__, __LINE__, #a, tap_s_, tap_t_);        \
-			tap_case_bad = true;                                   \
-		}                                                              \
+#define CHECK_STR(a, b)                                                 \
+	do {                                                            \
+		const char *tap_s_ = (a), *tap_t_ = (b);                \
+		if (strcmp(tap_s_, tap_t_) != 0) {                      \
+			printf("# %s:%d: %s is \"%s\", not \"%s\"\n",   \
+			       __FILE__, __LINE__, #a, tap_s_, tap_t_); \
+			tap_case_bad = true;                            \
+		}                                                       \
 	} while (0)
 
-#define SKIP(reason)                                                           \
-	do {                                                                   \
-		tap_skip = (reason);                                           \
-		return;                                                        \
+#define SKIP(reason)                 \
+	do {                         \
+		tap_skip = (reason); \
+		return;              \
 	} while (0)
 
 #define RUN(name) tap_run(name, #name)

@@ -1,0 +1,31 @@
+#pragma once
+/*
+ * struct arena: the memory of one request; freed as a whole. The first chunk
+ * is small (an idle stream must stay cheap), later ones are larger. Chunks
+ * come from and go back to a free list per process, so that a request in
+ * the steady state calls no malloc. Poisoned under ASan when free.
+ */
+#include <stddef.h>
+
+#include "base/attrs.h"
+#include "base/str.h"
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *last;
+	char *at;
+	char *end;
+};
+
+void arena_init(struct arena *a);
+/* 16-byte aligned, not zeroed; NULL when out of memory. */
+NODISCARD void *arena_alloc(struct arena *a, size_t n);
+NODISCARD void *arena_zalloc(struct arena *a, size_t n);
+/* A copy that lives as long as the arena, NUL-terminated beyond its end;
+ * {NULL, 0} when out of memory. */
+NODISCARD struct str arena_dup(struct arena *a, struct str s);
+NODISCARD struct str arena_printf(struct arena *a, const char *fmt, ...)
+	PRINTF(2, 3);
+/* Gives everything back. May be called twice. */
+void arena_free(struct arena *a);

@@ -1,0 +1,28 @@
+#pragma once
+/*
+ * I/O memory of one process: blocks borrowed only while bytes are pending,
+ * and larger bodies, all under one cap (decisions: the body of a request is
+ * held whole until its answer begins; beyond the cap the answer is 503).
+ * One pool a worker; not shared, not thread-safe.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+
+#define POOL_BLOCK (16 * 1024)
+
+struct pool;
+
+/* `cap` bytes at most at any time. NULL when out of memory. */
+struct pool *pool_new(uint64_t cap);
+void pool_destroy(struct pool *p);
+/* A block of POOL_BLOCK bytes; NULL when the cap or the memory is reached. */
+NODISCARD void *pool_block(struct pool *p);
+void pool_give(struct pool *p, void *block);
+/* Any size, counted against the cap; small sizes are served by blocks. */
+NODISCARD void *pool_alloc(struct pool *p, size_t n);
+/* `n` as given to pool_alloc or pool_realloc. */
+void pool_free(struct pool *p, void *mem, size_t n);
+NODISCARD void *pool_realloc(struct pool *p, void *mem, size_t old, size_t n);
+uint64_t pool_used(const struct pool *p);
