@@ -1,0 +1,176 @@
+#pragma once
+/*
+ * struct conf: the whole configuration, immutable once loaded. Made from
+ * keys.def: a field is named after its key (durations key_ms, ratios
+ * key_ppm, lists n_key and key); what a row does not say stands here. All
+ * texts are NUL-terminated behind their end. Everything lives in one arena
+ * that conf_free() gives back (load.h).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attrs.h"
+#include "base/money.h"
+#include "base/str.h"
+#include "conf/secret.h"
+
+struct arena;
+
+enum conf_durability { DURABILITY_RELAXED, DURABILITY_COMMIT };
+/* Values equal enum log_level. */
+enum conf_log_level {
+	CONF_LOG_ERROR,
+	CONF_LOG_WARN,
+	CONF_LOG_INFO,
+	CONF_LOG_DEBUG
+};
+enum conf_strategy { STRATEGY_BALANCED, STRATEGY_WEIGHTED, STRATEGY_FAILOVER };
+
+/* Where something was written, for errors. */
+struct conf_where {
+	const char *file;
+	uint32_t line;
+};
+
+/* A listening address; numeric, so that nothing is looked up. */
+struct conf_address {
+	struct str text;      /* as written; empty = not set */
+	struct str unix_path; /* absolute; empty for TCP */
+	uint16_t port;
+	socklen_t sa_len;
+	struct sockaddr_storage sa;
+};
+
+/* base_url, taken apart. Never resolved here. */
+struct conf_url {
+	struct str text; /* as written; empty = not set */
+	struct str host; /* lower case, IPv6 without brackets */
+	struct str path; /* "" or "/prefix", without a slash at its end */
+	uint16_t port;
+	bool tls;
+};
+
+#define CONF_COUNT(key, def)   uint32_t key;
+#define CONF_MSEC(key, def)    uint32_t key##_ms;
+#define CONF_SIZE(key, def)    uint64_t key;
+#define CONF_RATIO(key, def)   uint32_t key##_ppm;
+#define CONF_PRICE(key, def)   struct price key;
+#define CONF_MONEY(key, def)   struct money key;
+#define CONF_BOOL(key, def)    bool key;
+#define CONF_TEXT(key, def)    struct str key;
+#define CONF_FILE(key, def)    struct str key;
+#define CONF_DIR(key, def)     struct str key;
+#define CONF_LOG(key, def)     struct str key;
+#define CONF_CHOICE(key, def)  enum conf_##key key;
+#define CONF_ADDRESS(key, def) struct conf_address key;
+#define CONF_URL(key, def)     struct conf_url key;
+#define CONF_SECRET(key, def)  struct secret key;
+#define CONF_TEXTS(key, def) \
+	uint32_t n_##key;    \
+	const struct str *key;
+#define CONF_SECRETS(key, def) \
+	uint32_t n_##key;      \
+	const struct secret *key;
+#define CONF_INDEXES(key, def) \
+	uint32_t n_##key;      \
+	const uint32_t *key;
+#define CONF_GROUP(key, def) struct conf_##def key;
+#define CONF_LIST(key, def) \
+	uint32_t n_##key;   \
+	struct conf_##def *key;
+#define CONF_FIELD(type, key, def, ...) CONF_##type(key, def)
+
+struct conf_listen {
+#define KEY_LISTEN CONF_FIELD
+#include "conf/keys.def"
+	struct str certificate_pem; /* the file's text; set = TLS */
+	struct conf_where where;
+};
+
+struct conf_admin {
+#define KEY_ADMIN CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_ledger {
+#define KEY_LEDGER CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_limits {
+#define KEY_LIMITS CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_stream {
+#define KEY_STREAM CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_cors {
+#define KEY_CORS CONF_FIELD
+#include "conf/keys.def"
+};
+
+/* Prices of absent classes are filled in. */
+struct conf_model {
+#define KEY_MODEL CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+struct conf_group_model {
+#define KEY_GROUP_MODEL CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+struct conf_group {
+#define KEY_GROUP CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+struct conf_channel_model {
+#define KEY_CHANNEL_MODEL CONF_FIELD
+#include "conf/keys.def"
+	uint32_t model; /* index into conf.models */
+	struct conf_where where;
+};
+
+/* `groups` are indexes into conf.groups. */
+struct conf_channel {
+#define KEY_CHANNEL CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+struct conf_routing {
+#define KEY_ROUTING CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_probe {
+#define KEY_PROBE CONF_FIELD
+#include "conf/keys.def"
+};
+
+/* Field order follows keys.def: workers, state_dir, ... */
+struct conf {
+#define KEY_TOP CONF_FIELD
+#include "conf/keys.def"
+	struct str path;   /* the file it came from */
+	struct str prefix; /* -p, made absolute; empty = none */
+	uint32_t n_warnings;
+	const struct str *warnings; /* "file:line: key: text", to be logged */
+	struct arena *arena;	    /* the memory of all this */
+	struct secret_vault *vault;
+};
+
+/* The model named so, or NULL; the index is m - conf->models. */
+const struct conf_model *conf_model_find(const struct conf *c, struct str name);
+/* The group named so, or NULL. */
+const struct conf_group *conf_group_find(const struct conf *c, struct str name);
+/* What group `g` multiplies the list price of `model` with, in ppm. */
+uint32_t conf_multiplier(const struct conf_group *g, struct str model);
