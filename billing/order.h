@@ -1,0 +1,85 @@
+#pragma once
+/*
+ * Orders: what the admin process asks of the ledger writer, over a
+ * SOCK_SEQPACKET pair made before the fork: one struct order a packet, one
+ * struct order_answer back, matched by `id`. Answered after the commit. An
+ * order that stays unanswered is sent again to a new writer: `idem` makes a
+ * repetition harmless (same answer, nothing done twice).
+ */
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "base/hash.h"
+#include "base/money.h"
+#include "shm/accounts.h"
+#include "shm/keys.h"
+
+enum order_kind {
+	ORDER_ACCOUNT_CREATE, /* name, group, parent_name, amount = first
+				 top-up, credit = credit limit, flags */
+	ORDER_ACCOUNT_FREEZE, /* name */
+	ORDER_ACCOUNT_UNFREEZE,
+	ORDER_TOPUP,	  /* name, amount > 0, idem, note */
+	ORDER_REFUND,	  /* name, amount > 0 (money goes out), idem, ref */
+	ORDER_KEY_CREATE, /* name = account, key: everything but account */
+	ORDER_KEY_REVOKE, /* key.hash or key_id */
+	ORDER_AUDIT,	  /* run the audit now */
+	ORDER_CHECKPOINT, /* answered once all that was settled before it is
+			     committed */
+};
+
+#define ORDER_IDEM 64
+#define ORDER_NOTE 96
+
+struct order_key {
+	uint8_t hash[SHA256_BYTES];
+	char name[KEY_NAME];
+	char prefix[KEY_PREFIX];
+	char group[GROUP_NAME];
+	char models[KEY_MODELS];
+	char allow[KEY_ALLOW];
+	uint32_t rpm, tpm, concurrency;
+	uint32_t has_budget;
+	struct money budget; /* total */
+	uint64_t expires_ms;
+};
+
+struct order {
+	uint64_t id; /* echoed */
+	uint32_t kind;
+	uint32_t key_id;
+	char name[ACCOUNT_NAME];
+	char parent[ACCOUNT_NAME];
+	char group[GROUP_NAME];
+	char idem[ORDER_IDEM]; /* "" = none */
+	char note[ORDER_NOTE];
+	struct money amount;
+	struct money credit;
+	uint32_t postpaid;
+	uint32_t rpm, tpm, concurrency; /* of the account */
+	uint64_t ref;			/* refund: entry it refers to */
+	struct order_key key;
+};
+
+enum order_result {
+	ORDER_DONE,
+	ORDER_REPEATED, /* known idempotency key: done before */
+	ORDER_CONFLICT, /* known idempotency key with other content */
+	ORDER_EXISTS,	/* the name or key is taken */
+	ORDER_NOT_FOUND,
+	ORDER_INVALID,	 /* a field is out of range */
+	ORDER_SHORT,	 /* refund larger than what is available */
+	ORDER_FULL,	 /* no more accounts or keys fit */
+	ORDER_NO_LEDGER, /* ledger readonly or failed */
+	ORDER_DIFFERS,	 /* audit found a difference */
+};
+
+struct order_answer {
+	uint64_t id;
+	uint32_t result; /* enum order_result */
+	uint32_t index;	 /* account or key id */
+	uint64_t seq;	 /* ledger entry, 0 = none */
+	struct money balance;
+};
+
+const char *order_result_text(enum order_result r);

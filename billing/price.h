@@ -1,0 +1,25 @@
+#pragma once
+/*
+ * Who pays what, as pure functions: list price x multiplier, rounded once
+ * (base/money.h); every charge can be recomputed from its entry.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "base/money.h"
+#include "base/str.h"
+#include "shm/books.h"
+#include "shm/slots.h"
+
+struct conf;
+struct conf_group;
+
+/* The multiplier of `group` for `model`: its first matching pattern, else its
+ * default. */
+uint32_t price_multiplier(const struct conf_group *group, struct str model);
+/* The price of these tokens; false when it does not fit. The per-request
+ * price is part of it when anything was delivered. */
+NODISCARD bool price_of(const struct book_row *prices,
+			const struct token_counts *tokens, uint32_t ppm,
+			struct money *cost);

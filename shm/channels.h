@@ -1,0 +1,76 @@
+#pragma once
+/*
+ * Channels as all processes share them: addresses and state by the master,
+ * load and passive outcomes by the workers. A row is matched by the channel's
+ * name over reloads, so health survives them.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attrs.h"
+#include "base/str.h"
+#include "shm/region.h"
+
+#define CHANNEL_NAME	  64
+#define CHANNEL_ADDRESSES 8
+#define CHANNEL_KEYS	  16
+
+enum channel_state {
+	CHANNEL_UNUSED,
+	CHANNEL_UP,
+	CHANNEL_DEGRADED,
+	CHANNEL_OPEN,  /* the breaker is open: no traffic */
+	CHANNEL_HALF,  /* one probe decides */
+	CHANNEL_DRAIN, /* operator: no new requests */
+	CHANNEL_OFF,   /* operator */
+};
+
+struct channel_address {
+	uint8_t sockaddr[28]; /* sockaddr_in or sockaddr_in6 */
+	uint32_t len;
+};
+
+struct channel_row {
+	_Alignas(CACHE_LINE) _Atomic uint32_t state; /* master */
+	_Atomic uint32_t
+		operator_state;	   /* 0, CHANNEL_DRAIN, CHANNEL_OFF: admin */
+	_Atomic uint64_t since_ms; /* wall; of the state: master */
+	_Atomic uint64_t fault_until_ns; /* monotonic; workers by CAS (refused,
+					    reset), master */
+	_Atomic int32_t in_flight;	 /* workers */
+	_Atomic uint32_t ewma_ttfb_us;	 /* workers */
+	/* Outcomes, only ever added to; the master takes differences. */
+	_Atomic uint64_t ok;
+	_Atomic uint64_t faults;  /* 5xx, timeouts, cuts */
+	_Atomic uint64_t refused; /* connect refused or reset */
+	_Atomic uint64_t limited; /* 429 */
+	char name[CHANNEL_NAME];
+	uint32_t generations; /* master: how many live ones use the row */
+	uint8_t last_fault;   /* call_fault or status class: workers */
+	uint8_t spare[3];
+	_Atomic uint64_t last_fault_ms; /* wall */
+	/* Provider keys: cooled down one by one (429), or out (401). */
+	_Atomic uint64_t key_until_ns[CHANNEL_KEYS];
+	_Atomic uint32_t key_next; /* rotation */
+	/* Addresses under a sequence lock of the master. */
+	_Atomic uint32_t addr_seq;
+	uint32_t n_addr;
+	struct channel_address addr[CHANNEL_ADDRESSES];
+};
+
+/* Master: the row of `name`, made if need be; SHM_NONE when all are used. */
+uint32_t channel_bind(struct region *r, struct str name);
+void channel_unbind(struct region *r, uint32_t row);
+/* Master. */
+void channel_set_addresses(struct region *r, uint32_t row,
+			   const struct channel_address *addr, uint32_t n);
+/* Any process: a consistent copy; returns the count. `version` changes with
+ * the set. */
+uint32_t channel_addresses(const struct region *r, uint32_t row,
+			   struct channel_address out[CHANNEL_ADDRESSES],
+			   uint32_t *version);
+/* May a new request go there now (state, operator, fault_until). */
+bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
+const char *channel_state_name(enum channel_state s);
