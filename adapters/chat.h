@@ -1,0 +1,92 @@
+#pragma once
+/*
+ * What passes between a client dialect and an upstream adapter: the fields of
+ * a request the gateway acts on, and what it learns from answers. Spans point
+ * into the client's body or the upstream's bytes; nothing is re-serialised.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/arena.h"
+#include "base/attrs.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/str.h"
+
+enum ask_kind { ASK_CHAT, ASK_COMPLETIONS, ASK_EMBEDDINGS, ASK_KINDS };
+
+/* A client's request. */
+struct ask {
+	enum ask_kind kind;
+	struct str body;  /* as it came */
+	struct str model; /* unescaped, in the arena */
+	struct json_value model_value;
+	struct json_value stream_options; /* JSON_ABSENT when there is none */
+	struct json_value include_usage_value;
+	struct json_value input; /* messages, prompt or input */
+	bool stream;
+	bool include_usage; /* the client asked for the usage event */
+	bool has_max;
+	uint64_t max_output; /* per choice; valid with has_max */
+	uint32_t choices;    /* n (x best_of of completions), at least 1 */
+};
+
+/* Disjoint token classes (the sum is what was processed). */
+struct usage {
+	bool present; /* and it made sense */
+	uint64_t input;
+	uint64_t cache_read;
+	uint64_t cache_write;
+	uint64_t output;
+	uint64_t reasoning;
+};
+
+/* A whole answer of an upstream. */
+struct answer {
+	struct usage usage;
+	struct json_value usage_value; /* span in the body */
+	struct json_value cost_value;  /* a "cost" the upstream put there */
+	struct str model; /* raw text between the quotes; n == 0 = not said */
+	uint64_t content_bytes;
+};
+
+/* An event of a streamed answer. */
+struct delta {
+	bool done;    /* the dialect's end mark */
+	bool error;   /* an error inside a 200: read it with parse_error() */
+	bool choices; /* carries at least one choice */
+	uint64_t content_bytes; /* billable text in it */
+	struct usage usage;
+	struct json_value usage_value;
+	struct json_value cost_value;
+	struct str model;
+};
+
+/* An error of an upstream, in its own words; spans into its body. */
+struct upstream_error {
+	enum err err;
+	struct str message; /* raw JSON string content, still escaped */
+	struct str type;
+	struct str code;
+	struct str param;
+};
+
+/* Pieces of a message; at most what one sendmsg takes. */
+#define PIECES_MAX 24
+struct pieces {
+	struct iovec iov[PIECES_MAX];
+	unsigned n;
+	size_t bytes;
+};
+
+static inline void
+pieces_add(struct pieces *p, struct str s)
+{
+	if (s.n == 0 || p->n == PIECES_MAX)
+		return;
+	p->iov[p->n].iov_base = (void *)(uintptr_t)s.p;
+	p->iov[p->n].iov_len = s.n;
+	p->n++;
+	p->bytes += s.n;
+}

@@ -1,0 +1,365 @@
+/*
+ * OpenAI as a client dialect: what a request asks for, and errors and costs
+ * in the words its SDKs understand. Called by the worker; pure.
+ */
+#include <inttypes.h>
+
+#include "adapters/adapter.h"
+#include "base/json.h"
+
+/* Fields that the gateway reads; each may appear once. */
+enum {
+	F_MODEL,
+	F_STREAM,
+	F_STREAM_OPTIONS,
+	F_MAX_TOKENS,
+	F_MAX_COMPLETION_TOKENS,
+	F_N,
+	F_BEST_OF,
+	F_MESSAGES,
+	F_PROMPT,
+	F_INPUT,
+	FIELDS
+};
+static const char *const fields[FIELDS] = {"model",
+					   "stream",
+					   "stream_options",
+					   "max_tokens",
+					   "max_completion_tokens",
+					   "n",
+					   "best_of",
+					   "messages",
+					   "prompt",
+					   "input"};
+
+#define CHOICES_MAX 128
+#define TOKENS_MAX  (1u << 30)
+
+static bool
+absent(struct json_value v)
+{
+	return v.type == JSON_ABSENT || v.type == JSON_NULL;
+}
+
+static enum err
+fault_of(struct arena *a, const struct json_error *fault, const char **detail)
+{
+	struct str text;
+
+	if (fault->fault == JSON_DUPLICATE) {
+		*detail = fault->name;
+		return E_DUPLICATE_FIELD;
+	}
+	text = arena_printf(a, "%s at byte %zu", json_fault_text(fault->fault),
+			    fault->at);
+	*detail = text.p ? text.p : json_fault_text(fault->fault);
+	return E_BAD_JSON;
+}
+
+static enum err
+read_model(struct arena *a, struct json_value v, struct str *model)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	if (absent(v))
+		return E_MISSING_FIELD;
+	if (v.type != JSON_STRING || v.raw.n <= 2 || v.raw.n > 512)
+		return E_BAD_FIELD;
+	if (!memchr(v.raw.p, '\\', v.raw.n)) {
+		*model = arena_dup(a, str_make(v.raw.p + 1, v.raw.n - 2));
+	} else {
+		if (!json_unescape(v, &text))
+			return E_BAD_FIELD;
+		*model = arena_dup(a, buf_str(&text));
+	}
+	return model->p ? E_OK : E_NO_MEMORY;
+}
+
+static enum err
+read_flag(struct json_value v, bool *flag)
+{
+	*flag = v.type == JSON_TRUE;
+	return absent(v) || v.type == JSON_TRUE || v.type == JSON_FALSE
+		       ? E_OK
+		       : E_BAD_FIELD;
+}
+
+static enum err
+read_stream(const struct json_value *v, struct ask *out, const char **detail)
+{
+	enum err e;
+
+	*detail = "stream";
+	e = read_flag(v[F_STREAM], &out->stream);
+	if (e != E_OK)
+		return e;
+	out->stream_options = v[F_STREAM_OPTIONS];
+	*detail = "stream_options";
+	if (absent(out->stream_options))
+		return E_OK;
+	if (out->stream_options.type != JSON_OBJECT)
+		return E_BAD_FIELD;
+	out->include_usage_value =
+		json_get(out->stream_options, "include_usage");
+	*detail = "stream_options.include_usage";
+	return read_flag(out->include_usage_value, &out->include_usage);
+}
+
+/* The SDK sends max_completion_tokens, older clients max_tokens. */
+static enum err
+read_maximum(const struct json_value *v, struct ask *out, const char **detail)
+{
+	struct json_value m = v[F_MAX_COMPLETION_TOKENS];
+
+	*detail = "max_completion_tokens";
+	if (absent(m)) {
+		m = v[F_MAX_TOKENS];
+		*detail = "max_tokens";
+	}
+	if (absent(m))
+		return E_OK;
+	if (!json_u64(m, &out->max_output) || out->max_output > TOKENS_MAX)
+		return E_BAD_FIELD;
+	out->has_max = true;
+	return E_OK;
+}
+
+static enum err
+read_choices(const struct json_value *v, struct ask *out, const char **detail)
+{
+	uint64_t n = 1, best = 1;
+
+	*detail = "n";
+	if (!absent(v[F_N]) &&
+	    (!json_u64(v[F_N], &n) || n < 1 || n > CHOICES_MAX))
+		return E_BAD_FIELD;
+	*detail = "best_of";
+	if (!absent(v[F_BEST_OF]) &&
+	    (!json_u64(v[F_BEST_OF], &best) || best > CHOICES_MAX))
+		return E_BAD_FIELD;
+	out->choices = (uint32_t)MAX_OF(n, best);
+	return E_OK;
+}
+
+static enum err
+read_input(const struct json_value *v, struct ask *out, const char **detail)
+{
+	switch (out->kind) {
+	case ASK_CHAT:
+		*detail = "messages";
+		out->input = v[F_MESSAGES];
+		if (!absent(out->input) && out->input.type != JSON_ARRAY)
+			return E_BAD_FIELD;
+		return absent(out->input) ? E_MISSING_FIELD : E_OK;
+	case ASK_EMBEDDINGS:
+		*detail = "input";
+		out->input = v[F_INPUT];
+		return absent(out->input) ? E_MISSING_FIELD : E_OK;
+	case ASK_COMPLETIONS:
+	case ASK_KINDS: break;
+	}
+	out->input = v[F_PROMPT];
+	return E_OK;
+}
+
+static enum err
+openai_parse(struct arena *a, enum ask_kind kind, struct str body,
+	     struct ask *out, const char **detail)
+{
+	struct json_value v[FIELDS];
+	struct json_error fault;
+	enum err e;
+
+	*out = (struct ask){.kind = kind, .body = body, .choices = 1};
+	if (!json_members(body, fields, FIELDS, v, &fault))
+		return fault_of(a, &fault, detail);
+	*detail = "model";
+	out->model_value = v[F_MODEL];
+	e = read_model(a, v[F_MODEL], &out->model);
+	if (e == E_OK)
+		e = read_stream(v, out, detail);
+	if (e == E_OK)
+		e = read_maximum(v, out, detail);
+	if (e == E_OK)
+		e = read_choices(v, out, detail);
+	if (e == E_OK)
+		e = read_input(v, out, detail);
+	return e;
+}
+
+/* ---- errors ---- */
+
+static void
+put_text(struct json_out *o, const struct complaint *c)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	const char *pattern = err_row(c->err)->text;
+	const char *hole = strstr(pattern, "%s");
+
+	if (!hole) {
+		json_put_str(o, str_of(pattern));
+		return;
+	}
+	buf_add(&text, pattern, (size_t)(hole - pattern));
+	buf_add_cstr(&text, c->detail ? c->detail : "");
+	buf_add_cstr(&text, hole + 2);
+	json_put_str(o, buf_str(&text));
+}
+
+/* Upstream words are JSON string content already: copied as they are. */
+static void
+put_words(struct json_out *o, struct str words, const char *otherwise)
+{
+	if (words.n > 0) {
+		buf_add_char(o->buf, '"');
+		buf_add_str(o->buf, words);
+		buf_add_char(o->buf, '"');
+		o->comma = true;
+	} else if (otherwise) {
+		json_put_str(o, str_of(otherwise));
+	} else {
+		json_put_null(o);
+	}
+}
+
+static void
+openai_error(struct buf *out, const struct complaint *c)
+{
+	static const struct upstream_error none;
+	const struct upstream_error *u = c->upstream ? c->upstream : &none;
+	const struct err_row *row = err_row(c->err);
+	struct json_out o;
+
+	json_out_init(&o, out);
+	json_open(&o, '{');
+	json_name(&o, "error");
+	json_open(&o, '{');
+	json_name(&o, "message");
+	if (u->message.n > 0)
+		put_words(&o, u->message, NULL);
+	else
+		put_text(&o, c);
+	json_name(&o, "type");
+	put_words(&o, u->type, row->type);
+	json_name(&o, "param");
+	put_words(&o, u->param, c->param);
+	json_name(&o, "code");
+	put_words(&o, u->code, row->code);
+	json_close(&o, '}');
+	json_close(&o, '}');
+}
+
+static void
+openai_error_event(struct buf *out, const struct complaint *c)
+{
+	buf_add_cstr(out, "data: ");
+	openai_error(out, c);
+	buf_add_cstr(out, "\n\n");
+}
+
+/* ---- the charge ---- */
+
+static struct str
+usage_text(struct arena *a, const struct usage *u, const char *cost)
+{
+	uint64_t prompt = u->input + u->cache_read + u->cache_write;
+	uint64_t completion = u->output + u->reasoning;
+
+	return arena_printf(a,
+			    "\"usage\":{\"prompt_tokens\":%" PRIu64
+			    ",\"completion_tokens\":%" PRIu64
+			    ",\"total_tokens\":%" PRIu64
+			    ",\"estimated\":true,\"cost\":%s}",
+			    prompt, completion, prompt + completion, cost);
+}
+
+/* One span of `body` replaced. */
+static void
+put_patched(struct str body, const char *at, size_t cut, struct str with,
+	    struct pieces *out)
+{
+	pieces_add(out, str_make(body.p, (size_t)(at - body.p)));
+	pieces_add(out, with);
+	at += cut;
+	pieces_add(out, str_make(at, (size_t)(body.p + body.n - at)));
+}
+
+static bool
+empty_object(struct json_value v)
+{
+	struct json_iter it;
+	struct json_value member;
+	struct str name;
+
+	return !json_iter_init(&it, v) || !json_iter_next(&it, &name, &member);
+}
+
+static enum err
+openai_put_cost(struct arena *a, const struct answer *answer, struct str body,
+		const struct usage *estimate, struct money cost,
+		struct pieces *out)
+{
+	struct json_value usage = answer->usage_value;
+	const char *first = body.p + str_find(body, '{') + 1;
+	char text[MONEY_TEXT];
+	struct str with;
+
+	(void)money_text(cost, text);
+	out->n = 0;
+	out->bytes = 0;
+	if (answer->usage.present && answer->cost_value.type != JSON_ABSENT) {
+		with = arena_dup(a, str_of(text));
+		put_patched(body, answer->cost_value.raw.p,
+			    answer->cost_value.raw.n, with, out);
+	} else if (answer->usage.present) {
+		with = arena_printf(a, "\"cost\":%s%s", text,
+				    empty_object(usage) ? "" : ",");
+		put_patched(body, usage.raw.p + 1, 0, with, out);
+	} else {
+		with = usage_text(a, estimate, text);
+		if (with.p && usage.type != JSON_ABSENT)
+			put_patched(body, usage.raw.p, usage.raw.n,
+				    str_from(with, sizeof("\"usage\":") - 1),
+				    out);
+		else if (with.p)
+			put_patched(body, first, 0,
+				    arena_printf(a, "%.*s,", STR_ARG(with)),
+				    out);
+	}
+	return with.p && out->n > 0 ? E_OK : E_NO_MEMORY;
+}
+
+/* `data` is the upstream's usage event; without one an event is made. */
+static enum err
+openai_usage_event(struct arena *a, const struct ask *ask,
+		   const struct answer *answer, struct str data,
+		   const struct usage *estimate, struct money cost,
+		   struct pieces *out)
+{
+	char text[MONEY_TEXT];
+	struct str made, usage;
+
+	if (data.n > 0)
+		return openai_put_cost(a, answer, data, estimate, cost, out);
+	(void)money_text(cost, text);
+	usage = usage_text(a, estimate, text);
+	made = arena_printf(a,
+			    "{\"object\":\"%s\",\"model\":%.*s,"
+			    "\"choices\":[],%.*s}",
+			    ask->kind == ASK_CHAT ? "chat.completion.chunk"
+						  : "text_completion",
+			    STR_ARG(ask->model_value.raw), STR_ARG(usage));
+	out->n = 0;
+	out->bytes = 0;
+	pieces_add(out, made);
+	return usage.p && made.p ? E_OK : E_NO_MEMORY;
+}
+
+const struct dialect dialect_openai = {
+	.name = "openai",
+	.parse = openai_parse,
+	.error = openai_error,
+	.error_event = openai_error_event,
+	.put_cost = openai_put_cost,
+	.usage_event = openai_usage_event,
+};

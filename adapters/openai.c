@@ -1,0 +1,415 @@
+/*
+ * OpenAI as an upstream: request bytes out of the client's own (spans copied
+ * and patched, nothing re-serialised), and what its answers mean for the
+ * bill. Called by the worker; pure.
+ */
+#include "adapters/openai.h"
+
+#include "base/json.h"
+
+struct str
+openai_path(enum ask_kind kind)
+{
+	switch (kind) {
+	case ASK_CHAT: return STR("/chat/completions");
+	case ASK_COMPLETIONS: return STR("/completions");
+	case ASK_EMBEDDINGS: return STR("/embeddings");
+	case ASK_KINDS: break;
+	}
+	return STR_NONE;
+}
+
+/* ---- request ---- */
+
+/* A replacement of body bytes: [at, at + cut) becomes `with`. */
+struct patch {
+	const char *at;
+	size_t cut;
+	struct str with;
+};
+
+static void
+add_usage_patch(const struct ask *ask, struct patch *p, unsigned *n)
+{
+	struct json_value options = ask->stream_options;
+
+	if (options.type == JSON_ABSENT) {
+		/* the body is an object with a model: never empty */
+		p[(*n)++] = (struct patch){
+			ask->body.p + str_find(ask->body, '{') + 1, 0,
+			STR("\"stream_options\":{\"include_usage\":true},")};
+	} else if (options.type == JSON_NULL) {
+		p[(*n)++] = (struct patch){options.raw.p, options.raw.n,
+					   STR("{\"include_usage\":true}")};
+	} else if (ask->include_usage_value.type != JSON_ABSENT) {
+		p[(*n)++] = (struct patch){ask->include_usage_value.raw.p,
+					   ask->include_usage_value.raw.n,
+					   STR("true")};
+	} else {
+		struct json_iter it;
+		struct json_value v;
+		struct str name;
+		bool empty = !json_iter_init(&it, options) ||
+			     !json_iter_next(&it, &name, &v);
+
+		p[(*n)++] =
+			(struct patch){options.raw.p + 1, 0,
+				       empty ? STR("\"include_usage\":true")
+					     : STR("\"include_usage\":true,")};
+	}
+}
+
+static void
+sort_patches(struct patch *p, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++)
+		for (unsigned j = i; j > 0 && p[j].at < p[j - 1].at; j--) {
+			struct patch t = p[j];
+
+			p[j] = p[j - 1];
+			p[j - 1] = t;
+		}
+}
+
+static void
+patch_body(const struct ask *ask, const struct target *t, struct pieces *out)
+{
+	struct patch p[2];
+	unsigned n = 0;
+	const char *at = ask->body.p;
+
+	p[n++] = (struct patch){ask->model_value.raw.p, ask->model_value.raw.n,
+				t->model_json};
+	if (ask->stream && !ask->include_usage)
+		add_usage_patch(ask, p, &n);
+	sort_patches(p, n);
+	for (unsigned i = 0; i < n; i++) {
+		pieces_add(out, str_make(at, (size_t)(p[i].at - at)));
+		pieces_add(out, p[i].with);
+		at = p[i].at + p[i].cut;
+	}
+	pieces_add(out, str_make(at, (size_t)(ask->body.p + ask->body.n - at)));
+}
+
+struct head {
+	char *at;
+	char *start;
+};
+
+static void
+put(struct head *h, struct str s)
+{
+	if (s.n > 0)
+		memcpy(h->at, s.p, s.n);
+	h->at += s.n;
+}
+
+static void
+put_field(struct head *h, struct str name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	put(h, name);
+	put(h, value);
+	put(h, STR("\r\n"));
+}
+
+static void
+put_u64(struct head *h, uint64_t v)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	put(h, str_make(digits + n, sizeof(digits) - n));
+}
+
+/* base_url may or may not end in the version already. */
+static struct str
+version_of(struct str path)
+{
+	return str_ends(path, STR("/v1")) ? STR_NONE : STR("/v1");
+}
+
+enum err
+openai_build(struct arena *a, const struct ask *ask, const struct target *t,
+	     struct pieces *out)
+{
+	struct pieces body = {.n = 0};
+	struct head h;
+	size_t room =
+		512 + t->host.n + t->path.n + t->organization.n + t->project.n;
+
+	h.start = h.at = arena_alloc(a, room);
+	if (!h.start)
+		return E_NO_MEMORY;
+	patch_body(ask, t, &body);
+	put(&h, STR("POST "));
+	put(&h, t->path);
+	put(&h, version_of(t->path));
+	put(&h, openai_path(ask->kind));
+	put(&h, STR(" HTTP/1.1\r\nhost: "));
+	put(&h, t->host);
+	put(&h, STR("\r\ncontent-type: application/json\r\naccept: "));
+	put(&h, ask->stream ? STR("text/event-stream, application/json")
+			    : STR("application/json"));
+	put(&h, STR("\r\naccept-encoding: identity\r\nuser-agent: "
+		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));
+	put_u64(&h, body.bytes);
+	put(&h, STR("\r\n"));
+	put_field(&h, STR("openai-organization: "), t->organization);
+	put_field(&h, STR("openai-project: "), t->project);
+	out->n = 0;
+	out->bytes = 0;
+	if (t->credential.n > 0)
+		put(&h, STR("authorization: Bearer "));
+	pieces_add(out, str_make(h.start, (size_t)(h.at - h.start)));
+	pieces_add(out, t->credential);
+	pieces_add(out, t->credential.n > 0 ? STR("\r\n\r\n") : STR("\r\n"));
+	for (unsigned i = 0; i < body.n; i++)
+		pieces_add(out,
+			   str_make(body.iov[i].iov_base, body.iov[i].iov_len));
+	return E_OK;
+}
+
+/* ---- usage ---- */
+
+static uint64_t
+count_of(struct json_value object, const char *name, bool *bad)
+{
+	struct json_value v = json_get(object, name);
+	uint64_t n = 0;
+
+	if (v.type == JSON_ABSENT || v.type == JSON_NULL)
+		return 0;
+	if (!json_u64(v, &n))
+		*bad = true;
+	return n;
+}
+
+/*
+ * prompt_tokens includes what was read from and written to a cache,
+ * completion_tokens includes reasoning: taken apart here. Counts that
+ * contradict each other or are no counts make the usage missing, not zero.
+ */
+static void
+read_usage(struct json_value v, struct usage *u)
+{
+	struct json_value in, out;
+	uint64_t prompt, completion;
+	bool bad = false;
+
+	*u = (struct usage){0};
+	if (v.type != JSON_OBJECT ||
+	    json_get(v, "prompt_tokens").type != JSON_NUMBER)
+		return;
+	prompt = count_of(v, "prompt_tokens", &bad);
+	completion = count_of(v, "completion_tokens", &bad);
+	in = json_get(v, "prompt_tokens_details");
+	out = json_get(v, "completion_tokens_details");
+	u->cache_read = count_of(in, "cached_tokens", &bad);
+	u->cache_write = count_of(in, "cache_write_tokens", &bad);
+	u->reasoning = count_of(out, "reasoning_tokens", &bad);
+	if (bad || u->cache_read > prompt ||
+	    u->cache_write > prompt - u->cache_read ||
+	    u->reasoning > completion) {
+		*u = (struct usage){0};
+		return;
+	}
+	u->input = prompt - u->cache_read - u->cache_write;
+	u->output = completion - u->reasoning;
+	u->present = true;
+}
+
+/* ---- answers ---- */
+
+static struct str
+inside_quotes(struct json_value v)
+{
+	if (v.type != JSON_STRING)
+		return STR_NONE;
+	return str_make(v.raw.p + 1, v.raw.n - 2);
+}
+
+static uint64_t
+text_of(struct json_value v)
+{
+	return v.type == JSON_STRING ? v.raw.n - 2 : 0;
+}
+
+static uint64_t
+tool_bytes(struct json_value calls)
+{
+	struct json_iter it;
+	struct json_value call, function;
+	struct str name;
+	uint64_t n = 0;
+
+	if (calls.type != JSON_ARRAY || !json_iter_init(&it, calls))
+		return 0;
+	while (json_iter_next(&it, &name, &call)) {
+		function = json_get(call, "function");
+		n += text_of(json_get(function, "name")) +
+		     text_of(json_get(function, "arguments"));
+	}
+	return n;
+}
+
+/* Billable text of a message or a delta: one pass over its members. */
+static uint64_t
+message_bytes(struct json_value m)
+{
+	struct json_iter it;
+	struct json_value v;
+	struct str name;
+	uint64_t n = 0;
+
+	if (m.type != JSON_OBJECT || !json_iter_init(&it, m))
+		return 0;
+	while (json_iter_next(&it, &name, &v)) {
+		if (str_eq(name, STR("\"tool_calls\"")))
+			n += tool_bytes(v);
+		else if (str_eq(name, STR("\"content\"")) ||
+			 str_eq(name, STR("\"reasoning_content\"")) ||
+			 str_eq(name, STR("\"reasoning\"")) ||
+			 str_eq(name, STR("\"refusal\"")))
+			n += v.type == JSON_STRING  ? v.raw.n - 2
+			     : v.type == JSON_ARRAY ? v.raw.n
+						    : 0;
+	}
+	return n;
+}
+
+static uint64_t
+choice_bytes(struct json_value choices, bool *any)
+{
+	struct json_iter it, members;
+	struct json_value choice, v;
+	struct str name;
+	uint64_t n = 0;
+
+	*any = false;
+	if (choices.type != JSON_ARRAY || !json_iter_init(&it, choices))
+		return 0;
+	while (json_iter_next(&it, &name, &choice)) {
+		*any = true;
+		if (choice.type != JSON_OBJECT ||
+		    !json_iter_init(&members, choice))
+			continue;
+		while (json_iter_next(&members, &name, &v)) {
+			if (str_eq(name, STR("\"delta\"")) ||
+			    str_eq(name, STR("\"message\"")))
+				n += message_bytes(v);
+			else if (str_eq(name, STR("\"text\"")))
+				n += text_of(v);
+		}
+	}
+	return n;
+}
+
+enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, MEMBERS };
+static const char *const members[MEMBERS] = {"model", "choices", "usage",
+					     "error", "data"};
+
+enum err
+openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
+{
+	struct json_value v[MEMBERS];
+	struct json_error fault;
+	bool any;
+
+	*out = (struct answer){0};
+	if (!json_members(body, members, MEMBERS, v, &fault))
+		return E_UP_BAD_RESPONSE;
+	if (v[M_ERROR].type == JSON_OBJECT)
+		return E_UP_SERVER_ERROR;
+	out->content_bytes = choice_bytes(v[M_CHOICES], &any);
+	if (ask->kind == ASK_EMBEDDINGS ? v[M_DATA].type != JSON_ARRAY : !any)
+		return E_UP_BAD_RESPONSE;
+	if (ask->kind == ASK_EMBEDDINGS)
+		out->content_bytes = 1;
+	read_usage(v[M_USAGE], &out->usage);
+	out->usage_value = v[M_USAGE];
+	out->cost_value = json_get(v[M_USAGE], "cost");
+	out->model = inside_quotes(v[M_MODEL]);
+	return E_OK;
+}
+
+enum err
+openai_parse_event(const struct ask *ask, struct str data, struct delta *out)
+{
+	struct json_value v[MEMBERS];
+	struct json_error fault;
+
+	(void)ask;
+	*out = (struct delta){0};
+	if (str_eq(str_trim(data), STR("[DONE]"))) {
+		out->done = true;
+		return E_OK;
+	}
+	if (!json_members(data, members, MEMBERS, v, &fault))
+		return E_UP_BAD_RESPONSE;
+	if (v[M_ERROR].type != JSON_ABSENT && v[M_ERROR].type != JSON_NULL) {
+		out->error = true;
+		return E_OK;
+	}
+	out->content_bytes = choice_bytes(v[M_CHOICES], &out->choices);
+	read_usage(v[M_USAGE], &out->usage);
+	out->usage_value = v[M_USAGE];
+	out->cost_value = json_get(v[M_USAGE], "cost");
+	out->model = inside_quotes(v[M_MODEL]);
+	return E_OK;
+}
+
+/* ---- errors ---- */
+
+static enum err
+judge(int status, struct str code)
+{
+	if (str_eq(code, STR("content_filter")) ||
+	    str_eq(code, STR("content_policy_violation")))
+		return E_UP_FILTERED;
+	switch (status) {
+	case 401:
+	case 403: return E_UP_CREDENTIALS;
+	case 402: return E_UP_BILLING;
+	case 408:
+	case 504: return E_UP_TIMEOUT;
+	case 429:
+		return str_eq(code, STR("insufficient_quota"))
+			       ? E_UP_BILLING
+			       : E_UP_RATE_LIMITED;
+	case 503:
+	case 529: return E_UP_OVERLOADED;
+	default: break;
+	}
+	if (status >= 400 && status < 500)
+		return E_UP_REQUEST;
+	return E_UP_SERVER_ERROR;
+}
+
+void
+openai_parse_error(int status, struct str body, struct upstream_error *out)
+{
+	static const char *const top[] = {"error", "message"};
+	struct json_value v[2];
+	struct json_error fault;
+
+	*out = (struct upstream_error){.err = judge(status, STR_NONE)};
+	if (!json_members(body, top, 2, v, &fault))
+		return;
+	if (v[0].type == JSON_STRING) {
+		out->message = inside_quotes(v[0]);
+		return;
+	}
+	out->message = inside_quotes(json_get(v[0], "message"));
+	if (out->message.n == 0)
+		out->message = inside_quotes(v[1]);
+	out->type = inside_quotes(json_get(v[0], "type"));
+	out->code = inside_quotes(json_get(v[0], "code"));
+	out->param = inside_quotes(json_get(v[0], "param"));
+	out->err = judge(status, out->code);
+}
