@@ -12,7 +12,7 @@
 #include "shm/region.h"
 
 #define ACCOUNT_NAME 64
-#define GROUP_NAME   32
+#define GROUP_NAME   64
 
 enum account_flag {
 	ACCOUNT_LIVE = 1,
@@ -39,4 +39,4 @@ struct account_row {
 	uint64_t created_ms;
 	_Alignas(CACHE_LINE) struct limit_cells limits;
 };
-_Static_assert(sizeof(struct account_row) == 192, "account_row");
+_Static_assert(sizeof(struct account_row) == 256, "account_row");

@@ -12,8 +12,8 @@
 #include "base/money.h"
 #include "shm/region.h"
 
-#define BOOK_MODELS 512
-#define MODEL_NAME  64
+#define BOOK_MODELS 4096
+#define MODEL_NAME  128
 
 struct book_row {
 	char name[MODEL_NAME];
