@@ -25,6 +25,8 @@ struct sse {
 	size_t limit;	 /* of one event */
 	struct buf line; /* the event that is not complete yet */
 	struct buf data; /* joined lines */
+	size_t at;	 /* bytes of `line` that were looked at */
+	size_t start;	 /* where its last line begins */
 	bool started;
 	bool after_cr;
 };
