@@ -40,6 +40,6 @@ enum book_state {
 	BOOK_REFUSED, /* writer: could not be stored */
 };
 
-/* Master. SHM_NONE: all in use. */
+/* Master. SHM_NONE: all in use, or run_dir has no room. */
 uint32_t book_new(struct region *r, uint32_t generation);
 void book_release(struct region *r, uint32_t index);

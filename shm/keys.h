@@ -18,6 +18,8 @@
 #define KEY_PREFIX 12
 #define KEY_MODELS 128
 #define KEY_ALLOW  96
+/* Entries of the table; at most half of them are used. */
+#define KEY_TABLE_SIZE (2 * SHM_KEYS)
 
 enum key_flag {
 	KEY_LIVE = 1,

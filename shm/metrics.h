@@ -136,7 +136,7 @@ enum series_kind {
 	SERIES_KINDS
 };
 
-#define LABEL_TEXT 64
+#define LABEL_TEXT 128
 
 /* One series: label texts and their cells. */
 struct series {
@@ -149,8 +149,8 @@ struct series {
 
 /* Open addressing; at most SERIES_FULL are used, what comes later goes into
  * the `other` series of its kind (labels "_other"). */
-#define SERIES_ROWS 512u
-#define SERIES_FULL 448u
+#define SERIES_ROWS 1024u
+#define SERIES_FULL 896u
 struct metrics_block {
 	_Alignas(CACHE_LINE) _Atomic uint64_t cell[BLOCK_CELLS];
 	_Alignas(CACHE_LINE) _Atomic uint32_t used;
@@ -165,7 +165,7 @@ struct metrics_block *metrics_of_master(const struct region *r);
 /* Zeroes the gauges that a dead process left; before a new one starts. */
 void metrics_adopt(struct metrics_block *b);
 
-/* The block's only writer. Never NULL; labels are cut at 63 bytes. Look a
+/* The block's only writer. Never NULL; labels are cut at 127 bytes. Look a
  * series up once and keep it. Give only names from the configuration, never
  * what a client sent. */
 struct series *metrics_request(struct metrics_block *b, enum metric_route route,

@@ -115,3 +115,9 @@ NODISCARD enum err region_view(struct region *r, const char *run_dir);
 NODISCARD enum err region_anonymous(struct region *r, uint32_t n_slots,
 				    uint32_t n_workers);
 void region_close(struct region *r);
+/* Takes disk space for a part of the segment before it is touched for the
+ * first time; E_OVERLOAD: run_dir is full. Slots, channels, the tables of
+ * keys and workers have theirs from the start; the writer calls it for the
+ * account_row and counter, or key_row and counter, of a new index. */
+NODISCARD enum err region_reserve(struct region *r, const void *p,
+				  uint64_t bytes);

@@ -19,6 +19,7 @@
 #include "base/attrs.h"
 #include "base/errors.h"
 #include "base/money.h"
+#include "shm/crash.h"
 #include "shm/region.h"
 
 #define SLOT_COUNTERS 4
@@ -78,6 +79,13 @@ struct slot {
 	uint64_t ref;	 /* own slots: id of the top-up, window, ... */
 };
 _Static_assert(sizeof(struct slot) == 128, "slot");
+
+/* A page of SLOT_PAGE slots and who owns it: spawn epoch 32 | worker row 32;
+ * 0 = nobody. Claimed by a worker with a compare-and-swap, given back by it
+ * or, after its death, by the writer. */
+struct slot_page {
+	_Atomic uint64_t owner;
+};
 
 enum note_flag {
 	NOTE_STREAM = 1,
@@ -258,18 +266,26 @@ void slot_help(struct region *r, uint64_t op);
 void slot_durable(struct region *r, uint32_t slot);
 void slot_reversed(struct region *r, uint32_t slot);
 void slot_free(struct region *r, uint32_t slot);
+enum slot_todo {
+	TODO_NOTHING, /* not the commit loop's, or the owner has it */
+	TODO_COMMIT,
+	TODO_GIVE, /* slot_give_all() */
+	TODO_FREE,
+	TODO_REVERSE, /* post the reversal, then slot_reversed() */
+};
+/* What the commit loop does next with a slot. */
+enum slot_todo slot_todo(const struct region *r, uint32_t slot,
+			 bool owner_dead);
+/* The worker that owns the slot is DEAD. False for own slots. */
+bool slot_orphaned(const struct region *r, uint32_t slot);
 /* The owner has exited: one step towards FREE or SETTLED. True while there
  * is more to do by reaping; SETTLED and later are the commit loop's. */
 bool slot_reap(struct region *r, uint32_t slot);
+/* A worker row is DEAD: reaps its slots as far as that goes without a commit
+ * and gives back the pages where all are FREE. The number of pages that are
+ * left; at 0 the row may become UNUSED. */
+uint32_t reap_worker(struct region *r, uint32_t worker_row);
 /* The writer's own slots: credits `amount` (may be negative) to the counters
  * once committed. SHM_NONE when all are busy. */
 uint32_t own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
 		   const uint32_t *ctr, uint32_t k, struct money amount);
-
-/* Crash points: kill -9 of oneself at point n when asked to (tests only). */
-#ifdef TOLLGATE_CRASH_POINTS
-void crash_point(int n);
-#define CRASH_POINT(n) crash_point(n)
-#else
-#define CRASH_POINT(n) ((void)0)
-#endif

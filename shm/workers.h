@@ -46,6 +46,13 @@ void ring_push(struct hint_ring *ring, uint32_t slot);
 /* False when empty. */
 bool ring_pop(struct hint_ring *ring, uint32_t *slot);
 
+/* Worker, after a push: the writer sleeps, ring its doorbell (true for one of
+ * those who ask). */
+bool writer_to_wake(struct region *r);
+/* Writer: says so before it looks at the rings for the last time; and that
+ * it is awake. */
+void writer_sleeps(struct region *r, bool asleep);
+
 /* Master: a free row, state STARTING, with a new spawn epoch; SHM_NONE. */
 uint32_t worker_row_take(struct region *r, uint32_t generation,
 			 uint32_t number);

@@ -1,0 +1,162 @@
+/*
+ * Channel rows: bound to names by the master, addresses under a sequence
+ * lock. Workers read; what they write (load, faults) are single atomics.
+ */
+#include "shm/channels.h"
+
+#include <string.h>
+
+#include "base/must.h"
+
+static struct channel_row *
+row_at(const struct region *r, uint32_t row)
+{
+	must(row < SHM_CHANNELS);
+	return &r->channels[row];
+}
+
+static void
+row_reset(struct channel_row *c, struct str name)
+{
+	uint32_t seq = c->addr_seq;
+
+	memset(c, 0, sizeof(*c));
+	c->addr_seq = seq; /* goes on: readers compare it */
+	(void)str_copy(c->name, sizeof(c->name), name);
+	atomic_store_explicit(&c->state, CHANNEL_UP, memory_order_release);
+}
+
+/* A row that no generation uses; one that never had a name comes first: the
+ * others keep their health in case the channel comes back. */
+static uint32_t
+row_unused(const struct region *r)
+{
+	uint32_t found = SHM_NONE;
+
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		const struct channel_row *c = &r->channels[i];
+
+		if (!c->name[0])
+			return i;
+		if (c->generations == 0 && found == SHM_NONE)
+			found = i;
+	}
+	return found;
+}
+
+uint32_t
+channel_bind(struct region *r, struct str name)
+{
+	uint32_t row;
+
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		struct channel_row *c = &r->channels[i];
+
+		if (c->name[0] && str_eq(str_of(c->name), name)) {
+			c->generations++;
+			return i;
+		}
+	}
+	row = row_unused(r);
+	if (row == SHM_NONE)
+		return SHM_NONE;
+	row_reset(&r->channels[row], name);
+	r->channels[row].generations = 1;
+	return row;
+}
+
+void
+channel_unbind(struct region *r, uint32_t row)
+{
+	struct channel_row *c = row_at(r, row);
+
+	must(c->generations > 0);
+	c->generations--;
+}
+
+/* The copies go word by word: a reader may look while they change, sees
+ * that by the sequence number and looks again. */
+static void
+words_copy(void *to, const void *from, size_t bytes)
+{
+	uint32_t *t = to;
+	const uint32_t *f = from;
+
+	for (size_t i = 0; i < bytes / sizeof(*t); i++)
+		__atomic_store_n(&t[i],
+				 __atomic_load_n(&f[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
+void
+channel_set_addresses(struct region *r, uint32_t row,
+		      const struct channel_address *addr, uint32_t n)
+{
+	struct channel_row *c = row_at(r, row);
+	/* Odd while it changes, also after a master that died there. */
+	uint32_t seq = c->addr_seq | 1;
+
+	n = MIN_OF(n, (uint32_t)CHANNEL_ADDRESSES);
+	atomic_store_explicit(&c->addr_seq, seq, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	words_copy(c->addr, addr, n * sizeof(*addr));
+	__atomic_store_n(&c->n_addr, n, __ATOMIC_RELAXED);
+	atomic_store_explicit(&c->addr_seq, seq + 1, memory_order_release);
+}
+
+uint32_t
+channel_addresses(const struct region *r, uint32_t row,
+		  struct channel_address out[CHANNEL_ADDRESSES],
+		  uint32_t *version)
+{
+	const struct channel_row *c = row_at(r, row);
+
+	/* Bounded: a master that dies in the middle must not hang a worker. */
+	for (int tries = 0; tries < 1000; tries++) {
+		uint32_t n, seq = atomic_load_explicit(&c->addr_seq,
+						       memory_order_acquire);
+
+		if (seq & 1)
+			continue;
+		n = __atomic_load_n(&c->n_addr, __ATOMIC_RELAXED);
+		n = MIN_OF(n, (uint32_t)CHANNEL_ADDRESSES);
+		words_copy(out, c->addr, n * sizeof(*out));
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&c->addr_seq, memory_order_relaxed) ==
+		    seq) {
+			*version = seq;
+			return n;
+		}
+	}
+	*version = 0;
+	return 0;
+}
+
+bool
+channel_usable(const struct region *r, uint32_t row, uint64_t now_ns)
+{
+	const struct channel_row *c = row_at(r, row);
+	uint32_t state = atomic_load_explicit(&c->state, memory_order_relaxed);
+
+	if (state != CHANNEL_UP && state != CHANNEL_DEGRADED)
+		return false;
+	if (atomic_load_explicit(&c->operator_state, memory_order_relaxed))
+		return false;
+	return atomic_load_explicit(&c->fault_until_ns, memory_order_relaxed) <=
+	       now_ns;
+}
+
+const char *
+channel_state_name(enum channel_state s)
+{
+	switch (s) {
+	case CHANNEL_UNUSED: return "unused";
+	case CHANNEL_UP: return "up";
+	case CHANNEL_DEGRADED: return "degraded";
+	case CHANNEL_OPEN: return "open";
+	case CHANNEL_HALF: return "half";
+	case CHANNEL_DRAIN: return "drain";
+	case CHANNEL_OFF: return "off";
+	}
+	return "unknown";
+}

@@ -1,0 +1,275 @@
+/*
+ * Slots as the ledger writer sees them: what to do next with one, giving
+ * money back, freeing, the writer's own slots, and the slots of workers that
+ * have died. Called by the writer only, one process at a time.
+ *
+ * What is hard: the reaper has to find out whether the last step of a dead
+ * worker was applied, while other processes go on helping. It loads the word,
+ * then the counter, and then changes the word only from what it had loaded.
+ */
+#include "base/must.h"
+#include "shm/counters.h"
+#include "shm/slots.h"
+#include "shm/steps.h"
+#include "shm/workers.h"
+
+static struct slot *
+slot_at(const struct region *r, uint32_t slot)
+{
+	must(slot < r->head->n_slots + SHM_OWN_SLOTS);
+	return &r->slots[slot];
+}
+
+static bool
+slot_costs(const struct slot *s, uint64_t w)
+{
+	for (uint32_t i = 0; i < word_k(w); i++) {
+		if (slot_cost_of(s, i) != 0)
+			return true;
+	}
+	return false;
+}
+
+enum slot_todo
+slot_todo(const struct region *r, uint32_t slot, bool owner_dead)
+{
+	const struct slot *s = slot_at(r, slot);
+	uint64_t w = word_load(s);
+
+	if (word_state(w) == SLOT_SETTLED)
+		return TODO_COMMIT;
+	if (word_state(w) < SLOT_DURABLE)
+		return TODO_NOTHING;
+	if (word_pending(w) >= 0)
+		return TODO_GIVE;
+	if (word_state(w) == SLOT_REVERSED || word_sent(w))
+		return TODO_FREE;
+	if (word_refused(w) != REFUSED_UNSENT && !owner_dead)
+		return TODO_NOTHING; /* the owner sends and then says so */
+	return slot_costs(s, w) ? TODO_REVERSE : TODO_FREE;
+}
+
+static bool
+mark_is_dead(const struct region *r, uint64_t mark)
+{
+	uint32_t row = (uint32_t)mark;
+	const struct worker_row *w;
+
+	if (mark == 0)
+		return false;
+	must(row < r->head->n_workers);
+	w = &r->workers[row];
+	return atomic_load_explicit(&w->state, memory_order_acquire) ==
+		       WORKER_DEAD &&
+	       w->spawn_epoch == (uint32_t)(mark >> 32);
+}
+
+bool
+slot_orphaned(const struct region *r, uint32_t slot)
+{
+	if (slot >= r->head->n_slots)
+		return false;
+	return mark_is_dead(r, r->pages[slot / SLOT_PAGE].owner);
+}
+
+void
+slot_durable(struct region *r, uint32_t slot)
+{
+	struct slot *s = slot_at(r, slot);
+	uint64_t w = word_load(s);
+
+	CRASH_POINT(CP_DURABLE_BEFORE);
+	do
+		must(word_state(w) == SLOT_SETTLED);
+	while (!word_cas(s, &w, word_with_state(w, SLOT_DURABLE)));
+	CRASH_POINT(CP_DURABLE);
+}
+
+void
+slot_reversed(struct region *r, uint32_t slot)
+{
+	struct slot *s = slot_at(r, slot);
+	uint64_t w = word_load(s), all;
+
+	CRASH_POINT(CP_REVERSED_BEFORE);
+	do {
+		must(word_state(w) == SLOT_DURABLE && word_mask(w) == 0);
+		all = ((1ull << word_k(w)) - 1) << 12;
+	} while (!word_cas(s, &w, word_with_state(w, SLOT_REVERSED) | all));
+	CRASH_POINT(CP_REVERSED);
+}
+
+void
+slot_free(struct region *r, uint32_t slot)
+{
+	struct slot *s = slot_at(r, slot);
+	uint64_t w = word_load(s);
+
+	must(word_state(w) == SLOT_BACK || word_state(w) == SLOT_DURABLE ||
+	     word_state(w) == SLOT_REVERSED);
+	must(word_mask(w) == 0);
+	CRASH_POINT(CP_FREE_BEFORE);
+	word_store(s, word_freed(w));
+	CRASH_POINT(CP_FREE);
+}
+
+/* Was the pending step of `w` applied? The counter is looked at after the
+ * word: whoever overwrites it in between has confirmed the step, and then no
+ * compare-and-swap from `w` works any more. */
+static bool
+step_applied(const struct region *r, uint32_t slot, uint64_t w)
+{
+	const struct slot *s = &r->slots[slot];
+	int i = word_pending(w);
+	uint64_t op;
+
+	if (i < 0)
+		return false;
+	must(s->ctr[i] < SHM_COUNTERS);
+	op = atomic_load_explicit(&r->counters[s->ctr[i]].last_op,
+				  memory_order_acquire);
+	CRASH_POINT(CP_REAP_LOOKED);
+	return op == ((uint64_t)word_gen(w) << 32 | (uint64_t)slot << 12 |
+		      (word_step(w) + 1));
+}
+
+/* What the client took is paid, never more than was held before the last
+ * extension. */
+static void
+reap_cost(struct slot *s, uint64_t w)
+{
+	int64_t delivered = cell_load(&s->delivered);
+	uint32_t cur = word_cur(w);
+
+	cell_store(&s->cost, MIN_OF(delivered, cell_load(&s->held[cur])));
+	for (uint32_t i = 0; i < word_k(w); i++) {
+		if (counter_is_upstream(s->ctr[i]))
+			cell_store(
+				&s->up_cost,
+				MIN_OF(delivered, cell_load(&s->held_up[cur])));
+	}
+	s->reason = REASON_REAPED;
+	CRASH_POINT(CP_REAP_COST);
+}
+
+bool
+slot_reap(struct region *r, uint32_t slot)
+{
+	struct slot *s = slot_at(r, slot);
+	uint64_t w = word_load(s);
+
+	switch (word_state(w)) {
+	case SLOT_BACK:
+		slot_give_all(r, slot);
+		slot_free(r, slot);
+		return true;
+	case SLOT_ACQ:
+		if (step_applied(r, slot, w))
+			(void)word_cas(s, &w, word_next(w));
+		else
+			(void)word_cas(s, &w,
+				       word_mask(w)
+					       ? word_with_state(w, SLOT_BACK)
+					       : word_freed(w));
+		CRASH_POINT(CP_REAP_BACK);
+		return true;
+	case SLOT_HELD:
+	case SLOT_EXT:
+	case SLOT_XBK:
+		if (step_applied(r, slot, w)) {
+			(void)word_cas(s, &w, word_next(w));
+			return true;
+		}
+		reap_cost(s, w);
+		(void)word_cas(s, &w,
+			       word_with_state(w, SLOT_SETTLED) | WORD_SENT);
+		CRASH_POINT(CP_REAP_SETTLED);
+		return true;
+	case SLOT_FREE:
+	case SLOT_SETTLED:
+	case SLOT_DURABLE:
+	case SLOT_REVERSED: break;
+	}
+	return false;
+}
+
+/* Slots of the page that are not FREE after reaping. */
+static uint32_t
+page_reap(struct region *r, uint32_t page)
+{
+	uint32_t first = page * SLOT_PAGE, busy = 0;
+
+	for (uint32_t i = first; i < first + SLOT_PAGE; i++) {
+		while (slot_reap(r, i))
+			continue;
+		busy += word_state(word_load(&r->slots[i])) != SLOT_FREE;
+	}
+	return busy;
+}
+
+uint32_t
+reap_worker(struct region *r, uint32_t worker_row)
+{
+	struct worker_row *row = &r->workers[worker_row];
+	uint64_t mark = (uint64_t)row->spawn_epoch << 32 | worker_row;
+	uint32_t left = 0;
+
+	must(worker_row < r->head->n_workers && row->state == WORKER_DEAD);
+	for (uint32_t i = 0; i < r->head->n_slots / SLOT_PAGE; i++) {
+		if (r->pages[i].owner != mark)
+			continue;
+		if (page_reap(r, i) > 0)
+			left++;
+		else
+			atomic_store_explicit(&r->pages[i].owner, 0,
+					      memory_order_release);
+	}
+	return left;
+}
+
+static uint32_t
+own_find_free(const struct region *r)
+{
+	uint32_t n = r->head->n_slots;
+
+	for (uint32_t i = n; i < n + SHM_OWN_SLOTS; i++) {
+		uint64_t w = word_load(&r->slots[i]);
+
+		if (word_state(w) == SLOT_FREE && word_gen(w) < WORD_GEN_MAX)
+			return i;
+	}
+	return SHM_NONE;
+}
+
+uint32_t
+own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
+	  const uint32_t *ctr, uint32_t k, struct money amount)
+{
+	uint32_t slot = own_find_free(r);
+	struct slot *s;
+	uint64_t w;
+
+	must(k <= SLOT_COUNTERS && amount.nano > INT64_MIN);
+	if (slot == SHM_NONE)
+		return SHM_NONE;
+	s = &r->slots[slot];
+	for (uint32_t i = 0; i < SLOT_COUNTERS; i++)
+		s->ctr[i] = i < k ? ctr[i] : SHM_NONE;
+	cell_store(&s->held[0], 0);
+	cell_store(&s->held_up[0], 0);
+	cell_store(&s->delivered, 0);
+	cell_store(&s->meter, 0);
+	cell_store(&s->cost, -amount.nano);
+	cell_store(&s->up_cost, -amount.nano);
+	s->kind = (uint8_t)kind;
+	s->owner = 0;
+	s->price_version = 0;
+	s->model = UINT16_MAX;
+	s->reason = REASON_NORMAL;
+	s->ref = ref;
+	CRASH_POINT(CP_OWN_FIELDS);
+	w = word_make(word_gen(word_load(s)), k, SLOT_SETTLED);
+	word_store(s, w | WORD_SENT | ((1ull << k) - 1) << 12);
+	CRASH_POINT(CP_OWN_SETTLED);
+	return slot;
+}
