@@ -52,6 +52,7 @@ struct conn {
 	enum phase phase;
 	enum wait wait;
 	bool eof;
+	bool greeted;	/* the TLS handshake is done */
 	bool continued; /* 100 Continue was sent */
 
 	/* The answer under way. */

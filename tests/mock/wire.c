@@ -27,13 +27,16 @@ tls_result(struct conn *c, int got)
 {
 	int why = SSL_get_error(c->ssl, got);
 
+	/* An error undoes this: look before. */
+	if (why != SSL_ERROR_SSL && why != SSL_ERROR_SYSCALL)
+		c->greeted = SSL_is_init_finished(c->ssl);
 	if (got > 0)
 		return got;
 	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!SSL_is_init_finished(c->ssl))
+	if (!c->greeted)
 		gauge_add(c->worker->tally, G_tls_errors);
 	ERR_clear_error();
 	if (why == SSL_ERROR_ZERO_RETURN)
