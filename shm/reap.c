@@ -86,16 +86,18 @@ slot_durable(struct region *r, uint32_t slot)
 }
 
 void
-slot_reversed(struct region *r, uint32_t slot)
+slot_reversed(struct region *r, uint32_t slot, uint32_t mask)
 {
 	struct slot *s = slot_at(r, slot);
-	uint64_t w = word_load(s), all;
+	uint64_t w = word_load(s);
 
 	CRASH_POINT(CP_REVERSED_BEFORE);
 	do {
 		must(word_state(w) == SLOT_DURABLE && word_mask(w) == 0);
-		all = ((1ull << word_k(w)) - 1) << 12;
-	} while (!word_cas(s, &w, word_with_state(w, SLOT_REVERSED) | all));
+		must(mask >> word_k(w) == 0);
+	} while (!word_cas(s, &w,
+			   word_with_state(w, SLOT_REVERSED) | (uint64_t)mask
+								       << 12));
 	CRASH_POINT(CP_REVERSED);
 }
 

@@ -261,10 +261,12 @@ void slot_give(struct region *r, uint32_t slot);
 void slot_give_all(struct region *r, uint32_t slot);
 /* Confirms the operation behind `op` on its slot. */
 void slot_help(struct region *r, uint64_t op);
-/* SETTLED -> DURABLE, DURABLE -> REVERSED (mask = all), keeping the owner's
- * bits; FREE with the next generation. */
+/* SETTLED -> DURABLE, DURABLE -> REVERSED, keeping the owner's bits; FREE with
+ * the next generation. `mask`: the counters that get the cost back, as the
+ * reversal's transaction recorded them with the slot's generation. A key
+ * budget whose window has rolled over since the charge is not among them. */
 void slot_durable(struct region *r, uint32_t slot);
-void slot_reversed(struct region *r, uint32_t slot);
+void slot_reversed(struct region *r, uint32_t slot, uint32_t mask);
 void slot_free(struct region *r, uint32_t slot);
 enum slot_todo {
 	TODO_NOTHING, /* not the commit loop's, or the owner has it */
