@@ -59,6 +59,7 @@ struct complaint {
 
 struct dialect {
 	const char *name;
+	struct str stream_end; /* the last event of a good stream */
 	/* Reads the fields the gateway acts on. On an error *detail names the
 	 * field or the place (lives in the arena or for ever). */
 	enum err (*parse)(struct arena *a, enum ask_kind kind, struct str body,
@@ -73,7 +74,8 @@ struct dialect {
 			     struct str body, const struct usage *estimate,
 			     struct money cost, struct pieces *out);
 	/* The same for the data of a usage event (answer.content_bytes and
-	 * model are not used). */
+	 * model are not used); n == 0: an event is made of `estimate`, which
+	 * then holds what is known. */
 	enum err (*usage_event)(struct arena *a, const struct ask *ask,
 				const struct answer *answer, struct str data,
 				const struct usage *estimate, struct money cost,

@@ -259,6 +259,7 @@ openai_error_event(struct buf *out, const struct complaint *c)
 
 /* ---- the charge ---- */
 
+/* `u` as OpenAI counts it; what was only estimated says so. */
 static struct str
 usage_text(struct arena *a, const struct usage *u, const char *cost)
 {
@@ -268,9 +269,9 @@ usage_text(struct arena *a, const struct usage *u, const char *cost)
 	return arena_printf(a,
 			    "\"usage\":{\"prompt_tokens\":%" PRIu64
 			    ",\"completion_tokens\":%" PRIu64
-			    ",\"total_tokens\":%" PRIu64
-			    ",\"estimated\":true,\"cost\":%s}",
-			    prompt, completion, prompt + completion, cost);
+			    ",\"total_tokens\":%" PRIu64 "%s,\"cost\":%s}",
+			    prompt, completion, prompt + completion,
+			    u->present ? "" : ",\"estimated\":true", cost);
 }
 
 /* One span of `body` replaced. */
@@ -357,6 +358,7 @@ openai_usage_event(struct arena *a, const struct ask *ask,
 
 const struct dialect dialect_openai = {
 	.name = "openai",
+	.stream_end = {"data: [DONE]\n\n", sizeof("data: [DONE]\n\n") - 1},
 	.parse = openai_parse,
 	.error = openai_error,
 	.error_event = openai_error_event,

@@ -41,14 +41,17 @@ struct private_text {
 #define F_I64(k, v)  ((struct log_field){.key = (k), .kind = LOG_I64, .i = (v)})
 #define F_U64(k, v)  ((struct log_field){.key = (k), .kind = LOG_U64, .u = (v)})
 
+/* Ends the fields of a call that may have none. */
+#define F_END ((struct log_field){.key = NULL})
 #define LOG_AT(level, msg, ...)                                        \
 	log_write(level, msg, (const struct log_field[]){__VA_ARGS__}, \
 		  sizeof((const struct log_field[]){__VA_ARGS__}) /    \
-			  sizeof(struct log_field))
-#define LOG_ERROR(msg, ...) LOG_AT(LOG_LEVEL_ERROR, msg, __VA_ARGS__)
-#define LOG_WARN(msg, ...)  LOG_AT(LOG_LEVEL_WARN, msg, __VA_ARGS__)
-#define LOG_INFO(msg, ...)  LOG_AT(LOG_LEVEL_INFO, msg, __VA_ARGS__)
-#define LOG_DEBUG(msg, ...) LOG_AT(LOG_LEVEL_DEBUG, msg, __VA_ARGS__)
+				  sizeof(struct log_field) -           \
+			  1)
+#define LOG_ERROR(...) LOG_AT(LOG_LEVEL_ERROR, __VA_ARGS__, F_END)
+#define LOG_WARN(...)  LOG_AT(LOG_LEVEL_WARN, __VA_ARGS__, F_END)
+#define LOG_INFO(...)  LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__, F_END)
+#define LOG_DEBUG(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__, F_END)
 
 /* Once per process, early and again after a fork; `role` and `path` must
  * live as long; path NULL or "" = stderr. */
