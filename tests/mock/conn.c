@@ -66,14 +66,31 @@ conn_free(struct conn *c, bool reset)
 /* -- waiting ------------------------------------------------------------- */
 
 static enum step
-wait_ms(struct conn *c, int64_t ms)
+wait_us(struct conn *c, int64_t us)
 {
-	struct timeval tv = {.tv_sec = ms / 1000,
-			     .tv_usec = (ms % 1000) * 1000};
+	struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 
 	c->wait = WAIT_TIMER;
 	(void)evtimer_add(&c->timer, &tv);
 	return STEP_WAIT;
+}
+
+static enum step
+wait_ms(struct conn *c, int64_t ms)
+{
+	return wait_us(c, ms * 1000);
+}
+
+/* Until the next delta is due: a late one does not delay those after it. */
+static enum step
+wait_due(struct conn *c)
+{
+	int64_t now = now_us();
+
+	if (c->due_us == 0)
+		c->due_us = now;
+	c->due_us += c->answer.plan.delay * 1000;
+	return wait_us(c, c->due_us > now ? c->due_us - now : 0);
 }
 
 static bool
@@ -90,6 +107,7 @@ take_permit(struct shared *sh)
 static enum step
 wait_release(struct conn *c)
 {
+	c->due_us = 0;
 	gauge_add(c->worker->tally, G_held);
 	if (take_permit(c->worker->shared)) {
 		gauge_add(c->worker->tally, G_unheld);
@@ -106,6 +124,7 @@ stall(struct conn *c)
 {
 	int64_t ms = c->answer.plan.stall_ms;
 
+	c->due_us = 0;
 	if (ms >= 0)
 		return wait_ms(c, ms);
 	c->wait = WAIT_FOREVER;
@@ -230,7 +249,7 @@ put_event(struct conn *c)
 		return step;
 	if (delta && a->marks && a->plan.delay && !c->delayed) {
 		c->delayed = true;
-		return wait_ms(c, a->plan.delay);
+		return wait_due(c);
 	}
 	c->delayed = false;
 	unit = answer_event(a, &c->worker->scratch);
@@ -287,7 +306,7 @@ make(struct conn *c)
 static enum step
 begin(struct conn *c, const struct request *r)
 {
-	c->sent = c->head_len = 0;
+	c->sent = c->head_len = c->due_us = 0;
 	c->unit_due = c->head_made = c->all_made = false;
 	c->hold_passed = c->first_passed = c->mark_passed = false;
 	c->delayed = c->stalled = c->continued = false;

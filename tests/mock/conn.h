@@ -61,6 +61,7 @@ struct conn {
 	struct row *rows[3]; /* endpoint, model, key */
 	int64_t head_len;    /* of the answer, on the wire */
 	int64_t sent;	     /* bytes of the answer on the wire */
+	int64_t due_us;	     /* of the last delayed delta */
 	struct unit unit;    /* what is in `out` */
 	bool unit_due;
 	bool head_made, all_made, hold_passed, first_passed;
