@@ -142,8 +142,7 @@ give_amount(const struct slot *s, uint64_t w, uint32_t i)
 	case SLOT_EXT:
 	case SLOT_SETTLED: break;
 	}
-	must(!"nothing to give in this state");
-	return 0;
+	must_fail("something to give", __FILE__, __LINE__);
 }
 
 void
