@@ -65,11 +65,72 @@ TEST(exactly_the_scalar_values_are_accepted)
 	CHECK(fine);
 }
 
+/* The tables against the plain rules, in every alignment of blocks. */
+TEST(long_texts_are_judged_as_short_ones)
+{
+	static const char *const bits[] = {
+		"a",
+		"\xc3\xa4",
+		"\xe4\xb8\xad",
+		"\xf0\x9f\x98\x80",
+		"\x80",
+		"\xc0\xaf",
+		"\xe0\x9f\xbf",
+		"\xed\xa0\x80",
+		"\xf4\x90\x80\x80",
+		"\xf0\x8f\xbf\xbf",
+		"\xe4\xb8",
+		"\xff",
+	};
+	uint32_t seed = 7;
+	bool same = true;
+
+	for (int round = 0; round < 100000; round++) {
+		char text[256];
+		size_t n = 0, want;
+		uint32_t kinds = round % 4 ? 4 : 12;
+
+		seed = seed * 1664525 + 1013904223;
+		want = 64 + (seed >> 8) % 180;
+		while (n < want) {
+			const char *bit;
+
+			seed = seed * 1664525 + 1013904223;
+			bit = bits[(seed >> 8) % (seed >> 28 ? 4 : kinds)];
+			memcpy(text + n, bit, strlen(bit));
+			n += strlen(bit);
+		}
+		same = same &&
+		       utf8_valid(str_make(text, want)) ==
+			       (utf8_valid_to(str_make(text, want)) == want);
+	}
+	CHECK(same);
+}
+
+TEST(every_scalar_value_is_written_as_its_character)
+{
+	bool fine = true;
+
+	for (uint32_t c = 0; c < 0x110000; c++) {
+		char out[4];
+		size_t n;
+
+		if (c >= 0xd800 && c <= 0xdfff)
+			continue;
+		n = utf8_put(c, out);
+		fine = fine && utf8_char(str_make(out, n)) == n;
+	}
+	CHECK(fine);
+	CHECK_INT(utf8_char(STR_NONE), 0);
+}
+
 int
 main(void)
 {
 	RUN(good_text_passes);
 	RUN(bad_text_is_refused_wherever_it_stands);
 	RUN(exactly_the_scalar_values_are_accepted);
+	RUN(long_texts_are_judged_as_short_ones);
+	RUN(every_scalar_value_is_written_as_its_character);
 	return tap_done();
 }

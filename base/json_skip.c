@@ -1,0 +1,202 @@
+/*
+ * String skipping. A block of 64 (AVX2) or 16 (SSE2) bytes becomes three bit
+ * masks; all decisions are then made on bits. What is hard: after a
+ * backslash two bits are cleared in the masks at hand instead of loading the
+ * block again, which is what makes text full of escapes fast.
+ */
+#include "base/json_skip.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* One bit a byte of the block. */
+struct marks {
+	uint64_t quote;
+	uint64_t slash;
+	uint64_t control;
+};
+
+/* The bytes of a correct escape beginning at `slash`, 0 when it is wrong,
+ * -1 when the text ends before. */
+INLINE int
+escape(const char *slash, const char *end)
+{
+	int bits = 0;
+
+	if (end - slash < 2)
+		return -1;
+	switch (slash[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't': return 2;
+	case 'u': break;
+	default: return 0;
+	}
+	for (int i = 2; i < 6; i++) {
+		if (end - slash <= i)
+			return -1;
+		bits |= json_hex(slash[i]);
+	}
+	return bits < 0 ? 0 : 6;
+}
+
+enum verdict { GO_ON, FOUND, WRONG, ENDED };
+
+/* Looks at one block; *at moves behind it, or to the place that matters. */
+INLINE enum verdict
+decide(struct marks m, unsigned width, const char **at, const char *end)
+{
+	const char *p = *at;
+	uint64_t stop = m.quote | m.control;
+
+	*at = p + width;
+	/* Backslashes before the first stop; all of them if there is none. */
+	while (UNLIKELY((m.slash & ((stop & (0 - stop)) - 1)) != 0)) {
+		unsigned i = (unsigned)__builtin_ctzll(m.slash);
+		int n = escape(p + i, end);
+
+		if (UNLIKELY(n <= 0)) {
+			*at = p + i;
+			return n < 0 ? ENDED : WRONG;
+		}
+		m.slash &= ~(3ull << i);
+		stop &= ~(3ull << i);
+		if (i == width - 1)
+			*at = p + width + 1;
+	}
+	if (stop == 0)
+		return GO_ON;
+	*at = p + __builtin_ctzll(stop);
+	return **at == '"' ? FOUND : WRONG;
+}
+
+static const char *
+skip_plain(const char *at, const char *end, struct json_skip *r)
+{
+	for (; at < end; at++) {
+		unsigned char c = (unsigned char)*at;
+		int n;
+
+		if (c == '"')
+			return at;
+		r->high |= c >= 0x80;
+		if (c >= 0x20 && c != '\\')
+			continue;
+		n = c == '\\' ? escape(at, end) : 0;
+		if (n < 0)
+			return NULL;
+		if (n == 0) {
+			r->bad = true;
+			return at;
+		}
+		at += n - 1;
+	}
+	return NULL;
+}
+
+#if defined(__x86_64__)
+INLINE const char *
+finish(enum verdict v, const char *at, struct json_skip *r)
+{
+	r->bad = v == WRONG;
+	return v == ENDED ? NULL : at;
+}
+
+static const char *
+skip_sse2(const char *at, const char *end, struct json_skip *r)
+{
+	const __m128i quote = _mm_set1_epi8('"');
+	const __m128i slash = _mm_set1_epi8('\\');
+	const __m128i last = _mm_set1_epi8(0x1f);
+
+	while (end - at >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)at);
+		struct marks m;
+		enum verdict verdict;
+
+		m.quote = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, quote));
+		m.slash = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, slash));
+		m.control = (unsigned)_mm_movemask_epi8(
+			_mm_cmpeq_epi8(_mm_min_epu8(v, last), v));
+		r->high |= _mm_movemask_epi8(v) != 0;
+		verdict = decide(m, 16, &at, end);
+		if (verdict != GO_ON)
+			return finish(verdict, at, r);
+	}
+	return skip_plain(at, end, r);
+}
+
+__attribute__((target("avx2,bmi"))) static const char *
+skip_avx2(const char *at, const char *end, struct json_skip *r)
+{
+	const __m256i quote = _mm256_set1_epi8('"');
+	const __m256i slash = _mm256_set1_epi8('\\');
+	const __m256i last = _mm256_set1_epi8(0x1f);
+	__m256i seen = _mm256_setzero_si256();
+
+#define BITS(x) ((uint64_t)(uint32_t)_mm256_movemask_epi8(x))
+	while (end - at >= 64) {
+		const __m256i *block = (const __m256i *)(const void *)at;
+		__m256i a = _mm256_loadu_si256(block);
+		__m256i b = _mm256_loadu_si256(block + 1);
+		struct marks m;
+		enum verdict verdict;
+
+		m.quote = BITS(_mm256_cmpeq_epi8(a, quote)) |
+			  BITS(_mm256_cmpeq_epi8(b, quote)) << 32;
+		m.slash = BITS(_mm256_cmpeq_epi8(a, slash)) |
+			  BITS(_mm256_cmpeq_epi8(b, slash)) << 32;
+		m.control =
+			BITS(_mm256_cmpeq_epi8(_mm256_min_epu8(a, last), a)) |
+			BITS(_mm256_cmpeq_epi8(_mm256_min_epu8(b, last), b))
+				<< 32;
+		seen = _mm256_or_si256(seen, _mm256_or_si256(a, b));
+		verdict = decide(m, 64, &at, end);
+		if (verdict != GO_ON) {
+			r->high |= BITS(seen) != 0;
+			return finish(verdict, at, r);
+		}
+	}
+	r->high |= BITS(seen) != 0;
+#undef BITS
+	return skip_sse2(at, end, r);
+}
+#endif
+
+enum json_skip_kind
+json_skip_best(void)
+{
+#if defined(__x86_64__)
+	return __builtin_cpu_supports("avx2") ? JSON_SKIP_AVX2 : JSON_SKIP_SSE2;
+#else
+	return JSON_SKIP_PLAIN;
+#endif
+}
+
+const char *
+json_skip_by(enum json_skip_kind kind, const char *at, const char *end,
+	     struct json_skip *r)
+{
+	*r = (struct json_skip){false, false};
+#if defined(__x86_64__)
+	if (kind == JSON_SKIP_AVX2)
+		return skip_avx2(at, end, r);
+	if (kind == JSON_SKIP_SSE2)
+		return skip_sse2(at, end, r);
+#endif
+	return skip_plain(at, end, r);
+}
+
+const char *
+json_skip_long(const char *at, const char *end, struct json_skip *r)
+{
+	return json_skip_by(json_skip_best(), at, end, r);
+}
