@@ -100,7 +100,16 @@ crash_point(enum crash_place place)
 
 	if (!asked)
 		read_environment();
-	if (!word || word->armed != armed)
+	if (!word)
+		return;
+	while (word->frozen && word->frozen == own_role_id)
+		(void)usleep(20);
+	if (word->pause == armed &&
+	    ++word->pause_passes % (word->pause_every + 1) == 0) {
+		word->frozen = 0;
+		(void)usleep(300);
+	}
+	if (word->armed != armed)
 		return;
 	if (word->role && word->role != own_role_id)
 		return;

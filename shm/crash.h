@@ -24,8 +24,13 @@ struct crash_word {
 	_Atomic uint32_t skip;	 /* passes to let go first */
 	_Atomic uint32_t role;	 /* 0 = any, else crash_role_id() */
 	_Atomic uint32_t victim; /* pid of the last one killed */
-	_Atomic uint32_t frozen; /* a kill sets it to freeze_next */
+	_Atomic uint32_t frozen; /* role that stands still at any place; a
+				    kill sets it to freeze_next */
 	_Atomic uint32_t freeze_next;
+	_Atomic uint32_t pause; /* place where a process thaws the others and
+				   lets them run for a moment; 0 = none */
+	_Atomic uint32_t pause_every; /* only every so many passes */
+	_Atomic uint32_t pause_passes;
 	_Atomic uint32_t kills[CRASH_PLACES];
 };
 

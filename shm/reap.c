@@ -128,6 +128,7 @@ step_applied(const struct region *r, uint32_t slot, uint64_t w)
 	if (i < 0)
 		return false;
 	must(s->ctr[i] < SHM_COUNTERS);
+	CRASH_POINT(CP_REAP_LOADED);
 	op = atomic_load_explicit(&r->counters[s->ctr[i]].last_op,
 				  memory_order_acquire);
 	CRASH_POINT(CP_REAP_LOOKED);

@@ -206,6 +206,7 @@ slot_give(struct region *r, uint32_t slot)
 		return;
 	c = counter_at(r, s->ctr[i]);
 	amount = give_amount(s, w, (uint32_t)i);
+	CRASH_POINT(CP_GIVE_LOADED);
 	do {
 		op = atomic_load_explicit(&c->last_op, memory_order_acquire);
 		v = cell_load(&c->available);

@@ -18,7 +18,7 @@
 
 #define THREADS	 3
 #define REQUESTS 3000
-#define OPENING	 12000
+#define OPENING	 2500
 
 struct bench {
 	struct region r;

@@ -1,0 +1,139 @@
+/* The audit of the directed-kill test: nothing runs any more; is every entry
+ * what its plan and the words of its owner allow, and is there one for each? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/crash/kill.h"
+
+enum { WAS_CHARGED = 1, WAS_REVERSED = 2, WAS_STREAM = 4, WAS_REAPED = 8 };
+
+static bool
+fault(const char *what, uint32_t slot, uint32_t gen)
+{
+	printf("# %s: slot %" PRIu32 " generation %" PRIu32 "\n", what, slot,
+	       gen);
+	return false;
+}
+
+static bool
+has_upstream(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->k; i++) {
+		if (p->ctr[i] >= SHM_ACCOUNTS + SHM_KEYS)
+			return true;
+	}
+	return false;
+}
+
+static bool
+amount_is_right(const struct mini_entry *e, const struct plan *p)
+{
+	switch ((enum slot_reason)e->reason) {
+	case REASON_NORMAL:
+		return e->cost == p->full &&
+		       e->up_cost == plan_upstream(e->cost);
+	case REASON_AT_HOLD:
+		return e->cost == FIRST_TOTAL && p->full > FIRST_TOTAL &&
+		       e->up_cost == plan_upstream(e->cost);
+	case REASON_REAPED:
+		/* Killed between its cost and SETTLED: the owner's word on
+		 * what the answer cost the operator stays. */
+		return e->cost >= 0 && e->cost <= p->full &&
+		       (e->up_cost == 0 || e->up_cost == e->cost ||
+			(!has_upstream(p) && e->up_cost <= p->full));
+	case REASON_CLIENT_GONE:
+	case REASON_UPSTREAM:
+	case REASON_NOT_SENT: break;
+	}
+	return false;
+}
+
+static bool
+charge_is_right(const struct mini_entry *e, uint8_t *posted)
+{
+	struct plan p = plan_of(e->slot, e->gen);
+	bool reaped = e->reason == REASON_REAPED;
+
+	if (*posted & WAS_CHARGED)
+		return fault("charged twice", e->slot, e->gen);
+	*posted |= WAS_CHARGED | (p.stream ? WAS_STREAM : 0) |
+		   (reaped ? WAS_REAPED : 0);
+	if (e->k != p.k || memcmp(e->ctr, p.ctr, p.k * sizeof(*p.ctr)) != 0)
+		return fault("wrong counters", e->slot, e->gen);
+	if (!amount_is_right(e, &p))
+		return fault("wrong amount", e->slot, e->gen);
+	if (e->sent != (p.stream || reaped))
+		return fault("sent bit is wrong", e->slot, e->gen);
+	return true;
+}
+
+static bool
+reversal_is_right(const struct mini_entry *e, uint8_t *posted)
+{
+	if (!(*posted & WAS_CHARGED))
+		return fault("reversed, never charged", e->slot, e->gen);
+	if (*posted & WAS_REVERSED)
+		return fault("reversed twice", e->slot, e->gen);
+	if (*posted & (WAS_STREAM | WAS_REAPED))
+		return fault("reversed, was delivered", e->slot, e->gen);
+	*posted |= WAS_REVERSED;
+	return true;
+}
+
+static bool
+entries_are_right(struct kill_shared *k)
+{
+	const struct mini_book *b = &k->mini.book[k->mini.valid];
+	bool good = true;
+
+	for (uint64_t i = 0; i < b->n_entries; i++) {
+		const struct mini_entry *e = &k->mini.entry[i];
+		uint8_t *posted;
+
+		if (e->kind != SLOT_REQUEST)
+			continue;
+		posted = &k->posted[e->slot][e->gen - k->first_gen[e->slot]];
+		good = (e->reversal ? reversal_is_right(e, posted)
+				    : charge_is_right(e, posted)) &&
+		       good;
+	}
+	return good;
+}
+
+static bool
+word_was_kept(uint32_t slot, uint32_t gen, enum said said, uint8_t posted)
+{
+	bool reversed = posted & WAS_REVERSED;
+	bool whole =
+		(posted & WAS_CHARGED) && !(posted & (WAS_STREAM | WAS_REAPED));
+
+	if (said != SAID_NOTHING && !(posted & WAS_CHARGED))
+		return fault("held, no entry", slot, gen);
+	if (said == SAID_SENT && reversed)
+		return fault("sent and reversed", slot, gen);
+	if (said >= SAID_STREAMED && (posted & WAS_REAPED))
+		return fault("settled and reaped", slot, gen);
+	/* An answer in one piece that nobody has sent costs nothing. */
+	if (whole && !reversed && said != SAID_SENT && said != SAID_SENDING)
+		return fault("not sent, not reversed", slot, gen);
+	return true;
+}
+
+bool
+kill_audit(struct kill_shared *k, struct region *r)
+{
+	bool good = mini_audit(&k->mini, r);
+
+	good = entries_are_right(k) && good;
+	for (uint32_t s = 0; s < KILL_SLOTS; s++) {
+		uint32_t n = word_gen(r->slots[s].word) - k->first_gen[s];
+
+		for (uint32_t g = 0; g < n; g++)
+			good = word_was_kept(s, k->first_gen[s] + g,
+					     (enum said)k->said[s][g],
+					     k->posted[s][g]) &&
+			       good;
+	}
+	return good;
+}

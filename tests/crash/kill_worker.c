@@ -1,0 +1,252 @@
+/* The worker of the directed-kill test: many requests at once, each a few
+ * steps, in the order the loop comes by. */
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "shm/workers.h"
+#include "tests/crash/kill.h"
+
+#define JOBS 24
+
+enum phase { JOB_IDLE, JOB_RUNS, JOB_WAITS };
+
+struct job {
+	struct hold hold;
+	struct plan plan;
+	int64_t total;
+	enum phase phase;
+	bool cut;
+};
+
+struct worker {
+	struct kill_shared *k;
+	struct slot_owner *o;
+	uint64_t random;
+	struct job job[JOBS];
+};
+
+static uint32_t
+mix(uint32_t slot, uint32_t gen)
+{
+	uint64_t x = (uint64_t)slot << 32 | gen;
+
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdull;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ull;
+	return (uint32_t)(x >> 32);
+}
+
+/* Half of the slots take their counters in the other order. */
+static void
+plan_counters(struct plan *p, uint32_t bits, bool backwards)
+{
+	uint32_t account = bits % MINI_ACCOUNTS;
+	uint32_t all[SLOT_COUNTERS] = {
+		mini_counter(account),
+		mini_counter(MINI_ACCOUNTS + account % MINI_PARENTS),
+		mini_counter(MINI_ACCOUNTS + MINI_PARENTS +
+			     (bits >> 4) % MINI_KEYS),
+		mini_counter(MINI_COUNTERS - 1 - (bits >> 8) % MINI_CHANNELS)};
+	uint32_t some[SLOT_COUNTERS], n = 0;
+
+	some[n++] = all[0];
+	for (uint32_t i = 1; i < SLOT_COUNTERS; i++) {
+		if (bits >> (11 + i) & 1)
+			some[n++] = all[i];
+	}
+	p->k = n;
+	for (uint32_t i = 0; i < n; i++)
+		p->ctr[i] = some[backwards ? n - 1 - i : i];
+}
+
+struct plan
+plan_of(uint32_t slot, uint32_t gen)
+{
+	uint32_t bits = mix(slot, gen);
+	struct plan p = {.full = bits % SECOND_TOTAL + 1};
+
+	plan_counters(&p, bits >> 3, slot & 1);
+	p.stream = bits >> 24 & 1;
+	if (!p.stream && (bits >> 25 & 3) == 0)
+		p.leaves = 1 + (bits >> 27 & 1);
+	return p;
+}
+
+int64_t
+plan_upstream(int64_t cost)
+{
+	return cost - cost / 8;
+}
+
+static uint32_t
+draw(struct worker *w, uint32_t n)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return (uint32_t)(w->random >> 32) % n;
+}
+
+static void
+say(struct worker *w, const struct job *j, enum said what)
+{
+	uint32_t at = j->hold.gen - w->k->first_gen[j->hold.slot];
+
+	must(at < KILL_GENS);
+	w->k->said[j->hold.slot][at] = (uint8_t)what;
+	if (at > KILL_GENS - 4096)
+		w->k->full = 1;
+}
+
+static void
+job_start(struct worker *w, struct job *j)
+{
+	struct hold_spec spec = {.amount = money_nano(FIRST_TOTAL)};
+
+	if (hold_claim(w->o, &j->hold) != E_OK)
+		return;
+	j->plan = plan_of(j->hold.slot, j->hold.gen);
+	spec.k = j->plan.k;
+	for (uint32_t i = 0; i < spec.k; i++)
+		spec.ctr[i] = j->plan.ctr[i];
+	if (hold_take(w->o, &j->hold, &spec) != E_OK) {
+		must(j->hold.refused < spec.k && j->hold.slot == SHM_NONE);
+		w->k->stats.refused++;
+		return;
+	}
+	say(w, j, SAID_HELD);
+	w->k->stats.holds[spec.k]++;
+	j->total = FIRST_TOTAL;
+	j->cut = false;
+	j->phase = JOB_RUNS;
+}
+
+static void
+job_settle(struct worker *w, struct job *j)
+{
+	int64_t cost = MIN_OF(j->plan.full, j->total);
+	enum slot_reason why = j->cut ? REASON_AT_HOLD : REASON_NORMAL;
+
+	must(hold_total(w->o, &j->hold).nano == j->total);
+	hold_settle(w->o, &j->hold, money_nano(cost),
+		    money_nano(plan_upstream(cost)), why, j->plan.stream);
+	if (!j->plan.stream) {
+		j->phase = JOB_WAITS;
+		return;
+	}
+	say(w, j, SAID_STREAMED);
+	w->k->stats.streamed++;
+	j->phase = JOB_IDLE;
+}
+
+static void
+job_run(struct worker *w, struct job *j)
+{
+	int64_t part =
+		money_min(money_nano(j->plan.full / 3), money_nano(j->total))
+			.nano;
+
+	hold_meter(w->o, &j->hold, money_nano(part), money_nano(part));
+	if (j->plan.full > j->total && !j->cut) {
+		if (hold_extend(w->o, &j->hold, money_nano(SECOND_TOTAL))) {
+			j->total = SECOND_TOTAL;
+			w->k->stats.extended++;
+		} else {
+			j->cut = true;
+			w->k->stats.cut++;
+		}
+		return;
+	}
+	if (draw(w, 4) != 0)
+		job_settle(w, j);
+}
+
+static void
+job_wait(struct worker *w, struct job *j)
+{
+	if (j->plan.leaves != 1 && !hold_committed(w->o, &j->hold))
+		return;
+	if (j->plan.leaves) {
+		say(w, j, SAID_UNSENT);
+		hold_not_sent(w->o, &j->hold);
+		w->k->stats.unsent++;
+	} else {
+		struct job sent = *j;
+
+		say(w, j, SAID_SENDING);
+		hold_sent(w->o, &j->hold);
+		say(w, &sent, SAID_SENT);
+		w->k->stats.sent++;
+	}
+	j->phase = JOB_IDLE;
+}
+
+/* So many claims at once that whole pages come and go. */
+static void
+burst(struct worker *w)
+{
+	struct hold holds[4 * SLOT_PAGE];
+	uint32_t n = 0;
+
+	while (n < ARRAY_LEN(holds) && hold_claim(w->o, &holds[n]) == E_OK)
+		n++;
+	while (n > 0)
+		hold_unclaim(w->o, &holds[--n]);
+}
+
+/* False when every job is idle. */
+static bool
+turn(struct worker *w, bool more)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < JOBS; i++) {
+		struct job *j = &w->job[i];
+
+		switch (j->phase) {
+		case JOB_IDLE:
+			if (more)
+				job_start(w, j);
+			break;
+		case JOB_RUNS: job_run(w, j); break;
+		case JOB_WAITS: job_wait(w, j); break;
+		}
+		any = any || j->phase != JOB_IDLE;
+	}
+	return any;
+}
+
+void
+kill_worker(struct kill_shared *k, struct region *r, uint32_t row)
+{
+	uint32_t epoch = r->workers[row].spawn_epoch;
+	struct worker *w = calloc(1, sizeof(*w));
+	bool more = true;
+
+	CRASH_ROLE("worker");
+	must(w);
+	w->k = k;
+	w->random = 88172645463325252ull ^ ((uint64_t)epoch << 20);
+	w->o = slot_owner_new(r, row, epoch);
+	must(w->o);
+	r->workers[row].state = WORKER_READY;
+	for (;;) {
+		if (k->crash.frozen) {
+			(void)usleep(20);
+			continue;
+		}
+		more = more && !k->stop;
+		if (!turn(w, more) && !more)
+			break;
+		if (draw(w, 256) == 0)
+			burst(w);
+		(void)usleep(30 + draw(w, 50));
+	}
+	while (slot_owner_busy(w->o) > 0 && !k->crash.frozen)
+		(void)usleep(50);
+	slot_owner_free(w->o);
+	free(w);
+}
