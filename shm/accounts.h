@@ -18,7 +18,9 @@ enum account_flag {
 	ACCOUNT_LIVE = 1,
 	ACCOUNT_FROZEN = 2, /* by an operator */
 	ACCOUNT_POSTPAID = 4,
-	ACCOUNT_AUDIT = 8, /* frozen by the audit: books differ */
+	ACCOUNT_AUDIT = 8,   /* frozen by the audit: books differ */
+	ACCOUNT_PAUSED = 16, /* no new holds for 2 ms at most: the audit wants a
+				look; come again in the next loop turn */
 };
 
 /* Limits and their cells; the same on accounts and keys. 0 = no limit. */

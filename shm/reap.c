@@ -244,26 +244,27 @@ own_find_free(const struct region *r)
 	return SHM_NONE;
 }
 
-uint32_t
-own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
-	  const uint32_t *ctr, uint32_t k, struct money amount)
+/* Writes the fields of a free own slot; its word says FREE still. */
+static uint32_t
+own_write(struct region *r, enum slot_kind kind, uint64_t ref,
+	  const uint32_t *ctr, uint32_t k, struct money cost)
 {
 	uint32_t slot = own_find_free(r);
+	int64_t held = MAX_OF(cost.nano, 0);
 	struct slot *s;
-	uint64_t w;
 
-	must(k <= SLOT_COUNTERS && amount.nano > INT64_MIN);
+	must(k <= SLOT_COUNTERS);
 	if (slot == SHM_NONE)
 		return SHM_NONE;
 	s = &r->slots[slot];
 	for (uint32_t i = 0; i < SLOT_COUNTERS; i++)
 		s->ctr[i] = i < k ? ctr[i] : SHM_NONE;
-	cell_store(&s->held[0], 0);
-	cell_store(&s->held_up[0], 0);
+	cell_store(&s->held[0], held);
+	cell_store(&s->held_up[0], held);
 	cell_store(&s->delivered, 0);
 	cell_store(&s->meter, 0);
-	cell_store(&s->cost, -amount.nano);
-	cell_store(&s->up_cost, -amount.nano);
+	cell_store(&s->cost, cost.nano);
+	cell_store(&s->up_cost, cost.nano);
 	s->kind = (uint8_t)kind;
 	s->owner = 0;
 	s->price_version = 0;
@@ -271,8 +272,61 @@ own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
 	s->reason = REASON_NORMAL;
 	s->ref = ref;
 	CRASH_POINT(CP_OWN_FIELDS);
-	w = word_make(word_gen(word_load(s)), k, SLOT_SETTLED);
-	word_store(s, w | WORD_SENT | ((1ull << k) - 1) << 12);
+	return slot;
+}
+
+static void
+own_settle(struct slot *s, uint64_t w)
+{
+	uint64_t all = ((1ull << word_k(w)) - 1) << 12;
+
+	word_store(s, word_with_state(w, SLOT_SETTLED) | WORD_SENT | all);
 	CRASH_POINT(CP_OWN_SETTLED);
+}
+
+uint32_t
+own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
+	  const uint32_t *ctr, uint32_t k, struct money amount)
+{
+	uint32_t slot;
+	struct slot *s;
+
+	must(amount.nano > INT64_MIN);
+	slot = own_write(r, kind, ref, ctr, k, money_nano(-amount.nano));
+	if (slot == SHM_NONE)
+		return SHM_NONE;
+	s = &r->slots[slot];
+	/* Nothing is held: what the cost takes is not looked at before. */
+	cell_store(&s->held[0], 0);
+	cell_store(&s->held_up[0], 0);
+	own_settle(s, word_make(word_gen(word_load(s)), k, SLOT_SETTLED));
+	return slot;
+}
+
+uint32_t
+own_take(struct region *r, enum slot_kind kind, uint64_t ref,
+	 const uint32_t *ctr, uint32_t k, struct money amount, bool *refused)
+{
+	uint32_t slot = own_write(r, kind, ref, ctr, k, amount);
+	struct slot *s;
+	uint64_t w;
+
+	must(amount.nano >= 0);
+	*refused = false;
+	if (slot == SHM_NONE)
+		return SHM_NONE;
+	s = &r->slots[slot];
+	w = word_make(word_gen(word_load(s)), k, SLOT_ACQ);
+	word_store(s, w);
+	while (word_pending(w) >= 0) {
+		if (slot_take(r, slot, &w))
+			continue;
+		*refused = true;
+		word_store(s, word_with_state(w, SLOT_BACK));
+		slot_give_all(r, slot);
+		slot_free(r, slot);
+		return SHM_NONE;
+	}
+	own_settle(s, w);
 	return slot;
 }

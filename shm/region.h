@@ -73,6 +73,9 @@ struct shm_head {
 	_Atomic uint64_t audit_time_ns; /* writer: last good audit, wall */
 	_Atomic uint64_t audit_frozen;	/* writer: accounts frozen by it */
 	_Atomic uint64_t map_used_bytes, map_size_bytes; /* writer */
+	_Atomic uint32_t store_failures;    /* writer: failed syncs; the second
+					    one keeps the ledger FAILED */
+	_Atomic uint32_t store_failures_of; /* writer: under which master */
 	/* Key hashing (keys.h): secret of this segment's tables. */
 	uint64_t table_secret[2];
 };

@@ -291,3 +291,10 @@ uint32_t reap_worker(struct region *r, uint32_t worker_row);
  * once committed. SHM_NONE when all are busy. */
 uint32_t own_claim(struct region *r, enum slot_kind kind, uint64_t ref,
 		   const uint32_t *ctr, uint32_t k, struct money amount);
+/* The same for money that leaves: takes `amount` from the counters first, so
+ * that it cannot be spent meanwhile. SHM_NONE: one of them has not that much
+ * (*refused), or all slots are busy. To undo: cost = 0 before the word says
+ * DURABLE. */
+uint32_t own_take(struct region *r, enum slot_kind kind, uint64_t ref,
+		  const uint32_t *ctr, uint32_t k, struct money amount,
+		  bool *refused);

@@ -1,0 +1,354 @@
+/*
+ * Accounts, keys and prices in shared memory. A row is complete before the
+ * count that makes it valid is raised, and never goes away.
+ */
+#include "billing/books.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "shm/accounts.h"
+#include "shm/books.h"
+#include "shm/counters.h"
+#include "shm/keys.h"
+
+#define PLACES	    (2 * SHM_ACCOUNTS)
+#define PLACE_BYTES (sizeof(uint32_t) * PLACES)
+
+static struct str
+name_of(const struct books *b, uint32_t account)
+{
+	const char *name = b->r->accounts[account].name;
+
+	return str_make(name, strnlen(name, ACCOUNT_NAME));
+}
+
+/* The place of the name, or the empty one where it belongs. */
+static uint32_t *
+place(const struct books *b, struct str name)
+{
+	uint64_t at = siphash(&b->secret, name);
+
+	for (;; at++) {
+		uint32_t *p = &b->by_name[at % PLACES];
+
+		if (*p == 0 || str_eq(name_of(b, *p - 1), name))
+			return p;
+	}
+}
+
+uint32_t
+books_account_find(const struct books *b, struct str name)
+{
+	uint32_t found = *place(b, name);
+
+	return found ? found - 1 : SHM_NONE;
+}
+
+static void
+show_counter(struct books *b, uint32_t counter, uint32_t id, int64_t credit)
+{
+	struct counter *c = &b->r->counters[counter];
+	int64_t balance = post_balance(b->post, counter), available;
+
+	if (__builtin_add_overflow(balance, credit, &available))
+		available = balance;
+	c->available = available;
+	c->last_op = 0;
+	c->balance = balance;
+	c->credit = credit;
+	c->id = id;
+}
+
+static void
+show_limits(struct limit_cells *c, uint32_t rpm, uint32_t tpm,
+	    uint32_t concurrency)
+{
+	c->rpm = rpm;
+	c->tpm = tpm;
+	c->concurrency = concurrency;
+}
+
+void
+books_show_account(struct books *b, uint32_t id, const struct account_record *a,
+		   bool fresh)
+{
+	struct account_row *row = &b->r->accounts[id];
+	uint32_t audit = fresh ? 0 : row->flags & ACCOUNT_AUDIT;
+
+	must(id < SHM_ACCOUNTS);
+	row->parent = a->parent;
+	memcpy(row->name, a->name, sizeof(row->name));
+	memcpy(row->group, a->group, sizeof(row->group));
+	row->created_ms = a->created_ms;
+	show_limits(&row->limits, a->rpm, a->tpm, a->concurrency);
+	if (fresh)
+		show_counter(b, counter_of_account(id), id, a->credit_nano);
+	row->flags = a->flags | audit;
+	*place(b, name_of(b, id)) = id + 1;
+	if (fresh)
+		atomic_store_explicit(&b->r->head->n_accounts, id + 1,
+				      memory_order_release);
+}
+
+void
+books_show_key(struct books *b, uint32_t id, const struct key_record *k,
+	       bool fresh)
+{
+	struct key_row *row = &b->r->keys[id];
+
+	must(id < SHM_KEYS);
+	memcpy(row->hash, k->hash, sizeof(row->hash));
+	row->account = k->account;
+	row->expires_ms = k->expires_ms;
+	show_limits(&row->limits, k->rpm, k->tpm, k->concurrency);
+	memcpy(row->group, k->group, sizeof(row->group));
+	memcpy(row->prefix, k->prefix, sizeof(row->prefix));
+	memcpy(row->name, k->name, sizeof(row->name));
+	memcpy(row->models, k->models, sizeof(row->models));
+	memcpy(row->allow, k->allow, sizeof(row->allow));
+	row->created_ms = k->created_ms;
+	if (fresh)
+		show_counter(b, counter_of_key(id), id, 0);
+	row->flags = k->flags;
+	if (fresh)
+		atomic_store_explicit(&b->r->head->n_keys, id + 1,
+				      memory_order_release);
+	key_publish(b->r, id);
+}
+
+static bool
+reserve(struct books *b, const void *row, size_t row_size, uint32_t counter,
+	uint32_t n)
+{
+	const struct counter *c = &b->r->counters[counter];
+
+	return region_reserve(b->r, row, row_size * n) == E_OK &&
+	       region_reserve(b->r, c, sizeof(*c) * n) == E_OK;
+}
+
+bool
+books_reserve_account(struct books *b)
+{
+	uint32_t id = b->post->meta.n_accounts;
+
+	return id < SHM_ACCOUNTS &&
+	       reserve(b, &b->r->accounts[id], sizeof(struct account_row),
+		       counter_of_account(id), 1);
+}
+
+bool
+books_reserve_key(struct books *b)
+{
+	uint32_t id = b->post->meta.n_keys;
+
+	return id < SHM_KEYS &&
+	       reserve(b, &b->r->keys[id], sizeof(struct key_row),
+		       counter_of_key(id), 1);
+}
+
+/* ---- loading ---- */
+
+static enum store
+load_accounts(struct books *b, struct ledger *l)
+{
+	uint32_t known = b->r->head->n_accounts;
+	struct account_record a;
+	struct str value;
+	uint64_t id = 0, next = 0;
+	enum store s = ledger_seek(l, TABLE_ACCOUNT, &id, &value);
+
+	for (; s == STORE_OK; s = ledger_next(l, TABLE_ACCOUNT, &id, &value)) {
+		if (id != next++ || id >= b->post->meta.n_accounts ||
+		    !record_read(value, &a, sizeof(a)) ||
+		    (a.parent != SHM_NONE &&
+		     a.parent >= b->post->meta.n_accounts))
+			return STORE_DAMAGED;
+		books_show_account(b, (uint32_t)id, &a, id >= known);
+	}
+	if (s != STORE_NONE)
+		return s;
+	return next == b->post->meta.n_accounts ? STORE_OK : STORE_DAMAGED;
+}
+
+static enum store
+load_keys(struct books *b, struct ledger *l)
+{
+	uint32_t known = b->r->head->n_keys;
+	struct key_record k;
+	struct str value;
+	uint64_t id = 0, next = 0;
+	enum store s = ledger_seek(l, TABLE_KEY, &id, &value);
+
+	for (; s == STORE_OK; s = ledger_next(l, TABLE_KEY, &id, &value)) {
+		if (id != next++ || id >= b->post->meta.n_keys ||
+		    !record_read(value, &k, sizeof(k)) ||
+		    k.account >= b->post->meta.n_accounts)
+			return STORE_DAMAGED;
+		books_show_key(b, (uint32_t)id, &k, id >= known);
+	}
+	if (s != STORE_NONE)
+		return s;
+	return next == b->post->meta.n_keys ? STORE_OK : STORE_DAMAGED;
+}
+
+static bool
+add_price(struct books *b, const uint8_t hash[SHA256_BYTES])
+{
+	if (b->n_prices == b->prices_cap) {
+		uint32_t cap = b->prices_cap ? b->prices_cap * 2 : 16;
+		void *grown =
+			realloc(b->price_hash, (size_t)cap * SHA256_BYTES);
+
+		if (!grown)
+			return false;
+		b->price_hash = grown;
+		b->prices_cap = cap;
+	}
+	memcpy(b->price_hash[b->n_prices++], hash, SHA256_BYTES);
+	return true;
+}
+
+static enum store
+load_prices(struct books *b, struct ledger *l)
+{
+	struct price_record head;
+
+	while (b->n_prices < b->post->meta.n_prices) {
+		enum store s = price_head(l, b->n_prices + 1, &head);
+
+		if (s != STORE_OK)
+			return s == STORE_NONE ? STORE_DAMAGED : s;
+		if (!add_price(b, head.hash))
+			return STORE_FAILED;
+	}
+	return STORE_OK;
+}
+
+static bool
+reserve_all(struct books *b)
+{
+	const struct meta_record *m = &b->post->meta;
+
+	if (m->n_accounts > SHM_ACCOUNTS || m->n_keys > SHM_KEYS)
+		return false;
+	return reserve(b, b->r->accounts, sizeof(struct account_row),
+		       counter_of_account(0), m->n_accounts) &&
+	       reserve(b, b->r->keys, sizeof(struct key_row), counter_of_key(0),
+		       m->n_keys);
+}
+
+enum store
+books_load(struct books *b, struct region *r, struct post *p, struct buf *why)
+{
+	enum store s;
+
+	*b = (struct books){.r = r, .post = p};
+	random_bytes(&b->secret, sizeof(b->secret));
+	b->by_name = mmap(NULL, PLACE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (b->by_name == MAP_FAILED) {
+		b->by_name = NULL;
+		buf_add_cstr(why, "out of memory");
+		return STORE_FAILED;
+	}
+	if (!reserve_all(b)) {
+		buf_add_cstr(why, "run_dir has no room for the accounts");
+		return STORE_FULL;
+	}
+	s = ledger_begin(p->ledger);
+	if (s == STORE_OK)
+		s = load_accounts(b, p->ledger);
+	if (s == STORE_OK)
+		s = load_keys(b, p->ledger);
+	if (s == STORE_OK)
+		s = load_prices(b, p->ledger);
+	ledger_end(p->ledger);
+	if (s != STORE_OK)
+		buf_printf(why, "accounts, keys or prices are damaged: %s",
+			   ledger_trouble(p->ledger));
+	return s;
+}
+
+void
+books_free(struct books *b)
+{
+	if (b->by_name)
+		(void)munmap(b->by_name, PLACE_BYTES);
+	free(b->price_hash);
+	*b = (struct books){0};
+}
+
+/* ---- prices ---- */
+
+/* The version of these rows, a new one if need be; 0: could not be stored. */
+static uint32_t
+version_of(struct books *b, const struct book_row *rows, uint32_t n)
+{
+	uint8_t hash[SHA256_BYTES];
+	uint32_t version = b->n_prices + 1;
+	enum store s;
+
+	sha256(rows, sizeof(*rows) * n, hash);
+	for (uint32_t i = b->n_prices; i > 0; i--)
+		if (bytes_equal(b->price_hash[i - 1], hash, sizeof(hash)))
+			return i;
+	s = post_begin(b->post);
+	if (s == STORE_OK)
+		s = price_put(b->post->ledger, version, rows, n,
+			      clock_wall_ns() / NS_PER_MS);
+	if (s == STORE_OK) {
+		b->post->meta.n_prices = version;
+		s = post_commit(b->post);
+	} else {
+		post_abort(b->post, s);
+	}
+	return s == STORE_OK && add_price(b, hash) ? version : 0;
+}
+
+static void
+serve(struct books *b, struct book *book)
+{
+	uint32_t n = book->n, version = 0;
+	struct book_row *rows = NULL;
+
+	/* On a copy: nobody can change it between its hash and the disk. */
+	if (n <= BOOK_MODELS)
+		rows = malloc(MAX_OF(sizeof(*rows) * n, sizeof(*rows)));
+	if (rows) {
+		memcpy(rows, book->rows, sizeof(*rows) * n);
+		version = version_of(b, rows, n);
+	}
+	free(rows);
+	CRASH_POINT(CP_BOOK_STORED);
+	if (!version)
+		LOG_ERROR("a price book could not be stored",
+			  F_U64("models", n),
+			  F_CSTR("why", ledger_trouble(b->post->ledger)));
+	book->version = version;
+	atomic_store_explicit(&book->state,
+			      version ? BOOK_STORED : BOOK_REFUSED,
+			      memory_order_release);
+}
+
+bool
+books_serve(struct books *b)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < SHM_BOOKS; i++) {
+		struct book *book = &b->r->books[i];
+
+		if (atomic_load_explicit(&book->state, memory_order_acquire) !=
+		    BOOK_FILLED)
+			continue;
+		serve(b, book);
+		any = true;
+	}
+	return any;
+}

@@ -1,0 +1,291 @@
+/*
+ * Reaping. A row is DEAD only after its process has ended, so nothing changes
+ * its slots but helpers and us.
+ */
+#include "billing/reap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "billing/slot_entry.h"
+#include "shm/accounts.h"
+#include "shm/keys.h"
+#include "shm/metrics.h"
+#include "shm/slots.h"
+#include "shm/workers.h"
+
+#define HEAL_NS	  NS_PER_SEC
+#define LEAKS_MAX 65536u
+#define CELLS	  (SHM_ACCOUNTS + SHM_KEYS)
+
+/* A count that is higher than the slots in use explain. */
+struct leak {
+	uint32_t cell; /* account, or SHM_ACCOUNTS + key */
+	int32_t least; /* the smallest excess that was seen */
+};
+
+bool
+reaper_init(struct reaper *x, struct region *r, struct group *g)
+{
+	*x = (struct reaper){.r = r, .group = g};
+	x->heartbeats = calloc(r->head->n_workers, sizeof(*x->heartbeats));
+	x->leaks = calloc(LEAKS_MAX, sizeof(*x->leaks));
+	x->counts =
+		mmap(NULL, sizeof(*x->counts) * CELLS, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (x->counts == MAP_FAILED)
+		x->counts = NULL;
+	return x->heartbeats && x->leaks && x->counts;
+}
+
+void
+reaper_free(struct reaper *x)
+{
+	free(x->heartbeats);
+	free(x->leaks);
+	if (x->counts)
+		(void)munmap(x->counts, sizeof(*x->counts) * CELLS);
+	*x = (struct reaper){0};
+}
+
+static uint64_t
+word_of(const struct reaper *x, uint32_t slot)
+{
+	return atomic_load_explicit(&x->r->slots[slot].word,
+				    memory_order_acquire);
+}
+
+static uint32_t
+state_of(const struct worker_row *row)
+{
+	return atomic_load_explicit(&row->state, memory_order_acquire);
+}
+
+static bool
+running_state(uint64_t w)
+{
+	return word_state(w) == SLOT_HELD || word_state(w) == SLOT_EXT ||
+	       word_state(w) == SLOT_XBK;
+}
+
+/* As far as that goes without a commit; false: not free yet. */
+static bool
+reap_slot(struct reaper *x, uint32_t slot)
+{
+	uint64_t w = word_of(x, slot);
+
+	if (running_state(w))
+		metric_add(metrics_of_writer(x->r), M_HOLDS_REAPED, 1);
+	/* A word that makes no sense is left to the alarm of the group. */
+	while (slot_sane(x->r, slot, w) && slot_reap(x->r, slot))
+		w = word_of(x, slot);
+	w = word_of(x, slot);
+	if (word_state(w) == SLOT_FREE)
+		return true;
+	group_note(x->group, slot);
+	return false;
+}
+
+void
+reap_own(struct reaper *x)
+{
+	uint32_t n = x->r->head->n_slots;
+
+	for (uint32_t i = n; i < n + SHM_OWN_SLOTS; i++)
+		(void)reap_slot(x, i);
+}
+
+static uint32_t
+reap_page(struct reaper *x, uint32_t page)
+{
+	uint32_t busy = 0;
+
+	for (uint32_t i = 0; i < SLOT_PAGE; i++)
+		if (!reap_slot(x, page * SLOT_PAGE + i))
+			busy++;
+	return busy;
+}
+
+static bool
+reap_row(struct reaper *x, uint32_t index)
+{
+	struct worker_row *row = &x->r->workers[index];
+	uint64_t mark = (uint64_t)row->spawn_epoch << 32 | index;
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < x->r->head->n_slots / SLOT_PAGE; i++) {
+		_Atomic uint64_t *owner = &x->r->pages[i].owner;
+
+		if (*owner != mark)
+			continue;
+		if (reap_page(x, i) == 0)
+			atomic_store_explicit(owner, 0, memory_order_release);
+		else
+			left++;
+	}
+	return left == 0;
+}
+
+void
+reap_look_for_dead(struct reaper *x)
+{
+	for (uint32_t i = 0; i < x->r->head->n_workers; i++) {
+		struct worker_row *row = &x->r->workers[i];
+		uint32_t state = state_of(row);
+		uint32_t pid = row->pid;
+
+		if (state == WORKER_UNUSED || state == WORKER_DEAD || pid == 0)
+			continue;
+		/* Not even a zombie: nothing of it can run any more. */
+		if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			(void)atomic_compare_exchange_strong(
+				&row->state, &state, WORKER_DEAD);
+	}
+}
+
+static void
+heal_begin(struct reaper *x)
+{
+	x->healing = true;
+	x->heal_began_ns = 0;
+	x->n_leaks = 0;
+}
+
+bool
+reap_rows(struct reaper *x)
+{
+	bool freed = false;
+
+	for (uint32_t i = 0; i < x->r->head->n_workers; i++) {
+		struct worker_row *row = &x->r->workers[i];
+
+		if (state_of(row) != WORKER_DEAD || !reap_row(x, i))
+			continue;
+		CRASH_POINT(CP_ROW_REAPED);
+		LOG_INFO("a dead worker is reaped", F_U64("row", i),
+			 F_U64("pid", row->pid));
+		row->pid = 0;
+		atomic_store_explicit(&row->state, WORKER_UNUSED,
+				      memory_order_release);
+		freed = true;
+		heal_begin(x);
+	}
+	return freed;
+}
+
+bool
+reap_all_gone(const struct reaper *x)
+{
+	for (uint32_t i = 0; i < x->r->head->n_workers; i++)
+		if (state_of(&x->r->workers[i]) != WORKER_UNUSED)
+			return false;
+	return true;
+}
+
+/* ---- concurrency ---- */
+
+static void
+count_slot(struct reaper *x, uint32_t slot)
+{
+	const struct note *n = &x->r->notes[slot];
+	uint32_t account = n->account, key = n->key;
+
+	if (word_state(word_of(x, slot)) == SLOT_FREE)
+		return;
+	if (account < x->r->head->n_accounts)
+		x->counts[account]++;
+	if (key < x->r->head->n_keys)
+		x->counts[SHM_ACCOUNTS + key]++;
+}
+
+static void
+count_slots(struct reaper *x)
+{
+	memset(x->counts, 0, sizeof(*x->counts) * x->r->head->n_accounts);
+	memset(x->counts + SHM_ACCOUNTS, 0,
+	       sizeof(*x->counts) * x->r->head->n_keys);
+	for (uint32_t p = 0; p < x->r->head->n_slots / SLOT_PAGE; p++) {
+		if (x->r->pages[p].owner == 0)
+			continue;
+		for (uint32_t i = 0; i < SLOT_PAGE; i++)
+			count_slot(x, p * SLOT_PAGE + i);
+	}
+}
+
+static _Atomic int32_t *
+running_of(const struct reaper *x, uint32_t cell)
+{
+	return cell < SHM_ACCOUNTS
+		       ? &x->r->accounts[cell].limits.running
+		       : &x->r->keys[cell - SHM_ACCOUNTS].limits.running;
+}
+
+static int32_t
+excess_of(const struct reaper *x, uint32_t cell)
+{
+	return *running_of(x, cell) - (int32_t)x->counts[cell];
+}
+
+static void
+find_leaks(struct reaper *x, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = first; i < first + n && x->n_leaks < LEAKS_MAX; i++) {
+		int32_t excess = excess_of(x, i);
+
+		if (excess > 0)
+			x->leaks[x->n_leaks++] = (struct leak){i, excess};
+	}
+}
+
+static void
+heal_first_look(struct reaper *x)
+{
+	for (uint32_t i = 0; i < x->r->head->n_workers; i++)
+		x->heartbeats[i] = x->r->workers[i].heartbeat_ns;
+	x->heal_began_ns = clock_mono_ns();
+	find_leaks(x, 0, x->r->head->n_accounts);
+	find_leaks(x, SHM_ACCOUNTS, x->r->head->n_keys);
+}
+
+static bool
+all_turned(const struct reaper *x)
+{
+	for (uint32_t i = 0; i < x->r->head->n_workers; i++) {
+		const struct worker_row *row = &x->r->workers[i];
+		uint32_t state = state_of(row);
+
+		if ((state == WORKER_READY || state == WORKER_DRAINING) &&
+		    row->heartbeat_ns == x->heartbeats[i])
+			return false;
+	}
+	return true;
+}
+
+void
+reap_heal(struct reaper *x)
+{
+	if (!x->healing)
+		return;
+	count_slots(x);
+	if (x->heal_began_ns == 0) {
+		heal_first_look(x);
+		return;
+	}
+	for (uint32_t i = 0; i < x->n_leaks; i++) {
+		struct leak *l = &x->leaks[i];
+
+		l->least = MIN_OF(l->least, excess_of(x, l->cell));
+	}
+	if (clock_mono_ns() - x->heal_began_ns < HEAL_NS || !all_turned(x))
+		return;
+	for (uint32_t i = 0; i < x->n_leaks; i++)
+		if (x->leaks[i].least > 0)
+			atomic_fetch_sub(running_of(x, x->leaks[i].cell),
+					 x->leaks[i].least);
+	x->healing = false;
+}

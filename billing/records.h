@@ -1,0 +1,153 @@
+#pragma once
+/*
+ * The rows of the ledger besides its entries: fixed sizes, little endian,
+ * each with a CRC-32C in its last four bytes, because LMDB has no checksums
+ * of its own. Balances and slot generations have none: they are recomputed
+ * from the entries.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "billing/ledger.h"
+#include "billing/usage.h"
+#include "shm/accounts.h"
+#include "shm/books.h"
+#include "shm/counters.h"
+#include "shm/keys.h"
+
+#define LEDGER_SCHEMA 1u
+#define LEDGER_UUID   16
+/* Longest interned text: a note, a channel, a model. */
+#define NAME_TEXT 128
+
+struct meta_record {
+	uint32_t schema;
+	uint32_t epoch; /* boot epoch: +1 at every cold start */
+	uint8_t uuid[LEDGER_UUID];
+	uint64_t next_seq;
+	uint8_t chain[ENTRY_CHAIN]; /* of the last entry */
+	int64_t debits;		    /* what all counters ever lost, nano-USD */
+	int64_t credits;	    /* what they ever got */
+	uint32_t n_accounts;
+	uint32_t n_keys;
+	uint32_t n_names;  /* next name id */
+	uint32_t n_prices; /* last price version */
+	uint64_t changed_ms;
+	uint32_t clean; /* the writer ended in order */
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct meta_record) == 96, "meta_record");
+
+struct balance_record {
+	int64_t balance; /* credits - debits */
+	uint64_t last_seq;
+	int64_t debits;
+	int64_t credits;
+};
+_Static_assert(sizeof(struct balance_record) == 32, "balance_record");
+
+/* The last settlement of a slot: what makes posting idempotent. */
+enum slot_phase { PHASE_NONE, PHASE_POSTED, PHASE_REVERSED };
+struct slotgen_record {
+	uint32_t epoch;
+	uint32_t gen;
+	uint32_t phase;
+	uint32_t spare;
+	uint64_t seq; /* of the entry that was posted */
+};
+_Static_assert(sizeof(struct slotgen_record) == 24, "slotgen_record");
+
+struct account_record {
+	uint32_t flags; /* enum account_flag */
+	uint32_t parent;
+	uint32_t rpm, tpm, concurrency;
+	uint32_t spare0;
+	int64_t credit_nano;
+	uint64_t created_ms;
+	char name[ACCOUNT_NAME];
+	char group[GROUP_NAME];
+	uint32_t spare1;
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct account_record) == 48 + ACCOUNT_NAME + GROUP_NAME,
+	       "account_record");
+
+struct key_record {
+	uint32_t flags; /* enum key_flag */
+	uint32_t account;
+	uint32_t rpm, tpm, concurrency;
+	uint32_t spare0;
+	uint64_t expires_ms;
+	uint64_t created_ms;
+	uint8_t hash[SHA256_BYTES];
+	char group[GROUP_NAME];
+	char prefix[KEY_PREFIX];
+	char name[KEY_NAME];
+	char models[KEY_MODELS];
+	char allow[KEY_ALLOW];
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct key_record) == 44 + SHA256_BYTES + GROUP_NAME +
+						    KEY_PREFIX + KEY_NAME +
+						    KEY_MODELS + KEY_ALLOW,
+	       "key_record");
+
+/* Followed by its rows (struct book_row). */
+struct price_record {
+	uint32_t row_size;
+	uint32_t n;
+	uint64_t created_ms;
+	uint8_t hash[SHA256_BYTES]; /* of the rows */
+	uint32_t spare;
+	uint32_t crc; /* of the header before it and the rows */
+};
+_Static_assert(sizeof(struct price_record) == 56, "price_record");
+
+struct idem_record {
+	uint8_t content[16]; /* hash of what was asked */
+	uint64_t seq;	     /* what came of it */
+	uint32_t index;
+	uint32_t kind;
+	int64_t balance_nano;
+	uint64_t time_ms;
+	uint32_t spare;
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct idem_record) == 56, "idem_record");
+
+/* Sets the last four bytes. */
+void record_seal(void *record, size_t size);
+/* Copies a row; false when its size or its checksum is wrong. */
+NODISCARD bool record_read(struct str value, void *out, size_t size);
+
+/* A row of `size` bytes; STORE_DAMAGED when it is there and wrong. */
+NODISCARD enum store record_get(struct ledger *l, enum ledger_table t,
+				uint64_t key, void *out, size_t size);
+/* Seals and stores. */
+NODISCARD enum store record_put(struct ledger *l, enum ledger_table t,
+				uint64_t key, void *record, size_t size);
+
+/* Keys of TABLE_BALANCE, stable whatever the size of the shared tables:
+ * kind 32 | id 32. */
+uint64_t balance_key(uint32_t counter);
+/* SHM_NONE when no counter has this key. */
+uint32_t balance_counter(uint64_t key);
+
+/* Price versions. */
+NODISCARD enum store price_put(struct ledger *l, uint32_t version,
+			       const struct book_row *rows, uint32_t n,
+			       uint64_t now_ms);
+/* The rows are the caller's to free(). */
+NODISCARD enum store price_get(struct ledger *l, uint32_t version,
+			       struct book_row **rows, uint32_t *n);
+/* The first part only; not checked against its rows. */
+NODISCARD enum store price_head(struct ledger *l, uint32_t version,
+				struct price_record *out);
+
+/* One interned text, copied. */
+NODISCARD enum store name_put(struct ledger *l, uint64_t id, struct str text);
+NODISCARD enum store name_get(struct ledger *l, uint64_t id,
+			      char out[NAME_TEXT]);

@@ -1,0 +1,162 @@
+/*
+ * The ledger entry: sealing, checking, and the words for its codes.
+ *
+ * The chain covers 16 + 228 bytes, which is the most that SHA-256 takes in
+ * four blocks: that is why the eight bytes behind are zero and not spare.
+ */
+#include "billing/usage.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "shm/counters.h"
+
+#define CHAINED offsetof(struct entry, zero)
+
+static void
+chain_of(const struct entry *e, const uint8_t previous[ENTRY_CHAIN],
+	 uint8_t out[ENTRY_CHAIN])
+{
+	uint8_t text[ENTRY_CHAIN + CHAINED];
+	uint8_t digest[SHA256_BYTES];
+
+	memcpy(text, previous, ENTRY_CHAIN);
+	memcpy(text + ENTRY_CHAIN, e, CHAINED);
+	sha256(text, sizeof(text), digest);
+	memcpy(out, digest, ENTRY_CHAIN);
+}
+
+static uint32_t
+crc_of(const struct entry *e)
+{
+	return crc32c(0, e, offsetof(struct entry, crc));
+}
+
+void
+entry_seal(struct entry *e, const uint8_t previous[ENTRY_CHAIN])
+{
+	e->version = ENTRY_VERSION;
+	memset(e->zero, 0, sizeof(e->zero));
+	chain_of(e, previous, e->chain);
+	e->crc = crc_of(e);
+}
+
+static bool
+fields_fit(const struct entry *e)
+{
+	static const uint8_t zero[sizeof(e->zero)];
+	const uint8_t all = MOVES_ACCOUNT | MOVES_PARENT | MOVES_KEY;
+
+	return e->version == ENTRY_VERSION && e->kind >= KIND_REQUEST &&
+	       e->kind < KIND_COUNT && !(e->moves & ~all) && e->seq != 0 &&
+	       e->account < SHM_ACCOUNTS &&
+	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS) &&
+	       (!(e->moves & MOVES_KEY) || e->key < SHM_KEYS) &&
+	       e->upstream_id_len <= sizeof(e->upstream_id) &&
+	       memcmp(e->zero, zero, sizeof(zero)) == 0;
+}
+
+enum entry_fault
+entry_check(const struct entry *e, const uint8_t previous[ENTRY_CHAIN])
+{
+	uint8_t chain[ENTRY_CHAIN];
+
+	if (crc_of(e) != e->crc)
+		return ENTRY_BAD_CRC;
+	if (!fields_fit(e))
+		return ENTRY_BAD_FIELD;
+	chain_of(e, previous, chain);
+	if (memcmp(chain, e->chain, ENTRY_CHAIN) != 0)
+		return ENTRY_BAD_CHAIN;
+	return ENTRY_FINE;
+}
+
+const char *
+entry_fault_text(enum entry_fault f)
+{
+	switch (f) {
+	case ENTRY_FINE: return "fine";
+	case ENTRY_BAD_CRC: return "its checksum does not match its bytes";
+	case ENTRY_BAD_CHAIN:
+		return "its chain does not follow from the entry before";
+	case ENTRY_BAD_FIELD: return "a field is out of range";
+	}
+	return "unknown";
+}
+
+unsigned
+entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES])
+{
+	unsigned n = 0;
+
+	if (e->moves & MOVES_ACCOUNT)
+		out[n++] = counter_of_account(e->account);
+	if (e->moves & MOVES_PARENT)
+		out[n++] = counter_of_account(e->parent);
+	if (e->moves & MOVES_KEY)
+		out[n++] = counter_of_key(e->key);
+	return n;
+}
+
+int64_t
+entry_absorbed(int64_t upstream, int64_t charge)
+{
+	int64_t over;
+
+	if (__builtin_sub_overflow(upstream, charge, &over))
+		return INT64_MAX;
+	return over > 0 ? over : 0;
+}
+
+const char *
+entry_kind_name(uint8_t kind)
+{
+	static const char *const name[KIND_COUNT] = {
+		[KIND_REQUEST] = "request", [KIND_TOPUP] = "topup",
+		[KIND_REFUND] = "refund",   [KIND_REVERSAL] = "reversal",
+		[KIND_LIMIT] = "limit",	    [KIND_CORRECTION] = "correction",
+	};
+
+	return kind < KIND_COUNT && name[kind] ? name[kind] : "unknown";
+}
+
+const char *
+entry_reason_name(uint8_t reason)
+{
+	static const char *const name[] = {
+		[REASON_NORMAL] = "normal",
+		[REASON_CLIENT_GONE] = "client_gone",
+		[REASON_UPSTREAM] = "upstream_failed",
+		[REASON_AT_HOLD] = "at_hold",
+		[REASON_REAPED] = "reaped",
+		[REASON_NOT_SENT] = "not_sent",
+	};
+
+	return reason < ARRAY_LEN(name) ? name[reason] : "unknown";
+}
+
+const char *
+entry_source_name(uint8_t source)
+{
+	static const char *const name[] = {
+		[USAGE_NONE] = "none",
+		[USAGE_UPSTREAM] = "upstream",
+		[USAGE_COUNTED] = "counted",
+		[USAGE_ESTIMATED] = "estimated",
+	};
+
+	return source < ARRAY_LEN(name) ? name[source] : "unknown";
+}
+
+const char *
+entry_route_name(uint8_t endpoint)
+{
+	static const char *const name[] = {
+		[ENDPOINT_NONE] = "",
+		[ENDPOINT_CHAT] = "/v1/chat/completions",
+		[ENDPOINT_COMPLETIONS] = "/v1/completions",
+		[ENDPOINT_EMBEDDINGS] = "/v1/embeddings",
+	};
+
+	return endpoint < ARRAY_LEN(name) ? name[endpoint] : "unknown";
+}
