@@ -1,0 +1,199 @@
+/* Orders of pages: sent to the ledger writer, answered after its commit. */
+#include "admin/ask.h"
+
+#include <string.h>
+
+#include "admin/orders.h"
+#include "admin/views.h"
+#include "base/hash.h"
+
+static void
+answer_account(struct page *p, uint32_t index)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	const struct region *r = p->admin->args->region;
+	struct json_out o;
+
+	if (index >= account_count(r)) {
+		page_error(p, 500, "internal_error",
+			   "It is done, but the account is not to be seen.");
+		return;
+	}
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	view_account(&o, r, index);
+	json_close(&o, '}');
+	page_json(p, p->is_create ? 201 : 200, &out);
+}
+
+static void
+answer_key(struct page *p, uint32_t index)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	const struct region *r = p->admin->args->region;
+	struct json_out o;
+
+	if (index >= key_count(r)) {
+		page_error(p, 500, "internal_error",
+			   "It is done, but the key is not to be seen.");
+		return;
+	}
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	view_key(&o, r, index);
+	if (p->secret[0])
+		put_text(&o, "key", p->secret);
+	json_close(&o, '}');
+	page_json(p, p->is_create ? 201 : 200, &out);
+	if (!out.failed)
+		bytes_wipe(out.p, out.n);
+	bytes_wipe(p->secret, sizeof(p->secret));
+}
+
+static void
+answer_money(struct page *p, const struct order *order,
+	     const struct order_answer *answer)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	struct json_out o;
+
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	put_text(&o, "account", order->name);
+	put_money(&o, "amount", order->amount.nano);
+	put_money(&o, "balance", answer->balance.nano);
+	put_u64(&o, "entry", answer->seq);
+	put_bool(&o, "repeated", answer->result == ORDER_REPEATED);
+	json_close(&o, '}');
+	page_json(p, 200, &out);
+}
+
+static void
+answer_audit(struct page *p, bool balanced)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	struct json_out o;
+
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	put_bool(&o, "balanced", balanced);
+	put_u64(&o, "frozen_by_audit",
+		atomic_load(&p->admin->args->region->head->audit_frozen));
+	json_close(&o, '}');
+	page_json(p, 200, &out);
+}
+
+static void
+answer_done(struct page *p, const struct order *order,
+	    const struct order_answer *answer)
+{
+	switch ((enum order_kind)order->kind) {
+	case ORDER_ACCOUNT_CREATE:
+	case ORDER_ACCOUNT_FREEZE:
+	case ORDER_ACCOUNT_UNFREEZE: answer_account(p, answer->index); return;
+	case ORDER_TOPUP:
+	case ORDER_REFUND: answer_money(p, order, answer); return;
+	case ORDER_KEY_CREATE:
+	case ORDER_KEY_REVOKE: answer_key(p, answer->index); return;
+	case ORDER_AUDIT: answer_audit(p, true); return;
+	case ORDER_CHECKPOINT: break;
+	}
+	page_text(p, 200, "application/json", STR("{}\n"));
+}
+
+static void
+answer_exists(struct page *p, const struct order *order)
+{
+	if (order->kind == ORDER_KEY_CREATE)
+		page_error(p, 409, "exists",
+			   "This key exists already. Import another one, or "
+			   "leave 'secret' out.");
+	else
+		page_error(p, 409, "exists",
+			   "There is an account \"%s\" already. Choose another "
+			   "name, or top that one up.",
+			   order->name);
+}
+
+static void
+answer_missing(struct page *p, const struct order *order)
+{
+	if (order->kind == ORDER_KEY_REVOKE)
+		page_error(p, 404, "not_found", "There is no key %s.", p->name);
+	else if (order->kind == ORDER_ACCOUNT_CREATE)
+		page_error(p, 404, "not_found",
+			   "There is no account \"%s\" to be its parent.",
+			   order->parent);
+	else
+		page_error(p, 404, "not_found", "There is no account \"%s\".",
+			   order->name);
+}
+
+static void
+answer_refused(struct page *p, const struct order *order,
+	       enum order_result result)
+{
+	switch (result) {
+	case ORDER_CONFLICT:
+		page_error(p, 409, "idempotency_conflict",
+			   "This Idempotency-Key was used for another change. "
+			   "Nothing was done; use a new key.");
+		return;
+	case ORDER_EXISTS: answer_exists(p, order); return;
+	case ORDER_NOT_FOUND: answer_missing(p, order); return;
+	case ORDER_SHORT:
+		page_error(p, 409, "insufficient_balance",
+			   "The account has less available than that.");
+		return;
+	case ORDER_FULL:
+		page_error(p, 507, "full",
+			   "The server has no room for more accounts or keys, "
+			   "or too many changes wait.");
+		return;
+	case ORDER_NO_LEDGER:
+		page_error(p, 503, "ledger_unavailable",
+			   "The ledger takes no entries now. Nothing was done; "
+			   "try again.");
+		return;
+	case ORDER_DONE:
+	case ORDER_REPEATED:
+	case ORDER_INVALID:
+	case ORDER_DIFFERS: break;
+	}
+	page_error(p, 400, "invalid", "The ledger refuses this: %s.",
+		   order_result_text(result));
+}
+
+static void
+answered(void *user, const struct order *order,
+	 const struct order_answer *answer)
+{
+	struct page *p = user;
+
+	if (!answer)
+		page_error(p, 504, "no_answer",
+			   "The ledger writer has not answered. It may still "
+			   "do it: ask again with the same Idempotency-Key, or "
+			   "look.");
+	else if (answer->result == ORDER_DONE ||
+		 answer->result == ORDER_REPEATED)
+		answer_done(p, order, answer);
+	else if (answer->result == ORDER_DIFFERS)
+		answer_audit(p, false);
+	else
+		answer_refused(p, order, (enum order_result)answer->result);
+	page_release(p);
+}
+
+void
+ask_writer(struct page *p, struct order *order)
+{
+	(void)str_copy(order->idem, sizeof(order->idem), str_of(p->idem));
+	page_hold(p);
+	if (orders_send(p->admin->orders, order, answered, p) == E_OK)
+		return;
+	page_error(p, 503, "overloaded",
+		   "Too many changes wait for the ledger. Nothing was done; "
+		   "try again.");
+	page_release(p);
+}
