@@ -1,0 +1,576 @@
+/* The commands of tollgatectl: one row each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/exits.h"
+#include "tools/ctl.h"
+
+#define BIT(o)	   (1u << (o))
+#define PAGE_LIMIT "1000"
+
+/* The answer as it came, or through `print`. */
+static int
+show(const struct ctl *c, const struct ctl_ask *ask,
+     void (*print)(const struct ctl *c, struct json_value root))
+{
+	CLEANUP(ctl_answer_free) struct ctl_answer a;
+	int code = ctl_request(c, ask, &a);
+
+	if (code != EXIT_FINE)
+		return code;
+	if (c->json)
+		(void)printf("%.*s\n", STR_ARG(a.root.raw));
+	else
+		print(c, a.root);
+	return EXIT_FINE;
+}
+
+static int
+show_path(const struct ctl *c, const char *path,
+	  void (*print)(const struct ctl *c, struct json_value root))
+{
+	return show(c, &(struct ctl_ask){.method = "GET", .path = path}, print);
+}
+
+/* PREFIX NAME SUFFIX as a path; false: said why. */
+static bool
+path_of(struct buf *out, const char *prefix, const char *name,
+	const char *suffix)
+{
+	buf_add_cstr(out, prefix);
+	ctl_escape(out, name);
+	buf_add_cstr(out, suffix);
+	buf_add_char(out, '\0');
+	if (out->failed)
+		(void)fprintf(stderr, "tollgatectl: out of memory\n");
+	return !out->failed;
+}
+
+static int
+post(const struct ctl *c, const char *prefix, const char *name,
+     const char *suffix)
+{
+	CLEANUP(buf_free) struct buf path = BUF_INIT;
+
+	if (!path_of(&path, prefix, name, suffix))
+		return EXIT_RUNTIME;
+	return show(c, &(struct ctl_ask){.method = "POST", .path = path.p},
+		    ctl_print_object);
+}
+
+static int
+get(const struct ctl *c, const char *prefix, const char *name)
+{
+	CLEANUP(buf_free) struct buf path = BUF_INIT;
+
+	if (!path_of(&path, prefix, name, ""))
+		return EXIT_RUNTIME;
+	return show_path(c, path.p, ctl_print_object);
+}
+
+/* ---- show ---- */
+
+struct listing {
+	const char *name; /* the word, the member of the answer, the path */
+	unsigned n;
+	struct ctl_column columns[12];
+};
+
+static const struct listing listings[] = {
+	{"workers",
+	 9,
+	 {{"WORKER", "worker", true},
+	  {"PID", "pid", true},
+	  {"STATE", "state", false},
+	  {"GENERATION", "generation", true},
+	  {"CONNS", "connections", true},
+	  {"REQUESTS", "requests", true},
+	  {"STREAMS", "streams", true},
+	  {"BEAT MS", "heartbeat_ms", true},
+	  {"STARTED", "started", false}}},
+	{"channels",
+	 11,
+	 {{"NAME", "name", false},
+	  {"PROVIDER", "provider", false},
+	  {"STATE", "state", false},
+	  {"PRIORITY", "priority", true},
+	  {"WEIGHT", "weight", true},
+	  {"NOW", "in_flight", true},
+	  {"OK", "ok", true},
+	  {"FAULTS", "faults", true},
+	  {"REFUSED", "refused", true},
+	  {"LIMITED", "limited", true},
+	  {"ADDRESSES", "addresses", false}}},
+	{"models",
+	 7,
+	 {{"NAME", "name", false},
+	  {"INPUT", "input", true},
+	  {"CACHE READ", "cache_read", true},
+	  {"CACHE WRITE", "cache_write", true},
+	  {"OUTPUT", "output", true},
+	  {"MAX OUTPUT", "max_output", true},
+	  {"CHANNELS", "channels", false}}},
+	{"conns",
+	 5,
+	 {{"PID", "pid", true},
+	  {"STATE", "state", false},
+	  {"CONNS", "connections", true},
+	  {"REQUESTS", "requests", true},
+	  {"STREAMS", "streams", true}}},
+	{"limits",
+	 9,
+	 {{"KIND", "kind", false},
+	  {"ID", "id", true},
+	  {"NAME", "name", false},
+	  {"RPM", "requests.limit", true},
+	  {"LEFT", "requests.remaining", true},
+	  {"TPM", "tokens.limit", true},
+	  {"LEFT", "tokens.remaining", true},
+	  {"AT ONCE", "concurrency", true},
+	  {"NOW", "running", true}}},
+	{"accounts",
+	 8,
+	 {{"ID", "id", true},
+	  {"NAME", "name", false},
+	  {"STATE", "state", false},
+	  {"GROUP", "group", false},
+	  {"PARENT", "parent", false},
+	  {"BALANCE", "balance", true},
+	  {"HELD", "held", true},
+	  {"AVAILABLE", "available", true}}},
+	{"keys",
+	 9,
+	 {{"ID", "id", true},
+	  {"NAME", "name", false},
+	  {"ACCOUNT", "account", false},
+	  {"STATE", "state", false},
+	  {"PREFIX", "prefix", false},
+	  {"RPM", "rpm", true},
+	  {"TPM", "tpm", true},
+	  {"BUDGET LEFT", "budget_left", true},
+	  {"EXPIRES", "expires", false}}},
+};
+
+static const struct listing *
+listing_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(listings); i++)
+		if (strcmp(listings[i].name, name) == 0)
+			return &listings[i];
+	return NULL;
+}
+
+/* All pages as one array of their elements: "[a,b,...". */
+static int
+collect(const struct ctl *c, const struct listing *l, const char *query,
+	struct buf *out)
+{
+	uint64_t after = 0;
+	bool more = true;
+
+	buf_add_char(out, '[');
+	while (more) {
+		CLEANUP(ctl_answer_free) struct ctl_answer a;
+		CLEANUP(buf_free) struct buf path = BUF_INIT;
+		struct str inner;
+		int code;
+
+		buf_printf(&path,
+			   "/admin/v1/%s?limit=" PAGE_LIMIT "&after=%llu%s",
+			   l->name, (unsigned long long)after, query);
+		buf_add_char(&path, '\0');
+		if (path.failed)
+			return EXIT_RUNTIME;
+		code = ctl_request(
+			c, &(struct ctl_ask){.method = "GET", .path = path.p},
+			&a);
+		if (code != EXIT_FINE)
+			return code;
+		inner = json_get(a.root, l->name).raw;
+		if (inner.n > 2) { /* without its brackets */
+			if (out->n > 1)
+				buf_add_char(out, ',');
+			buf_add(out, inner.p + 1, inner.n - 2);
+		}
+		more = json_u64(json_get(a.root, "next"), &after);
+	}
+	buf_add_char(out, ']');
+	return EXIT_FINE;
+}
+
+static int
+show_listing(const struct ctl *c, const struct listing *l, const char *query)
+{
+	CLEANUP(buf_free) struct buf rows = BUF_INIT;
+	struct json_value v = {JSON_ARRAY, STR_NONE};
+	int code = collect(c, l, query, &rows);
+
+	if (code != EXIT_FINE)
+		return code;
+	v.raw = buf_str(&rows);
+	if (c->json)
+		(void)printf("{\"%s\":%.*s}\n", l->name, STR_ARG(v.raw));
+	else
+		ctl_print_table(c, v, l->columns, l->n);
+	return EXIT_FINE;
+}
+
+static int
+run_status(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return show_path(c, "/admin/v1/status", ctl_print_object);
+}
+
+static int
+run_show(const struct ctl *c, const struct ctl_words *w)
+{
+	const struct listing *l = listing_find(w->args[0]);
+
+	if (l)
+		return show_listing(c, l, "");
+	(void)fprintf(stderr,
+		      "tollgatectl: show what? There are: workers, channels, "
+		      "models, conns, limits, accounts, keys\n");
+	return EXIT_USAGE;
+}
+
+static int
+run_reload(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return post(c, "/admin/v1/reload", "", "");
+}
+
+static int
+run_stop(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return post(c, "/admin/v1/stop", "", "");
+}
+
+static int
+run_channel(const struct ctl *c, const struct ctl_words *w)
+{
+	static const char *const acts[] = {"/drain", "/up", "/down"};
+
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (strcmp(acts[i] + 1, w->args[1]) == 0)
+			return post(c, "/admin/v1/channels/", w->args[0],
+				    acts[i]);
+	(void)fprintf(stderr,
+		      "tollgatectl: channel %s: say drain, up or down\n",
+		      w->args[0]);
+	return EXIT_USAGE;
+}
+
+/* ---- bodies ---- */
+
+/* How an option becomes a member. */
+enum option_as { AS_TEXT, AS_NUMBER, AS_LIST, AS_TRUE };
+
+struct option_member {
+	enum ctl_option option;
+	const char *member;
+	enum option_as as;
+};
+
+static void
+put_list(struct json_out *o, const char *commas)
+{
+	struct str rest = str_of(commas);
+
+	json_open(o, '[');
+	while (rest.p)
+		json_put_str(o, str_trim(str_cut(&rest, ',')));
+	json_close(o, ']');
+}
+
+/* False: not what the option takes. */
+static bool
+put_option(struct json_out *o, const struct option_member *m, const char *value)
+{
+	uint64_t n;
+
+	json_name(o, m->member);
+	switch (m->as) {
+	case AS_TEXT: json_put_str(o, str_of(value)); return true;
+	case AS_LIST: put_list(o, value); return true;
+	case AS_TRUE: json_put_bool(o, true); return true;
+	case AS_NUMBER: break;
+	}
+	if (!str_to_u64(str_of(value), &n)) {
+		(void)fprintf(stderr,
+			      "tollgatectl: --%s takes a whole number, "
+			      "not \"%s\"\n",
+			      m->member, value);
+		return false;
+	}
+	json_put_u64(o, n);
+	return true;
+}
+
+static bool
+put_options(struct json_out *o, const struct ctl_words *w,
+	    const struct option_member *members, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *value = w->option[members[i].option];
+
+		if (value && !put_option(o, &members[i], value))
+			return false;
+	}
+	return true;
+}
+
+static int
+run_account_create(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct option_member members[] = {
+		{OPTION_BALANCE, "balance", AS_TEXT},
+		{OPTION_GROUP, "group", AS_TEXT},
+		{OPTION_PARENT, "parent", AS_TEXT},
+		{OPTION_POSTPAID, "postpaid", AS_TRUE},
+		{OPTION_CREDIT_LIMIT, "credit_limit", AS_TEXT},
+		{OPTION_RPM, "rpm", AS_NUMBER},
+		{OPTION_TPM, "tpm", AS_NUMBER},
+		{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
+		{OPTION_NOTE, "note", AS_TEXT},
+	};
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+	struct json_out o;
+
+	json_out_init(&o, &body);
+	json_open(&o, '{');
+	json_name(&o, "name");
+	json_put_str(&o, str_of(w->args[0]));
+	if (!put_options(&o, w, members, ARRAY_LEN(members)))
+		return EXIT_USAGE;
+	json_close(&o, '}');
+	return show(c,
+		    &(struct ctl_ask){.method = "POST",
+				      .path = "/admin/v1/accounts",
+				      .body = buf_str(&body)},
+		    ctl_print_object);
+}
+
+static int
+run_account_list(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return show_listing(c, listing_find("accounts"), "");
+}
+
+static int
+run_account_show(const struct ctl *c, const struct ctl_words *w)
+{
+	return get(c, "/admin/v1/accounts/", w->args[0]);
+}
+
+static int
+run_account_freeze(const struct ctl *c, const struct ctl_words *w)
+{
+	return post(c, "/admin/v1/accounts/", w->args[0], "/freeze");
+}
+
+static int
+run_account_unfreeze(const struct ctl *c, const struct ctl_words *w)
+{
+	return post(c, "/admin/v1/accounts/", w->args[0], "/unfreeze");
+}
+
+/* What goes into a header field. */
+static bool
+idem_fits(const char *key)
+{
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < n; i++)
+		if (key[i] <= ' ' || key[i] > '~')
+			n = 0;
+	if (n > 0 && n < 64)
+		return true;
+	(void)fprintf(stderr,
+		      "tollgatectl: --idempotency-key takes 1 to 63 visible "
+		      "ASCII characters\n");
+	return false;
+}
+
+static int
+move_money(const struct ctl *c, const struct ctl_words *w, const char *suffix)
+{
+	static const struct option_member members[] = {
+		{OPTION_NOTE, "note", AS_TEXT},
+		{OPTION_OF, "of", AS_NUMBER},
+	};
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+	CLEANUP(buf_free) struct buf path = BUF_INIT;
+	const char *idem = w->option[OPTION_IDEMPOTENCY_KEY];
+	struct json_out o;
+
+	if (!idem) {
+		(void)fprintf(stderr,
+			      "tollgatectl: --idempotency-key K is required: a "
+			      "repetition with the same K moves no money "
+			      "twice\n");
+		return EXIT_USAGE;
+	}
+	if (!idem_fits(idem))
+		return EXIT_USAGE;
+	json_out_init(&o, &body);
+	json_open(&o, '{');
+	json_name(&o, "amount");
+	json_put_str(&o, str_of(w->args[1]));
+	if (!put_options(&o, w, members, ARRAY_LEN(members)))
+		return EXIT_USAGE;
+	json_close(&o, '}');
+	if (!path_of(&path, "/admin/v1/accounts/", w->args[0], suffix))
+		return EXIT_RUNTIME;
+	return show(c,
+		    &(struct ctl_ask){.method = "POST",
+				      .path = path.p,
+				      .idem = idem,
+				      .body = buf_str(&body)},
+		    ctl_print_object);
+}
+
+static int
+run_account_topup(const struct ctl *c, const struct ctl_words *w)
+{
+	return move_money(c, w, "/topup");
+}
+
+static int
+run_account_refund(const struct ctl *c, const struct ctl_words *w)
+{
+	return move_money(c, w, "/refund");
+}
+
+/* The key is shown once: alone on its line, so that it can be copied. */
+static void
+print_new_key(const struct ctl *c, struct json_value root)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	ctl_print_object(c, root);
+	if (json_unescape(json_get(root, "key"), &text))
+		(void)fprintf(stderr, "The key is shown this once: keep it.\n");
+}
+
+static int
+run_key_create(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct option_member members[] = {
+		{OPTION_ACCOUNT, "account", AS_TEXT},
+		{OPTION_NAME, "name", AS_TEXT},
+		{OPTION_GROUP, "group", AS_TEXT},
+		{OPTION_MODELS, "models", AS_LIST},
+		{OPTION_ALLOW_IP, "allow_ip", AS_LIST},
+		{OPTION_RPM, "rpm", AS_NUMBER},
+		{OPTION_TPM, "tpm", AS_NUMBER},
+		{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
+		{OPTION_BUDGET, "budget", AS_TEXT},
+		{OPTION_EXPIRES, "expires", AS_TEXT},
+		{OPTION_SECRET, "secret", AS_TEXT},
+	};
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+	struct json_out o;
+
+	if (!w->option[OPTION_ACCOUNT]) {
+		(void)fprintf(stderr,
+			      "tollgatectl: --account NAME is required\n");
+		return EXIT_USAGE;
+	}
+	json_out_init(&o, &body);
+	json_open(&o, '{');
+	if (!put_options(&o, w, members, ARRAY_LEN(members)))
+		return EXIT_USAGE;
+	json_close(&o, '}');
+	return show(c,
+		    &(struct ctl_ask){.method = "POST",
+				      .path = "/admin/v1/keys",
+				      .body = buf_str(&body)},
+		    print_new_key);
+}
+
+static int
+run_key_list(const struct ctl *c, const struct ctl_words *w)
+{
+	CLEANUP(buf_free) struct buf query = BUF_INIT;
+
+	if (w->option[OPTION_ACCOUNT]) {
+		buf_add_cstr(&query, "&account=");
+		ctl_escape(&query, w->option[OPTION_ACCOUNT]);
+	}
+	buf_add_char(&query, '\0');
+	if (query.failed)
+		return EXIT_RUNTIME;
+	return show_listing(c, listing_find("keys"), query.p);
+}
+
+static int
+run_key_show(const struct ctl *c, const struct ctl_words *w)
+{
+	return get(c, "/admin/v1/keys/", w->args[0]);
+}
+
+static int
+run_key_revoke(const struct ctl *c, const struct ctl_words *w)
+{
+	return post(c, "/admin/v1/keys/", w->args[0], "/revoke");
+}
+
+#define LIMITS (BIT(OPTION_RPM) | BIT(OPTION_TPM) | BIT(OPTION_CONCURRENCY))
+
+static const struct ctl_command commands[] = {
+	{"status", "", "the server as a whole", 0, 0, run_status},
+	{"reload", "", "read the configuration again", 0, 0, run_reload},
+	{"stop", "", "stop gracefully", 0, 0, run_stop},
+	{"show", "workers|channels|models|conns|limits", "a table", 1, 0,
+	 run_show},
+	{"channel", "NAME drain|up|down", "traffic of a channel", 2, 0,
+	 run_channel},
+	{"account create",
+	 "NAME [--balance USD] [--group G] [--parent NAME]\n"
+	 "      [--postpaid --credit-limit USD] [--rpm N] [--tpm N] "
+	 "[--concurrency N] [--note T]",
+	 "a new account", 1,
+	 LIMITS | BIT(OPTION_BALANCE) | BIT(OPTION_GROUP) | BIT(OPTION_PARENT) |
+		 BIT(OPTION_POSTPAID) | BIT(OPTION_CREDIT_LIMIT) |
+		 BIT(OPTION_NOTE),
+	 run_account_create},
+	{"account list", "", "all accounts", 0, 0, run_account_list},
+	{"account show", "NAME", "one account", 1, 0, run_account_show},
+	{"account freeze", "NAME", "refuse its requests", 1, 0,
+	 run_account_freeze},
+	{"account unfreeze", "NAME", "accept them again", 1, 0,
+	 run_account_unfreeze},
+	{"account topup", "NAME USD --idempotency-key K [--note T]",
+	 "add money", 2, BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE),
+	 run_account_topup},
+	{"account refund",
+	 "NAME USD --idempotency-key K [--of ENTRY] [--note T]",
+	 "take money out", 2,
+	 BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE) | BIT(OPTION_OF),
+	 run_account_refund},
+	{"key create",
+	 "--account NAME [--name N] [--group G] [--models a,b]\n"
+	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"
+	 "      [--budget USD/total] [--expires RFC3339] [--secret TEXT]",
+	 "a new client key, shown once", 0,
+	 LIMITS | BIT(OPTION_ACCOUNT) | BIT(OPTION_NAME) | BIT(OPTION_GROUP) |
+		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) |
+		 BIT(OPTION_BUDGET) | BIT(OPTION_EXPIRES) | BIT(OPTION_SECRET),
+	 run_key_create},
+	{"key list", "[--account NAME]", "client keys", 0, BIT(OPTION_ACCOUNT),
+	 run_key_list},
+	{"key show", "ID", "one key", 1, 0, run_key_show},
+	{"key revoke", "ID", "refuse it from now on", 1, 0, run_key_revoke},
+};
+
+const struct ctl_command *
+ctl_commands(unsigned *n)
+{
+	*n = ARRAY_LEN(commands);
+	return commands;
+}
