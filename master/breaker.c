@@ -1,0 +1,110 @@
+/* The circuit breaker of one channel: pure, so that a table tests it. */
+#include "master/breaker.h"
+
+#include <string.h>
+
+/* Shares of faults, in percent. Between WELL and BAD the state stays. */
+#define SHARE_OPEN 50u
+#define SHARE_BAD  10u
+#define SHARE_WELL 5u
+
+static struct breaker_counts
+window_sum(const struct breaker *b)
+{
+	struct breaker_counts s = {0, 0, 0};
+
+	for (unsigned i = 0; i < BREAKER_WINDOW; i++) {
+		s.ok += b->window[i].ok;
+		s.faults += b->window[i].faults;
+		s.refused += b->window[i].refused;
+	}
+	return s;
+}
+
+static void
+window_clear(struct breaker *b)
+{
+	memset(b->window, 0, sizeof(b->window));
+}
+
+static void
+breaker_open(struct breaker *b, uint64_t now_ns)
+{
+	b->state = CHANNEL_OPEN;
+	b->open_until_ns = now_ns + b->pause_ns;
+	window_clear(b);
+}
+
+void
+breaker_init(struct breaker *b, enum channel_state state, uint64_t pause_ns,
+	     uint64_t now_ns)
+{
+	memset(b, 0, sizeof(*b));
+	b->base_pause_ns = b->pause_ns = pause_ns;
+	b->state = state == CHANNEL_DEGRADED ? CHANNEL_DEGRADED : CHANNEL_UP;
+	if (state == CHANNEL_OPEN || state == CHANNEL_HALF) {
+		/* Known to be bad: probed at once. */
+		b->state = CHANNEL_OPEN;
+		b->open_until_ns = now_ns;
+	}
+}
+
+void
+breaker_set_pause(struct breaker *b, uint64_t pause_ns)
+{
+	b->base_pause_ns = b->pause_ns = pause_ns;
+}
+
+void
+breaker_tick(struct breaker *b, const struct breaker_counts *counts,
+	     uint64_t now_ns)
+{
+	struct breaker_counts s;
+	uint64_t bad, all;
+
+	b->at = (b->at + 1) % BREAKER_WINDOW;
+	b->window[b->at] = *counts;
+	if (b->state != CHANNEL_UP && b->state != CHANNEL_DEGRADED)
+		return;
+	s = window_sum(b);
+	bad = s.faults + s.refused;
+	all = bad + s.ok;
+	if ((all >= BREAKER_MIN && bad * 100 >= all * SHARE_OPEN) ||
+	    (s.refused >= BREAKER_REFUSALS && s.ok == 0)) {
+		breaker_open(b, now_ns);
+		return;
+	}
+	if (all >= BREAKER_MIN && bad * 100 >= all * SHARE_BAD) {
+		b->state = CHANNEL_DEGRADED;
+	} else if (bad * 100 < all * SHARE_WELL || all == 0) {
+		b->state = CHANNEL_UP;
+		if (all >= BREAKER_MIN)
+			b->pause_ns = b->base_pause_ns;
+	}
+}
+
+bool
+breaker_wants_probe(struct breaker *b, uint64_t now_ns)
+{
+	if (b->state != CHANNEL_OPEN || now_ns < b->open_until_ns)
+		return false;
+	b->state = CHANNEL_HALF;
+	return true;
+}
+
+void
+breaker_probed(struct breaker *b, bool well, uint64_t now_ns)
+{
+	if (b->state != CHANNEL_HALF)
+		return;
+	if (!well) {
+		breaker_open(b, now_ns);
+		return;
+	}
+	b->state = CHANNEL_DEGRADED;
+	/* A channel that answers probes and fails requests comes back at
+	 * longer and longer intervals, until traffic has proved it. */
+	b->pause_ns = MAX_OF(b->base_pause_ns,
+			     MIN_OF(b->pause_ns * 2, BREAKER_PAUSE_MAX_NS));
+	window_clear(b);
+}

@@ -1,0 +1,52 @@
+#pragma once
+/*
+ * The circuit breaker of one channel: a pure state machine over outcomes and
+ * time. The master feeds it once a second with what the workers counted, and
+ * with the result of its probe.
+ *
+ *	UP        <-> DEGRADED  by the share of faults in the last 10 s
+ *	UP, DEGRADED -> OPEN    half of enough requests failed, or the
+ *	                        channel refuses connections
+ *	OPEN         -> HALF    the pause is over: one probe runs
+ *	HALF         -> DEGRADED  it went well: traffic may prove it; if that
+ *	                        fails again, the next pause is longer
+ *	HALF         -> OPEN    it failed: the same pause again
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "shm/channels.h"
+
+#define BREAKER_WINDOW	     10u /* seconds */
+#define BREAKER_MIN	     10u /* requests a verdict needs */
+#define BREAKER_REFUSALS     3u	 /* refused, and nothing went well beside it */
+#define BREAKER_PAUSE_MAX_NS (60 * 1000000000ull)
+
+/* What happened since the last tick. */
+struct breaker_counts {
+	uint64_t ok;
+	uint64_t faults;
+	uint64_t refused;
+};
+
+struct breaker {
+	enum channel_state state; /* UP, DEGRADED, OPEN or HALF */
+	struct breaker_counts window[BREAKER_WINDOW];
+	unsigned at;
+	uint64_t base_pause_ns;
+	uint64_t pause_ns; /* of the present OPEN */
+	uint64_t open_until_ns;
+};
+
+/* `state` is what the channel had before (warm start), or CHANNEL_UP. */
+void breaker_init(struct breaker *b, enum channel_state state,
+		  uint64_t pause_ns, uint64_t now_ns);
+/* A reload changed the first pause. */
+void breaker_set_pause(struct breaker *b, uint64_t pause_ns);
+/* Once a second. */
+void breaker_tick(struct breaker *b, const struct breaker_counts *counts,
+		  uint64_t now_ns);
+/* True once per pause: the caller starts the probe (state HALF). */
+bool breaker_wants_probe(struct breaker *b, uint64_t now_ns);
+void breaker_probed(struct breaker *b, bool well, uint64_t now_ns);

@@ -1,0 +1,41 @@
+#pragma once
+/*
+ * Processes: fork, reap, replacement with a growing pause, heartbeats, and
+ * the generations of workers.
+ */
+#include "master/master.h"
+
+/* The pause before a start that follows one of `lived_ns`: none at first,
+ * then 100 ms, doubling to 5 s; forgotten after 10 s of life. */
+uint32_t pause_next(uint32_t pause_ms, uint64_t lived_ns);
+
+void child_init(struct child *c, struct master *m, enum role role);
+/* Forks now, or later if it cannot. */
+void child_start(struct child *c);
+void child_signal(const struct child *c, int sig);
+/* No replacement from now on. */
+void child_unwant(struct child *c);
+void child_destroy(struct child *c);
+const char *role_name(enum role r);
+
+/* After SIGCHLD. */
+void children_reap(struct master *m);
+/* Kills whoever has been silent for too long. */
+void children_watch(struct master *m, uint64_t now_ns);
+/* All of them: USR1. */
+void children_signal(struct master *m, int sig);
+
+/* Binds the channels' rows; takes `conf` only on success. NULL with a
+ * reason. */
+struct generation *generation_new(struct master *m, const struct conf *conf,
+				  struct buf *error);
+void generation_start(struct generation *g);
+bool generation_ready(const struct generation *g);
+/* SIGTERM; after drain_until_ns (0 = never) SIGINT, then SIGKILL. */
+void generation_drain(struct generation *g, uint64_t drain_until_ns);
+void generation_signal(const struct generation *g, int sig);
+/* No process is left. */
+bool generation_ended(const struct generation *g);
+/* Pushes late ones, frees what has ended and is reaped. */
+void generations_sweep(struct master *m, uint64_t now_ns);
+unsigned generations_alive(const struct master *m);

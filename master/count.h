@@ -1,0 +1,8 @@
+#pragma once
+/* The master's own figures in the shared metrics. */
+#include <stdbool.h>
+
+#include "master/master.h"
+
+void count_restart(struct master *m);
+void count_reload(struct master *m, bool well);

@@ -1,0 +1,115 @@
+#pragma once
+/*
+ * The master: reads the configuration, binds, maps shared memory, forks and
+ * replaces the others, watches upstreams, obeys signals. One event loop;
+ * every step is taken in master_advance(), after anything that happened.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attrs.h"
+#include "base/buf.h"
+#include "billing/writer.h"
+#include "master/listen.h"
+#include "master/options.h"
+#include "shm/region.h"
+
+struct conf;
+struct event;
+struct event_base;
+struct generation;
+struct master;
+struct probes;
+
+enum role { ROLE_WORKER, ROLE_WRITER, ROLE_ADMIN };
+
+/* A place for a process: whoever dies in it is replaced while `wanted`. */
+struct child {
+	struct master *m;
+	struct generation *gen; /* workers */
+	enum role role;
+	unsigned number; /* workers: which sockets */
+	pid_t pid;	 /* 0 = none */
+	uint32_t row;	 /* workers: of the worker table */
+	uint32_t spawn_epoch;
+	bool wanted;
+	bool told; /* SIGTERM was sent */
+	uint64_t started_ns;
+	uint32_t pause_ms; /* before the next start */
+	struct event *retry;
+};
+
+/* A configuration and the workers that live by it. */
+struct generation {
+	struct generation *next; /* older */
+	struct master *m;
+	uint32_t number;
+	const struct conf *conf;
+	uint32_t book;
+	uint32_t *channel_rows; /* one per conf->channels */
+	unsigned n_workers;
+	struct child *workers;
+	bool draining;
+	bool hurried;		 /* SIGINT was sent */
+	uint64_t drain_until_ns; /* 0 = no limit */
+};
+
+enum reload_step { RELOAD_IDLE, RELOAD_BOOK, RELOAD_WORKERS };
+
+struct reload {
+	enum reload_step step;
+	bool again;	      /* asked for meanwhile */
+	uint64_t asked_id;    /* answer the admin process up to this id */
+	uint64_t again_id;    /* those that came meanwhile */
+	uint64_t deadline_ns; /* 0 = none */
+	struct generation *next;
+};
+
+enum stop_step { STOP_NONE, STOP_DRAIN, STOP_FAST, STOP_WRITER };
+
+struct stop {
+	enum stop_step step;
+	uint64_t deadline_ns; /* of the step; 0 = none */
+	unsigned writer_failures;
+};
+
+/* What was started in this order is ended in reverse. */
+struct master {
+	const struct options *options;
+	const struct conf *conf; /* in force */
+	unsigned n_workers;	 /* per generation */
+	int pid_lock;
+	struct listeners listeners;
+	struct region region;
+	enum region_verdict verdict;
+	uint8_t pepper[PEPPER_BYTES];
+	uint8_t *ticket_keys; /* shared memory */
+	uint64_t tickets_rotate_ns;
+	int *worker_bells; /* one per worker row */
+	int writer_bell;
+	int master_bell;
+	int alive[2];
+	int orders[2];	/* 0 = writer, 1 = admin */
+	int control[2]; /* 0 = master, 1 = admin */
+	int signals;
+	struct event_base *base;
+	struct event *on_signal, *on_bell, *on_control, *on_tick;
+	struct probes *probes;
+	struct child writer, admin;
+	struct generation *generations; /* newest first */
+	struct generation *serving;
+	struct reload reload;
+	struct stop stop;
+	uint64_t last_tick_ns;
+	uint64_t watch_from_ns; /* silence counts from here on */
+	uint64_t watchdog_next_ns;
+	int exit_code;
+};
+
+/* Runs the server; returns the exit code. Owns `conf` from here on. */
+int master_run(const struct options *options, const struct conf *conf);
+/* Takes whatever step is due. */
+void master_advance(struct master *m);
+/* Ends the loop once all children are gone. */
+void master_fail(struct master *m, int exit_code);

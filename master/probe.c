@@ -1,0 +1,372 @@
+/*
+ * Upstreams: addresses, breakers, probes. A probe is a TCP connect: whether
+ * answers are good is judged by the requests themselves.
+ */
+#include "master/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "adapters/adapter.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "master/breaker.h"
+#include "master/hosts.h"
+#include "master/master.h"
+#include "master/resolve.h"
+#include "shm/channels.h"
+
+#define HOST_CHARS   256
+#define COUNT_NS     NS_PER_SEC
+#define TTL_MIN_S    5u
+#define TTL_MAX_S    300u
+#define TTL_FAILED_S 2u
+/* How long the start waits for name servers. */
+#define PATIENCE_NS NS_PER_SEC
+
+/* One bound row of the channel table. */
+struct upstream {
+	struct probes *probes;
+	uint32_t row;
+	char name[CHANNEL_NAME];
+	char host[HOST_CHARS]; /* "" = embedded, needs no address */
+	uint16_t port;
+	uint32_t timeout_ms;
+	bool reachable; /* has addresses, or needs none */
+	struct lookup *lookup;
+	uint64_t resolve_ns; /* when next */
+	struct breaker breaker;
+	struct breaker_counts seen;
+	struct event *probe; /* runs while set */
+	int probe_fd;
+};
+
+struct probes {
+	struct event_base *base;
+	struct region *region;
+	struct resolver *resolver;
+	uint64_t count_ns; /* when the outcomes are looked at next */
+	uint64_t ready_ns; /* patience with name servers ends */
+	struct upstream *up[SHM_CHANNELS];
+};
+
+static struct channel_row *
+row_of(const struct upstream *u)
+{
+	return &u->probes->region->channels[u->row];
+}
+
+static struct breaker_counts
+counts_of(const struct upstream *u)
+{
+	const struct channel_row *row = row_of(u);
+
+	return (struct breaker_counts){
+		.ok = atomic_load(&row->ok),
+		.faults = atomic_load(&row->faults),
+		.refused = atomic_load(&row->refused),
+	};
+}
+
+static void
+upstream_publish(const struct upstream *u)
+{
+	struct channel_row *row = row_of(u);
+	enum channel_state is = u->reachable ? u->breaker.state : CHANNEL_OPEN;
+	enum channel_state was = atomic_load(&row->state);
+
+	if (was == is)
+		return;
+	atomic_store(&row->since_ms, clock_wall_ns() / NS_PER_MS);
+	atomic_store(&row->state, is);
+	LOG_INFO("channel", F_CSTR("channel", row->name),
+		 F_CSTR("was", channel_state_name(was)),
+		 F_CSTR("is", channel_state_name(is)),
+		 F_CSTR("reason", u->reachable ? "" : "no address"));
+}
+
+static void
+resolved(void *user, const struct channel_address *found, unsigned n,
+	 uint32_t ttl_s)
+{
+	struct upstream *u = user;
+	struct channel_address a[CHANNEL_ADDRESSES];
+	uint64_t ttl = MIN_OF(MAX_OF(ttl_s, TTL_MIN_S), TTL_MAX_S);
+
+	u->lookup = NULL;
+	if (n == 0) {
+		/* The last good addresses stay. */
+		LOG_WARN("no address for the channel",
+			 F_CSTR("channel", row_of(u)->name),
+			 F_CSTR("host", u->host));
+		u->resolve_ns = clock_mono_ns() + TTL_FAILED_S * NS_PER_SEC;
+		upstream_publish(u);
+		return;
+	}
+	u->resolve_ns = clock_mono_ns() + ttl * NS_PER_SEC;
+	for (unsigned i = 0; i < n; i++) {
+		a[i] = found[i];
+		hosts_set_port(&a[i], u->port);
+	}
+	channel_set_addresses(u->probes->region, u->row, a, n);
+	u->reachable = true;
+	upstream_publish(u);
+}
+
+static void
+upstream_resolve(struct upstream *u)
+{
+	if (u->host[0] == '\0' || u->lookup)
+		return;
+	u->lookup =
+		resolver_ask(u->probes->resolver, str_of(u->host), resolved, u);
+}
+
+static void
+probe_end(struct upstream *u, bool well)
+{
+	event_free(u->probe);
+	u->probe = NULL;
+	(void)close(u->probe_fd);
+	breaker_probed(&u->breaker, well, clock_mono_ns());
+	if (well)
+		atomic_store(&row_of(u)->fault_until_ns, 0);
+	upstream_publish(u);
+}
+
+static void
+probe_done(evutil_socket_t fd, short what, void *user)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (what & EV_TIMEOUT)
+		error = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	probe_end(user, error == 0);
+}
+
+/* False: it failed at once. */
+static bool
+probe_connect(struct upstream *u)
+{
+	struct channel_address a[CHANNEL_ADDRESSES];
+	struct sockaddr_storage sa;
+	struct timeval tv = {u->timeout_ms / 1000,
+			     (u->timeout_ms % 1000) * 1000L};
+	const void *any = &sa;
+	uint32_t version;
+
+	if (channel_addresses(u->probes->region, u->row, a, &version) == 0)
+		return false;
+	memset(&sa, 0, sizeof(sa));
+	memcpy(&sa, a[0].sockaddr, MIN_OF(a[0].len, sizeof(a[0].sockaddr)));
+	u->probe_fd = socket(sa.ss_family,
+			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (u->probe_fd < 0)
+		return false;
+	if (connect(u->probe_fd, any, a[0].len) == 0 || errno == EINPROGRESS) {
+		u->probe = event_new(u->probes->base, u->probe_fd, EV_WRITE,
+				     probe_done, u);
+		if (u->probe && event_add(u->probe, &tv) == 0)
+			return true;
+		if (u->probe)
+			event_free(u->probe);
+		u->probe = NULL;
+	}
+	(void)close(u->probe_fd);
+	return false;
+}
+
+static void
+upstream_probe(struct upstream *u, uint64_t now_ns)
+{
+	if (!u->reachable || u->probe ||
+	    !breaker_wants_probe(&u->breaker, now_ns))
+		return;
+	upstream_publish(u);
+	if (u->host[0] == '\0') {
+		breaker_probed(&u->breaker, true, now_ns);
+		atomic_store(&row_of(u)->fault_until_ns, 0);
+		upstream_publish(u);
+	} else if (!probe_connect(u)) {
+		breaker_probed(&u->breaker, false, now_ns);
+		upstream_publish(u);
+	}
+}
+
+static void
+upstream_count(struct upstream *u, uint64_t now_ns)
+{
+	struct breaker_counts now = counts_of(u);
+	struct breaker_counts delta = {
+		.ok = now.ok - u->seen.ok,
+		.faults = now.faults - u->seen.faults,
+		.refused = now.refused - u->seen.refused,
+	};
+
+	u->seen = now;
+	breaker_tick(&u->breaker, &delta, now_ns);
+	upstream_publish(u);
+}
+
+/* Takes the settings; true when the address is another one now. */
+static bool
+upstream_configure(struct upstream *u, const struct conf *conf,
+		   const struct conf_channel *c)
+{
+	const struct adapter *a = adapter_find(c->provider);
+	bool embedded = a && (a->flags & ADAPTER_EMBEDDED);
+	struct str host = embedded ? STR("") : c->base_url.host;
+	bool moved =
+		!str_eq(str_of(u->host), host) || u->port != c->base_url.port;
+
+	(void)str_copy(u->host, sizeof(u->host), host);
+	u->port = c->base_url.port;
+	u->timeout_ms = conf->probe.timeout_ms;
+	breaker_set_pause(&u->breaker, conf->probe.interval_ms * NS_PER_MS);
+	if (embedded || moved)
+		u->reachable = embedded;
+	return moved && !embedded;
+}
+
+static void
+upstream_new(struct probes *p, uint32_t row, const struct conf *conf,
+	     const struct conf_channel *c)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+	uint32_t version;
+	struct channel_address a[CHANNEL_ADDRESSES];
+
+	if (!u)
+		return; /* tried again when the generation serves */
+	u->probes = p;
+	u->row = row;
+	u->probe_fd = -1;
+	p->up[row] = u;
+	breaker_init(&u->breaker, atomic_load(&row_of(u)->state),
+		     conf->probe.interval_ms * NS_PER_MS, clock_mono_ns());
+	u->seen = counts_of(u);
+	(void)str_copy(u->name, sizeof(u->name), c->name);
+	(void)upstream_configure(u, conf, c);
+	/* Adopted rows have the addresses of the last run. */
+	if (channel_addresses(p->region, row, a, &version) > 0)
+		u->reachable = true;
+	upstream_publish(u);
+	upstream_resolve(u);
+}
+
+static void
+upstream_free(struct upstream *u)
+{
+	if (u->lookup)
+		lookup_cancel(u->lookup);
+	if (u->probe) {
+		event_free(u->probe);
+		(void)close(u->probe_fd);
+	}
+	u->probes->up[u->row] = NULL;
+	free(u);
+}
+
+struct probes *
+probes_new(struct event_base *base, struct region *region)
+{
+	struct probes *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->base = base;
+	p->region = region;
+	p->resolver = resolver_new(base);
+	if (p->resolver)
+		return p;
+	free(p);
+	return NULL;
+}
+
+void
+probes_free(struct probes *p)
+{
+	if (!p)
+		return;
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
+		if (p->up[i])
+			upstream_free(p->up[i]);
+	resolver_free(p->resolver);
+	free(p);
+}
+
+void
+probes_prepare(struct probes *p, const struct generation *g)
+{
+	p->ready_ns = clock_mono_ns() + PATIENCE_NS;
+	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
+		const struct conf_channel *c = &g->conf->channels[i];
+		uint32_t row = g->channel_rows[i];
+
+		/* The row may have been another channel's a moment ago. */
+		if (p->up[row] && !str_eq(str_of(p->up[row]->name), c->name))
+			upstream_free(p->up[row]);
+		if (!p->up[row])
+			upstream_new(p, row, g->conf, c);
+	}
+}
+
+bool
+probes_ready(const struct probes *p, uint64_t now_ns)
+{
+	if (now_ns >= p->ready_ns)
+		return true;
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
+		if (p->up[i] && p->up[i]->lookup && !p->up[i]->reachable)
+			return false;
+	return true;
+}
+
+void
+probes_serve(struct probes *p, const struct generation *g)
+{
+	probes_prepare(p, g);
+	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
+		struct upstream *u = p->up[g->channel_rows[i]];
+
+		if (!u ||
+		    !upstream_configure(u, g->conf, &g->conf->channels[i]))
+			continue;
+		if (u->lookup)
+			lookup_cancel(u->lookup);
+		u->lookup = NULL;
+		upstream_resolve(u);
+	}
+}
+
+void
+probes_tick(struct probes *p, uint64_t now_ns)
+{
+	bool count = now_ns >= p->count_ns;
+
+	if (count)
+		p->count_ns = now_ns + COUNT_NS;
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		struct upstream *u = p->up[i];
+
+		if (!u)
+			continue;
+		if (row_of(u)->generations == 0) {
+			upstream_free(u); /* its last generation has ended */
+			continue;
+		}
+		if (count)
+			upstream_count(u, now_ns);
+		if (now_ns >= u->resolve_ns)
+			upstream_resolve(u);
+		upstream_probe(u, now_ns);
+	}
+}

@@ -1,0 +1,283 @@
+/* From one configuration to the next, in steps. */
+#include "master/reload.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "adapters/adapter.h"
+#include "base/clock.h"
+#include "base/exits.h"
+#include "base/log.h"
+#include "conf/check.h"
+#include "conf/conf.h"
+#include "conf/load.h"
+#include "master/children.h"
+#include "master/control.h"
+#include "master/count.h"
+#include "master/notify.h"
+#include "master/probe.h"
+#include "shm/books.h"
+#include "shm/channels.h"
+#include "shm/workers.h"
+
+#define GENERATIONS_MAX 8u
+#define BOOK_NS		(10 * NS_PER_SEC)
+#define READY_NS	(10 * NS_PER_SEC)
+#define START_NS	(30 * NS_PER_SEC)
+
+static bool
+check_channel(const struct conf_channel *c, struct buf *error)
+{
+	const struct adapter *a;
+
+	if (adapter_find(c->provider)) {
+		if (c->n_keys <= CHANNEL_KEYS)
+			return true;
+		buf_printf(error, "%s:%u: channels.keys: at most %u",
+			   c->where.file, c->where.line, CHANNEL_KEYS);
+		return false;
+	}
+	buf_printf(error,
+		   "%s:%u: channels.provider: \"%.*s\" is not known; "
+		   "there are:",
+		   c->where.file, c->where.line, STR_ARG(c->provider));
+	for (unsigned i = 0; (a = adapter_at(i)) != NULL; i++)
+		buf_printf(error, " %s", a->name);
+	return false;
+}
+
+bool
+reload_check(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_channels; i++)
+		if (!check_channel(&c->channels[i], error))
+			return false;
+	return true;
+}
+
+static void
+book_fill(struct book *b, const struct conf *c)
+{
+	b->n = c->n_models;
+	for (uint32_t i = 0; i < c->n_models; i++) {
+		const struct conf_model *m = &c->models[i];
+		struct book_row *row = &b->rows[i];
+
+		memset(row, 0, sizeof(*row));
+		(void)str_copy(row->name, sizeof(row->name), m->name);
+		row->input = m->input;
+		row->cache_read = m->cache_read;
+		row->cache_write = m->cache_write;
+		row->output = m->output;
+		row->reasoning = m->reasoning;
+		row->per_request = m->per_request;
+		row->max_output = m->max_output;
+		row->bytes_per_token_milli = m->bytes_per_token_ppm / 1000;
+		row->free_of_charge = m->free;
+	}
+}
+
+/* The generation of `conf` and its price book; the writer is asked to store
+ * that. False with a reason, `conf` is the caller's still. */
+static bool
+reload_prepare(struct master *m, const struct conf *conf, struct buf *error)
+{
+	struct generation *g = generation_new(m, conf, error);
+
+	if (!g)
+		return false;
+	m->reload.next = g;
+	g->book = book_new(&m->region, g->number);
+	if (g->book == SHM_NONE) {
+		buf_add_cstr(error, "no room for another price book");
+		return false;
+	}
+	book_fill(&m->region.books[g->book], conf);
+	atomic_store(&m->region.books[g->book].state, BOOK_FILLED);
+	doorbell_ring(m->writer_bell);
+	probes_prepare(m->probes, g);
+	m->reload.step = RELOAD_BOOK;
+	return true;
+}
+
+bool
+reload_first(struct master *m, struct buf *error)
+{
+	m->reload.deadline_ns = 0; /* recovery takes as long as it takes */
+	return reload_prepare(m, m->conf, error);
+}
+
+/* Back to the configuration in force, or, at the start, the end. */
+static void
+reload_refuse(struct master *m, struct str reason)
+{
+	struct reload *r = &m->reload;
+	struct generation *g = r->next;
+
+	r->step = RELOAD_IDLE;
+	r->next = NULL;
+	if (g)
+		generation_drain(g, clock_mono_ns());
+	if (!m->serving) {
+		LOG_ERROR("cannot start", F_STR("reason", reason));
+		master_fail(m, EXIT_RUNTIME);
+		return;
+	}
+	LOG_ERROR("configuration refused, nothing has changed",
+		  F_STR("reason", reason));
+	count_reload(m, false);
+	control_answer(m, r->asked_id, false, reason);
+	notify_send("READY=1");
+}
+
+/* The new configuration if all is well with it; else NULL with a reason. */
+static const struct conf *
+reload_load(const struct master *m, struct buf *error)
+{
+	const struct conf *next = NULL;
+
+	if (!conf_load(m->options->config, m->options->prefix, &next, error))
+		return NULL;
+	if (conf_reload_allowed(m->conf, next, error) &&
+	    reload_check(next, error))
+		return next;
+	conf_free(next);
+	return NULL;
+}
+
+static void
+reload_begin(struct master *m)
+{
+	CLEANUP(buf_free) struct buf error = BUF_INIT;
+	const struct conf *next;
+
+	m->reload.again = false;
+	m->reload.asked_id = m->reload.again_id;
+	m->reload.next = NULL;
+	m->reload.deadline_ns = clock_mono_ns() + BOOK_NS;
+	notify_reloading();
+	next = reload_load(m, &error);
+	if (next && reload_prepare(m, next, &error)) {
+		for (uint32_t i = 0; i < next->n_warnings; i++)
+			LOG_WARN("configuration",
+				 F_STR("warning", next->warnings[i]));
+		return;
+	}
+	if (!m->reload.next)
+		conf_free(next);
+	reload_refuse(m, buf_str(&error));
+}
+
+void
+reload_ask(struct master *m, uint64_t id)
+{
+	struct reload *r = &m->reload;
+
+	if (m->stop.step != STOP_NONE) {
+		control_answer(m, id, false, STR("the server is stopping"));
+		return;
+	}
+	r->again = true;
+	r->again_id = MAX_OF(r->again_id, id);
+	master_advance(m);
+}
+
+/* All new workers are ready: the old ones may go. */
+static void
+reload_serve(struct master *m, uint64_t now_ns)
+{
+	struct generation *g = m->reload.next;
+	bool first = !m->serving;
+
+	m->reload.step = RELOAD_IDLE;
+	m->reload.next = NULL;
+	if (!first)
+		generation_drain(m->serving,
+				 now_ns +
+					 g->conf->drain_timeout_ms * NS_PER_MS);
+	m->serving = g;
+	m->conf = g->conf;
+	atomic_store(&m->region.head->generation, g->number);
+	log_open("master", m->conf->error_log.p,
+		 (enum log_level)m->conf->log_level);
+	probes_serve(m->probes, g);
+	count_reload(m, true);
+	LOG_INFO("serving", F_U64("generation", g->number),
+		 F_U64("workers", g->n_workers));
+	control_answer(m, m->reload.asked_id, true, STR_NONE);
+	if (first) {
+		m->admin.wanted = true;
+		child_start(&m->admin);
+	} else {
+		m->admin.told = true; /* its successor knows the new one */
+		child_signal(&m->admin, SIGTERM);
+	}
+	notify_send("READY=1");
+}
+
+static void
+reload_wait_book(struct master *m, uint64_t now_ns)
+{
+	const struct book *b = &m->region.books[m->reload.next->book];
+	uint32_t state = atomic_load(&b->state);
+
+	if (state == BOOK_REFUSED) {
+		reload_refuse(m, STR("the ledger could not store the prices"));
+		return;
+	}
+	if (state != BOOK_STORED || !probes_ready(m->probes, now_ns) ||
+	    atomic_load(&m->region.head->ledger_state) == LEDGER_RECOVERING)
+		return;
+	m->reload.step = RELOAD_WORKERS;
+	m->reload.deadline_ns = now_ns + (m->serving ? READY_NS : START_NS);
+	generation_start(m->reload.next);
+}
+
+void
+reload_advance(struct master *m, uint64_t now_ns)
+{
+	struct reload *r = &m->reload;
+
+	if (r->step == RELOAD_IDLE && r->again && m->serving &&
+	    generations_alive(m) < GENERATIONS_MAX)
+		reload_begin(m);
+	if (r->step == RELOAD_BOOK)
+		reload_wait_book(m, now_ns);
+	if (r->step == RELOAD_WORKERS && generation_ready(r->next))
+		reload_serve(m, now_ns);
+	if (r->step != RELOAD_IDLE && r->deadline_ns != 0 &&
+	    now_ns >= r->deadline_ns)
+		reload_refuse(m, r->step == RELOAD_BOOK
+					 ? STR("the ledger did not store the "
+					       "prices in time")
+					 : STR("the new workers were not "
+					       "ready in time"));
+}
+
+void
+reload_give_up(struct master *m)
+{
+	struct reload *r = &m->reload;
+
+	if (r->step != RELOAD_IDLE || r->again)
+		control_answer(m, MAX_OF(r->asked_id, r->again_id), false,
+			       STR("the server is stopping"));
+	r->step = RELOAD_IDLE;
+	r->again = false;
+	r->next = NULL;
+}
+
+/* A new worker that cannot start will not start the next time either; one
+ * that was killed is simply replaced. */
+void
+reload_child_ended(const struct child *c, int status)
+{
+	struct master *m = c->m;
+
+	if (m->reload.step != RELOAD_WORKERS || c->gen != m->reload.next ||
+	    !WIFEXITED(status))
+		return;
+	reload_refuse(m, STR("a new worker could not start, see its lines "
+			     "above"));
+}

@@ -1,0 +1,29 @@
+#pragma once
+/*
+ * Names to addresses, without blocking: numbers and the hosts file at once,
+ * the rest by the name servers of resolv.conf. Only the master resolves.
+ */
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "base/str.h"
+#include "shm/channels.h"
+
+struct event_base;
+struct lookup;
+struct resolver;
+
+/* n == 0: no address was found. Ports are zero. `ttl_s`: ask again then.
+ * The lookup is dead after it. */
+typedef void resolve_fn(void *user, const struct channel_address *addresses,
+			unsigned n, uint32_t ttl_s);
+
+/* NULL when out of memory. */
+struct resolver *resolver_new(struct event_base *base);
+/* Without callbacks. */
+void resolver_free(struct resolver *r);
+/* NULL: answered already (or out of memory, with n == 0), within the call. */
+struct lookup *resolver_ask(struct resolver *r, struct str name,
+			    resolve_fn *done, void *user);
+/* No callback any more. */
+void lookup_cancel(struct lookup *l);

@@ -1,0 +1,159 @@
+/* The breaker: a table of histories, second by second. */
+#include "base/clock.h"
+#include "master/breaker.h"
+#include "tests/tap.h"
+
+#define PAUSE (10 * NS_PER_SEC)
+
+static void
+seconds(struct breaker *b, unsigned n, struct breaker_counts each,
+	uint64_t *now)
+{
+	for (unsigned i = 0; i < n; i++) {
+		*now += NS_PER_SEC;
+		breaker_tick(b, &each, *now);
+	}
+}
+
+struct history {
+	const char *what;
+	unsigned seconds;
+	struct breaker_counts each; /* ok, faults, refused */
+	enum channel_state then;
+};
+
+static const struct history histories[] = {
+	{"nothing happens", 20, {0, 0, 0}, CHANNEL_UP},
+	{"all is well", 5, {100, 0, 0}, CHANNEL_UP},
+	{"few faults", 10, {96, 4, 0}, CHANNEL_UP},
+	{"one in ten fails", 3, {90, 10, 0}, CHANNEL_DEGRADED},
+	{"just below half fails", 3, {51, 49, 0}, CHANNEL_DEGRADED},
+	{"half fails", 1, {50, 50, 0}, CHANNEL_OPEN},
+	{"all fails, but few were asked", 1, {0, 9, 0}, CHANNEL_UP},
+	{"few a second still make a verdict", 5, {0, 2, 0}, CHANNEL_OPEN},
+	{"refused three times, nothing else", 1, {0, 0, 3}, CHANNEL_OPEN},
+	{"refused twice", 1, {0, 0, 2}, CHANNEL_UP},
+	{"refused now and then among many", 5, {100, 0, 3}, CHANNEL_UP},
+};
+
+TEST(each_history_ends_in_its_state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(histories); i++) {
+		const struct history *h = &histories[i];
+		uint64_t now = 1;
+		struct breaker b;
+
+		breaker_init(&b, CHANNEL_UP, PAUSE, now);
+		seconds(&b, h->seconds, h->each, &now);
+		if (b.state != h->then)
+			printf("# %s\n", h->what);
+		CHECK_INT(b.state, h->then);
+	}
+}
+
+TEST(old_faults_are_forgotten_after_the_window)
+{
+	uint64_t now = 1;
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_UP, PAUSE, now);
+	seconds(&b, 1, (struct breaker_counts){80, 20, 0}, &now);
+	CHECK_INT(b.state, CHANNEL_DEGRADED);
+	seconds(&b, BREAKER_WINDOW - 1, (struct breaker_counts){1, 0, 0}, &now);
+	CHECK_INT(b.state, CHANNEL_DEGRADED);
+	seconds(&b, 1, (struct breaker_counts){1, 0, 0}, &now);
+	CHECK_INT(b.state, CHANNEL_UP);
+}
+
+TEST(an_open_channel_is_probed_once_after_its_pause)
+{
+	uint64_t now = 1;
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_UP, PAUSE, now);
+	CHECK(!breaker_wants_probe(&b, now));
+	seconds(&b, 1, (struct breaker_counts){0, 20, 0}, &now);
+	CHECK_INT(b.state, CHANNEL_OPEN);
+	CHECK(!breaker_wants_probe(&b, now + PAUSE - 1));
+	CHECK(breaker_wants_probe(&b, now + PAUSE));
+	CHECK_INT(b.state, CHANNEL_HALF);
+	CHECK(!breaker_wants_probe(&b, now + 2 * PAUSE));
+}
+
+TEST(a_failed_probe_opens_for_the_same_pause_again)
+{
+	uint64_t now = 1;
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_OPEN, PAUSE, now);
+	for (int i = 0; i < 5; i++) {
+		CHECK(breaker_wants_probe(&b, now));
+		breaker_probed(&b, false, now);
+		CHECK_INT(b.state, CHANNEL_OPEN);
+		CHECK(!breaker_wants_probe(&b, now + PAUSE - 1));
+		now += PAUSE;
+	}
+}
+
+TEST(a_good_probe_lets_traffic_prove_the_channel)
+{
+	uint64_t now = 1;
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_OPEN, PAUSE, now);
+	CHECK(breaker_wants_probe(&b, now));
+	breaker_probed(&b, true, now);
+	CHECK_INT(b.state, CHANNEL_DEGRADED);
+	seconds(&b, 2, (struct breaker_counts){50, 0, 0}, &now);
+	CHECK_INT(b.state, CHANNEL_UP);
+	CHECK_INT(b.pause_ns, PAUSE);
+}
+
+TEST(a_channel_that_probes_well_and_fails_again_waits_longer)
+{
+	uint64_t now = 1, pause = PAUSE;
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_OPEN, PAUSE, now);
+	for (int i = 0; i < 6; i++) {
+		CHECK(breaker_wants_probe(&b, now));
+		breaker_probed(&b, true, now);
+		seconds(&b, 1, (struct breaker_counts){0, 20, 0}, &now);
+		CHECK_INT(b.state, CHANNEL_OPEN);
+		pause = MIN_OF(pause * 2, BREAKER_PAUSE_MAX_NS);
+		CHECK(!breaker_wants_probe(&b, now + pause - 1));
+		now += pause;
+	}
+}
+
+TEST(a_probe_that_nobody_asked_for_changes_nothing)
+{
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_UP, PAUSE, 1);
+	breaker_probed(&b, false, 2);
+	CHECK_INT(b.state, CHANNEL_UP);
+}
+
+TEST(a_channel_that_was_open_before_a_restart_is_probed_at_once)
+{
+	struct breaker b;
+
+	breaker_init(&b, CHANNEL_HALF, PAUSE, 7);
+	CHECK_INT(b.state, CHANNEL_OPEN);
+	CHECK(breaker_wants_probe(&b, 7));
+}
+
+int
+main(void)
+{
+	RUN(each_history_ends_in_its_state);
+	RUN(old_faults_are_forgotten_after_the_window);
+	RUN(an_open_channel_is_probed_once_after_its_pause);
+	RUN(a_failed_probe_opens_for_the_same_pause_again);
+	RUN(a_good_probe_lets_traffic_prove_the_channel);
+	RUN(a_channel_that_probes_well_and_fails_again_waits_longer);
+	RUN(a_probe_that_nobody_asked_for_changes_nothing);
+	RUN(a_channel_that_was_open_before_a_restart_is_probed_at_once);
+	return tap_done();
+}
