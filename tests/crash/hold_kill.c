@@ -179,6 +179,7 @@ thaw(struct test *t)
 {
 	t->k->crash.frozen = 0;
 	t->k->crash.freeze_next = 0;
+	t->k->crash.pause = 0;
 }
 
 static void
@@ -210,7 +211,6 @@ static void
 disarm(struct test *t)
 {
 	t->k->crash.armed = 0;
-	t->k->crash.pause = 0;
 }
 
 /* The index of a worker that died, -1: the writer (there is a new one), -2:
@@ -290,6 +290,9 @@ reap_worker_at(struct test *t, uint32_t i, uint32_t place)
 		arm(t, place, "writer");
 	else if (rand() & 1)
 		arm(t, some_writer_place(), "writer");
+	/* The others come to life between the reaper's two looks. */
+	if (rand() & 1)
+		t->k->crash.pause = CP_REAP_LOADED;
 	t->r.workers[row].state = WORKER_DEAD;
 	wait_for_reaping(t, row);
 	disarm(t);
@@ -307,8 +310,11 @@ kill_once(struct test *t, uint32_t place)
 	arm(t, first, NULL);
 	who = wait_for_death(t, 40 * NS_PER_MS);
 	disarm(t);
-	if (who == -1 && t->k->crash.frozen)
-		(void)usleep(500);
+	/* The new writer looks first, then the others go on. */
+	if (who == -1 && t->k->crash.frozen) {
+		t->k->crash.pause = CP_GIVE_LOADED;
+		(void)usleep(700);
+	}
 	if (who >= 0)
 		reap_worker_at(t, (uint32_t)who, place);
 	thaw(t);
