@@ -21,6 +21,9 @@
 #include "base/wheel.h"
 #include "http/msg.h"
 
+/* Pieces of one request. */
+#define CALL_PIECES 24
+
 struct call;
 struct event_base;
 struct http_client;
@@ -68,8 +71,9 @@ struct http_client *http_client_new(struct event_base *base, struct pool *pool,
 /* Cancels every call (no callbacks) and closes the pools. */
 void http_client_destroy(struct http_client *c);
 
-/* `iov` (n <= 24) is the whole request; array and bytes must live until
- * on_head, on_fail or call_cancel(). NULL = out of memory or descriptors. */
+/* `iov` (n <= CALL_PIECES) is the whole request; array and bytes must live until
+ * on_head, on_fail or call_cancel(). NULL = out of memory or descriptors; then
+ * target->fd is still the caller's. */
 NODISCARD struct call *client_call(struct http_client *c,
 				   const struct call_target *target,
 				   const struct iovec *iov, unsigned n,

@@ -1,0 +1,473 @@
+/*
+ * Owns calls, targets and the pools of idle upstream connections. Called by
+ * whoever needs an upstream; tells the user how a call ends.
+ */
+#include "http/client.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "http/link.h"
+
+#define IDLE_MS	    45000
+#define IDLE_MAX    256	 /* of one target */
+#define TARGETS_MAX 1024 /* beyond it, unused ones go */
+
+const char *
+call_fault_name(enum call_fault f)
+{
+	switch (f) {
+	case CALL_REFUSED: return "refused";
+	case CALL_CONNECT_TIMEOUT: return "connect_timeout";
+	case CALL_TLS: return "tls";
+	case CALL_RESET: return "reset";
+	case CALL_HEAD_TIMEOUT: return "head_timeout";
+	case CALL_BAD_ANSWER: return "bad_answer";
+	case CALL_CUT: return "cut";
+	case CALL_IDLE_TIMEOUT: return "idle_timeout";
+	case CALL_NO_MEMORY: return "no_memory";
+	}
+	return "unknown";
+}
+
+/* Targets. */
+
+static struct target **
+bucket_of(struct http_client *client, uint32_t pool_key)
+{
+	return &client->targets[pool_key % TARGET_BUCKETS];
+}
+
+static bool
+same_target(const struct target *t, const struct call_target *as)
+{
+	return t->as.pool_key == as->pool_key && !t->stale &&
+	       t->as.tls == as->tls && t->as.addr_len == as->addr_len &&
+	       memcmp(&t->as.addr, &as->addr, as->addr_len) == 0 &&
+	       str_eq(t->as.host, as->host);
+}
+
+static struct target *
+target_of(struct http_client *client, const struct call_target *as)
+{
+	struct target **bucket = bucket_of(client, as->pool_key);
+	struct target *t;
+	char *host;
+
+	must(as->addr_len <= sizeof(as->addr));
+	for (t = *bucket; t; t = t->next)
+		if (same_target(t, as))
+			return t;
+	t = calloc(1, sizeof(*t) + as->host.n);
+	if (!t)
+		return NULL;
+	host = (char *)(t + 1);
+	memcpy(host, as->host.p ? as->host.p : "", as->host.n);
+	t->as = *as;
+	t->as.host = str_make(host, as->host.n);
+	t->next = *bucket;
+	*bucket = t;
+	client->n_targets++;
+	return t;
+}
+
+/* A target that is in nobody's way stays: it will be asked for again. */
+static void
+target_unused(struct http_client *client, struct target *t)
+{
+	struct target **at = bucket_of(client, t->as.pool_key);
+
+	if (t->n_links > 0 || (!t->stale && client->n_targets <= TARGETS_MAX))
+		return;
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	client->n_targets--;
+	free(t);
+}
+
+/* Links. */
+
+static struct link *
+new_link(struct http_client *client, struct target *t)
+{
+	struct link *l = client->spare_links;
+
+	if (l)
+		client->spare_links = l->next;
+	else
+		l = malloc(sizeof(*l));
+	if (!l)
+		return NULL;
+	memset(l, 0, sizeof(*l));
+	l->client = client;
+	l->target = t;
+	return l;
+}
+
+static void
+enlist(struct link *l)
+{
+	struct http_client *client = l->client;
+
+	l->next = client->links;
+	l->prev = &client->links;
+	if (l->next)
+		l->next->prev = &l->next;
+	client->links = l;
+	l->target->n_links++;
+}
+
+void
+link_leave_pool(struct link *l)
+{
+	*l->prev_idle = l->next_idle;
+	if (l->next_idle)
+		l->next_idle->prev_idle = l->prev_idle;
+	l->target->n_idle--;
+	l->client->n_idle--;
+}
+
+static void
+enter_pool(struct link *l)
+{
+	struct target *t = l->target;
+
+	l->phase = LINK_IDLE;
+	l->next_idle = t->idle;
+	l->prev_idle = &t->idle;
+	if (l->next_idle)
+		l->next_idle->prev_idle = &l->next_idle;
+	t->idle = l;
+	t->n_idle++;
+	l->client->n_idle++;
+	conn_deadline(&l->conn, clock_mono_ns() + IDLE_MS * NS_PER_MS);
+}
+
+void
+link_drop(struct link *l)
+{
+	must(!l->call);
+	if (l->conn.released)
+		return;
+	conn_close(&l->conn);
+	if (l->phase == LINK_IDLE)
+		link_leave_pool(l);
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	l->target->n_links--;
+	target_unused(l->client, l->target);
+	conn_release(&l->conn);
+}
+
+/* A socket on its way to the target; -1 with errno. `fault` is set when
+ * connect() failed at once. */
+static int
+start_connect(const struct call_target *as, bool *faulted)
+{
+	const int on = 1;
+	int fd = socket(as->addr.ss_family,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (as->addr.ss_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	*faulted = connect(fd, (const struct sockaddr *)&as->addr,
+			   as->addr_len) != 0 &&
+		   errno != EINPROGRESS;
+	return fd;
+}
+
+static void
+attach(struct link *l, struct call *call)
+{
+	l->call = call;
+	call->link = l;
+	call->iov_at = 0;
+	call->iov_used = 0;
+	l->scan = (struct head_scan){0};
+	l->chunked = (struct chunked){0};
+	l->interim = 0;
+	l->heard = l->sent = l->whole = false;
+}
+
+bool
+link_open(struct http_client *client, struct target *t, struct call *call,
+	  int fd)
+{
+	struct link *l = new_link(client, t);
+
+	if (!l)
+		return false;
+	l->given = fd >= 0;
+	if (!l->given)
+		fd = start_connect(&t->as, &l->faulted);
+	if (fd < 0 ||
+	    !conn_open(&l->conn, &client->loop, fd, &link_role, &conn_plain)) {
+		if (fd >= 0 && !l->given)
+			(void)close(fd);
+		link_role.rested(&l->conn);
+		return false;
+	}
+	enlist(l);
+	attach(l, call);
+	call->reused = false;
+	l->opened_ns = clock_mono_ns();
+	l->phase = l->given ? LINK_HEAD : LINK_CONNECTING;
+	l->fault = CALL_REFUSED;
+	conn_deadline(&l->conn,
+		      l->opened_ns + call->timeouts.connect_ms * NS_PER_MS);
+	if (l->given) {
+		l->conn.writable = true;
+		link_send(l);
+	}
+	if (l->faulted)
+		conn_later(&l->conn);
+	return true;
+}
+
+/* Calls. */
+
+static struct call *
+new_call(struct http_client *client)
+{
+	struct call *call = client->spare_calls;
+
+	if (call)
+		client->spare_calls = call->next;
+	else
+		call = malloc(sizeof(*call));
+	if (call)
+		memset(call, 0, sizeof(*call));
+	return call;
+}
+
+static void
+free_call(struct http_client *client, struct call *call)
+{
+	call->link = NULL;
+	call->next = client->spare_calls;
+	client->spare_calls = call;
+}
+
+static struct call *
+detach(struct link *l)
+{
+	struct call *call = l->call;
+
+	l->call = NULL;
+	call->link = NULL;
+	return call;
+}
+
+void
+link_finish(struct link *l, bool reusable)
+{
+	struct http_client *client = l->client;
+	struct conn *c = &l->conn;
+	struct call *call = detach(l);
+
+	reusable = reusable && l->sent && c->n == 0 && !c->hung_up &&
+		   !l->given && !l->target->stale &&
+		   l->target->n_idle < IDLE_MAX;
+	/* What is in the socket now belongs to no answer. */
+	if (reusable && c->readable)
+		reusable = conn_fill(c, CONN_SCRATCH) == CONN_AGAIN;
+	if (reusable)
+		enter_pool(l);
+	else
+		link_drop(l);
+	call->ops->on_end(call);
+	free_call(client, call);
+}
+
+void
+link_fail(struct link *l, enum call_fault fault)
+{
+	struct http_client *client = l->client;
+	struct target *t = l->target;
+	bool again = l->reused && !l->heard && fault == CALL_RESET;
+	struct call *call = detach(l);
+
+	/* The new link first: it keeps the target. */
+	if (again && link_open(client, t, call, -1)) {
+		link_drop(l);
+		return;
+	}
+	link_drop(l);
+	call->ops->on_fail(call, fault);
+	free_call(client, call);
+}
+
+struct call *
+client_call(struct http_client *client, const struct call_target *target,
+	    const struct iovec *iov, unsigned n,
+	    const struct call_timeouts *timeouts, const struct call_ops *ops,
+	    void *user)
+{
+	struct target *t = target_of(client, target);
+	struct call *call = t ? new_call(client) : NULL;
+	struct link *l;
+
+	must(n > 0 && n <= CALL_PIECES);
+	if (!call)
+		return NULL;
+	call->ops = ops;
+	call->user = user;
+	call->iov = iov;
+	call->n_iov = n;
+	call->timeouts = *timeouts;
+	l = target->fd < 0 ? t->idle : NULL;
+	if (!l) {
+		if (link_open(client, t, call, target->fd))
+			return call;
+		free_call(client, call);
+		return NULL;
+	}
+	link_leave_pool(l);
+	attach(l, call);
+	call->reused = l->reused = true;
+	l->phase = LINK_HEAD;
+	link_send(l);
+	return call;
+}
+
+void *
+call_user(struct call *c)
+{
+	return c->user;
+}
+
+void
+call_pause(struct call *c)
+{
+	if (!c->link)
+		return;
+	c->paused = true;
+	if (c->link->phase == LINK_BODY)
+		conn_deadline(&c->link->conn, 0);
+}
+
+void
+call_resume(struct call *c)
+{
+	if (!c->paused || !c->link)
+		return;
+	c->paused = false;
+	conn_later(&c->link->conn);
+}
+
+void
+call_cancel(struct call *c)
+{
+	struct link *l = c->link;
+
+	if (!l)
+		return; /* it has just ended */
+	(void)detach(l);
+	free_call(l->client, c);
+	link_drop(l);
+}
+
+bool
+call_reused(const struct call *c)
+{
+	return c->reused;
+}
+
+uint64_t
+call_connect_ns(const struct call *c)
+{
+	return c->connect_ns;
+}
+
+/* Life of the client. */
+
+struct http_client *
+http_client_new(struct event_base *base, struct pool *pool, struct wheel *wheel)
+{
+	struct http_client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	if (conn_loop_init(&client->loop, base, pool, wheel))
+		return client;
+	free(client);
+	return NULL;
+}
+
+static void
+destroy(struct conn_loop *loop)
+{
+	struct http_client *client = (struct http_client *)loop;
+
+	conn_loop_free(loop);
+	for (unsigned i = 0; i < TARGET_BUCKETS; i++) {
+		while (client->targets[i]) {
+			struct target *t = client->targets[i];
+
+			client->targets[i] = t->next;
+			free(t);
+		}
+	}
+	while (client->spare_links) {
+		struct link *l = client->spare_links;
+
+		client->spare_links = l->next;
+		free(l);
+	}
+	while (client->spare_calls) {
+		struct call *call = client->spare_calls;
+
+		client->spare_calls = call->next;
+		free(call);
+	}
+	free(client);
+}
+
+void
+http_client_destroy(struct http_client *client)
+{
+	if (!client || client->loop.doomed)
+		return;
+	client->loop.doomed = true; /* once */
+	while (client->links) {
+		struct link *l = client->links;
+
+		if (l->call)
+			free_call(client, detach(l));
+		link_drop(l);
+	}
+	conn_loop_doom(&client->loop, destroy);
+}
+
+void
+http_client_forget(struct http_client *client, uint32_t pool_key)
+{
+	struct target *next;
+
+	for (struct target *t = *bucket_of(client, pool_key); t; t = next) {
+		next = t->next;
+		if (t->as.pool_key != pool_key)
+			continue;
+		t->stale = true;
+		t->n_links++; /* it stays while its links are closed */
+		while (t->idle)
+			link_drop(t->idle);
+		t->n_links--;
+		target_unused(client, t);
+	}
+}
+
+unsigned
+http_client_idle(const struct http_client *client)
+{
+	return client->n_idle;
+}
