@@ -58,9 +58,9 @@ err_vocab_id(enum err e)
 {
 	struct str word = str_of(err_row(e)->vocab);
 
-	for (uint8_t i = 0; i < ARRAY_LEN(words); i++)
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (str_eq(str_of(words[i]), word))
-			return i;
+			return (uint8_t)i;
 	must_fail("the error's word is in the vocabulary", __FILE__, __LINE__);
 }
 

@@ -63,6 +63,7 @@ word_store(struct slot *s, uint64_t w)
 
 /* On failure *w is the word as it is. */
 static inline bool
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes it */
 word_cas(struct slot *s, uint64_t *w, uint64_t to)
 {
 	return atomic_compare_exchange_strong_explicit(

@@ -196,7 +196,7 @@ base64(struct buf *to, const unsigned char *p, size_t n)
 static void
 vector(const struct answer *a, int64_t input, struct buf *to)
 {
-	float v[4096];
+	float v[4096] = {0};
 	int64_t dim = a->plan.dim ? a->plan.dim : a->facts.dimensions;
 	int64_t j;
 
