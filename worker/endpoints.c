@@ -1,0 +1,60 @@
+/* THE table of endpoints. */
+#include "worker/endpoints.h"
+
+#include "worker/request.h"
+
+#define INFERENCE(path_, kind_)                                        \
+	{                                                              \
+		.path = (path_), .post = true, .route = ROUTE_##kind_, \
+		.dialect = &dialect_openai, .kind = ASK_##kind_,       \
+		.note = ENDPOINT_##kind_                               \
+	}
+
+static const struct endpoint endpoints[] = {
+	INFERENCE("/v1/chat/completions", CHAT),
+	INFERENCE("/v1/completions", COMPLETIONS),
+	INFERENCE("/v1/embeddings", EMBEDDINGS),
+	{.path = "/v1/models", .route = ROUTE_MODELS, .page = page_models},
+	{.path = "/v1/models/",
+	 .flags = ENDPOINT_PREFIX,
+	 .route = ROUTE_MODELS,
+	 .page = page_model},
+	{.path = "/v1/balance", .route = ROUTE_BALANCE, .page = page_balance},
+	{.path = "/healthz",
+	 .flags = ENDPOINT_NO_KEY,
+	 .route = ROUTE_OTHER,
+	 .page = page_healthz},
+	{.path = "/readyz",
+	 .flags = ENDPOINT_NO_KEY,
+	 .route = ROUTE_OTHER,
+	 .page = page_readyz},
+};
+
+static bool
+path_fits(const struct endpoint *e, struct str path)
+{
+	if (e->flags & ENDPOINT_PREFIX)
+		return path.n > strlen(e->path) &&
+		       str_starts(path, str_of(e->path));
+	return str_eq(path, str_of(e->path));
+}
+
+static bool
+method_fits(const struct endpoint *e, enum http_method method)
+{
+	if (e->post)
+		return method == HTTP_POST;
+	return method == HTTP_GET || method == HTTP_HEAD;
+}
+
+const struct endpoint *
+endpoint_find(struct str path, enum http_method method, bool *method_ok)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(endpoints); i++) {
+		if (!path_fits(&endpoints[i], path))
+			continue;
+		*method_ok = method_fits(&endpoints[i], method);
+		return &endpoints[i];
+	}
+	return NULL;
+}

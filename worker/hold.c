@@ -1,0 +1,289 @@
+/*
+ * Limits, then money: nothing goes upstream before all of it is taken, and
+ * what a later one refuses is given back by settle. Streams hold for their
+ * first tokens and extend as they run; answers that come whole hold for
+ * their maximum.
+ */
+#include "worker/hold.h"
+
+#include "adapters/tokens.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "billing/price.h"
+#include "shm/limits.h"
+#include "worker/request.h"
+
+/* Output tokens a stream holds first, and the least a hold without a given
+ * maximum is reduced to. */
+#define FIRST_TOKENS 1024u
+
+static uint32_t
+clamp(uint64_t tokens)
+{
+	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+}
+
+bool
+hold_worst_price(const struct request *req, uint64_t output, struct money *cost)
+{
+	const struct book_row *p = req->product->prices;
+	/* the estimate of the input may be short by a fifth */
+	uint32_t in = clamp(req->input_tokens + req->input_tokens / 5 + 1);
+	uint32_t out = clamp(output);
+	struct token_counts t = {0};
+
+	if (p->cache_write.pico > p->input.pico)
+		t.cache_write = in;
+	else
+		t.input = in;
+	if (p->reasoning.pico > p->output.pico)
+		t.reasoning = out;
+	else
+		t.output = out;
+	return price_of(p, &t, req->multiplier_ppm, cost);
+}
+
+/* Output tokens to hold for at first. */
+static uint64_t
+first_output(const struct request *req)
+{
+	const struct ask *ask = &req->ask;
+	const struct conf_model *m = req->product->conf;
+	uint64_t most = ask->has_max ? ask->max_output : m->max_output;
+
+	if (ask->kind == ASK_EMBEDDINGS)
+		return 0;
+	if (ask->stream && !m->hidden_reasoning)
+		most = MIN_OF(most, FIRST_TOKENS);
+	return most * ask->choices;
+}
+
+/* ---- limits ---- */
+
+static enum next
+refuse(struct request *req, enum err e, enum metric_reject why,
+       const char *whose)
+{
+	metric_add(req->w->metrics, M_REJECTED + why, 1);
+	return request_fail_detail(req, e, whose);
+}
+
+struct limited {
+	struct limit_cells *cells;
+	const char *whose;
+};
+
+static unsigned
+limited_of(const struct request *req, struct limited out[2])
+{
+	struct region *r = req->w->region;
+
+	out[0] = (struct limited){&r->keys[req->key].limits, "this key"};
+	out[1] = (struct limited){&r->accounts[req->account].limits,
+				  "this account"};
+	return 2;
+}
+
+/* Takes `units` of one kind of limit from key and account, or from none. */
+static enum next
+take_rate(struct request *req, bool tokens, uint64_t units)
+{
+	struct limited l[2];
+	unsigned n = limited_of(req, l);
+	uint64_t now = req->w->now_ns;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct limit_cells *c = l[i].cells;
+		uint32_t per_minute = atomic_load(tokens ? &c->tpm : &c->rpm);
+
+		if (limit_take(tokens ? &c->tpm_tat_ns : &c->rpm_tat_ns,
+			       per_minute, units, now, &req->retry_after_ns))
+			continue;
+		while (i-- > 0)
+			limit_return(tokens ? &l[i].cells->tpm_tat_ns
+					    : &l[i].cells->rpm_tat_ns,
+				     atomic_load(tokens ? &l[i].cells->tpm
+							: &l[i].cells->rpm),
+				     (int64_t)units, now);
+		return tokens ? refuse(req, E_RATE_TOKENS, REJECT_RATE_TOKENS,
+				       l[i + 1].whose)
+			      : refuse(req, E_RATE_REQUESTS,
+				       REJECT_RATE_REQUESTS, l[i + 1].whose);
+	}
+	return NEXT_STEP;
+}
+
+static enum next
+take_running(struct request *req)
+{
+	struct limited l[2];
+
+	(void)limited_of(req, l);
+	req->retry_after_ns = NS_PER_SEC;
+	if (!running_take(l[0].cells))
+		return refuse(req, E_CONCURRENCY, REJECT_CONCURRENCY,
+			      l[0].whose);
+	if (!running_take(l[1].cells)) {
+		running_give(l[0].cells);
+		return refuse(req, E_CONCURRENCY, REJECT_CONCURRENCY,
+			      l[1].whose);
+	}
+	req->running_taken = true;
+	req->retry_after_ns = 0;
+	return NEXT_STEP;
+}
+
+static enum next
+take_limits(struct request *req, uint64_t tokens)
+{
+	enum next next = take_rate(req, false, 1);
+
+	if (next != NEXT_STEP)
+		return next;
+	next = take_rate(req, true, tokens);
+	if (next != NEXT_STEP)
+		return next;
+	req->tpm_taken = tokens;
+	return take_running(req);
+}
+
+/* ---- money ---- */
+
+/* Likeliest refusal first, hottest counter last. */
+static void
+counters_of(const struct request *req, struct hold_spec *spec)
+{
+	const struct region *r = req->w->region;
+
+	if (atomic_load(&r->keys[req->key].flags) & KEY_BUDGET)
+		spec->ctr[spec->k++] = counter_of_key(req->key);
+	spec->ctr[spec->k++] = counter_of_account(req->account);
+	if (req->parent != SHM_NONE)
+		spec->ctr[spec->k++] = counter_of_account(req->parent);
+}
+
+static int64_t
+least_available(const struct request *req, const struct hold_spec *spec)
+{
+	int64_t least = INT64_MAX;
+
+	for (uint32_t i = 0; i < spec->k; i++) {
+		const struct counter *c =
+			&req->w->region->counters[spec->ctr[i]];
+		int64_t v = atomic_load_explicit(&c->available,
+						 memory_order_relaxed);
+
+		least = MIN_OF(least, v);
+	}
+	return least;
+}
+
+static enum next
+refuse_money(struct request *req, const struct hold_spec *spec)
+{
+	uint32_t counter = spec->ctr[MIN_OF(req->hold.refused,
+					    (uint8_t)(SLOT_COUNTERS - 1))];
+
+	if (counter >= SHM_ACCOUNTS)
+		return refuse(req, E_BUDGET, REJECT_BUDGET, NULL);
+	return refuse(req, E_BALANCE, REJECT_BALANCE,
+		      counter == counter_of_account(req->account)
+			      ? "your account"
+			      : "your organisation");
+}
+
+/* An answer of unknown length may run on less than its maximum costs. */
+static bool
+size_hold(struct request *req, struct hold_spec *spec)
+{
+	struct money floor;
+	int64_t least;
+
+	req->held_output = first_output(req);
+	if (!hold_worst_price(req, req->held_output, &spec->amount))
+		return false;
+	if (req->ask.has_max || req->held_output <= FIRST_TOKENS)
+		return true;
+	least = least_available(req, spec);
+	if (least >= spec->amount.nano)
+		return true;
+	if (!hold_worst_price(req, FIRST_TOKENS, &floor))
+		return false;
+	if (least >= floor.nano)
+		spec->amount = money_nano(least);
+	return true;
+}
+
+static void
+describe(struct request *req)
+{
+	struct note *n = hold_note(req->w->slots, &req->hold);
+
+	memset(n, 0, sizeof(*n));
+	n->start_ms = req->start_wall_ns / NS_PER_MS;
+	n->account = req->account;
+	n->parent = req->parent;
+	n->key = req->key;
+	n->multiplier_ppm = req->multiplier_ppm;
+	n->channel = UINT16_MAX;
+	n->endpoint = (uint8_t)req->endpoint->note;
+	n->flags = req->ask.stream ? NOTE_STREAM : 0;
+	memcpy(n->request_id, req->id.b, sizeof(n->request_id));
+}
+
+static enum next
+take_money(struct request *req)
+{
+	struct worker *w = req->w;
+	struct hold_spec spec = {.price_version = w->price_version,
+				 .model = req->product->index};
+	enum err e;
+
+	counters_of(req, &spec);
+	if (!size_hold(req, &spec))
+		return request_fail(req, E_BALANCE);
+	e = hold_claim(w->slots, &req->hold);
+	if (e != E_OK)
+		return refuse(req, e, REJECT_OVERLOAD, NULL);
+	describe(req);
+	e = hold_take(w->slots, &req->hold, &spec);
+	if (e != E_OK)
+		return refuse_money(req, &spec);
+	req->next_extension = FIRST_TOKENS;
+	return NEXT_STEP;
+}
+
+static enum next
+check_books(struct request *req)
+{
+	const struct region *r = req->w->region;
+	uint32_t flags = atomic_load(&r->accounts[req->account].flags);
+
+	if (req->parent != SHM_NONE)
+		flags |= atomic_load(&r->accounts[req->parent].flags) &
+			 (ACCOUNT_FROZEN | ACCOUNT_AUDIT);
+	if (atomic_load(&r->head->ledger_state) != LEDGER_OK)
+		return refuse(req, E_LEDGER, REJECT_LEDGER, NULL);
+	if (flags & (ACCOUNT_FROZEN | ACCOUNT_AUDIT))
+		return refuse(req, E_ACCOUNT_FROZEN, REJECT_BALANCE, NULL);
+	return NEXT_STEP;
+}
+
+enum next
+step_hold(struct request *req)
+{
+	const struct book_row *p = req->product->prices;
+	enum next next = check_books(req);
+	uint64_t output;
+
+	if (next != NEXT_STEP)
+		return next;
+	req->input_tokens =
+		tokens_of_input(&req->ask, p->bytes_per_token_milli);
+	output = MIN_OF(first_output(req),
+			(uint64_t)FIRST_TOKENS * req->ask.choices);
+	next = take_limits(req, req->input_tokens + output);
+	if (next != NEXT_STEP)
+		return next;
+	return take_money(req);
+}

@@ -1,0 +1,14 @@
+#pragma once
+/* The size of holds; private to worker/. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "base/money.h"
+
+struct request;
+
+/* What the request's input (with a margin) and `output` tokens cost at most:
+ * each class at its dearest price. */
+NODISCARD bool hold_worst_price(const struct request *req, uint64_t output,
+				struct money *cost);

@@ -1,0 +1,104 @@
+/*
+ * What a running answer costs so far. Until the provider's usage comes, by
+ * estimate: the input's tokens and the text that arrived, divided by the
+ * model's bytes per token. `delivered` is the part the client's socket took.
+ */
+#include "adapters/tokens.h"
+#include "billing/price.h"
+#include "worker/hold.h"
+#include "worker/request.h"
+
+/* Fewer tokens than this left in the hold: extend. */
+#define EXTEND_BELOW  256u
+#define EXTENSION_MAX 16384u
+
+static uint32_t
+clamp(uint64_t tokens)
+{
+	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+}
+
+bool
+meter_price(const struct request *req, uint64_t input, uint64_t output,
+	    struct money *cost)
+{
+	struct token_counts t = {.input = clamp(input),
+				 .output = clamp(output)};
+
+	return price_of(req->product->prices, &t, req->multiplier_ppm, cost);
+}
+
+static uint64_t
+output_of(const struct request *req, uint64_t bytes)
+{
+	return tokens_of_bytes(bytes,
+			       req->product->prices->bytes_per_token_milli);
+}
+
+struct money
+meter_delivered(struct request *req, bool with_input)
+{
+	uint64_t mark = req->streaming ? request_mark(req) : 0;
+	struct money cost = {0};
+
+	req->tokens = (struct token_counts){0};
+	if (mark == 0)
+		return cost;
+	req->tokens.input = with_input ? clamp(req->input_tokens) : 0;
+	req->tokens.output = clamp(output_of(req, mark));
+	if (!meter_price(req, req->tokens.input, req->tokens.output, &cost))
+		return hold_total(req->w->slots, &req->hold);
+	return cost;
+}
+
+void
+meter_store(struct request *req)
+{
+	struct money arrived, delivered = {0};
+	uint64_t mark = req->streaming ? request_mark(req) : 0;
+
+	if (req->settled || req->hold.slot == SHM_NONE)
+		return;
+	if (!meter_price(req, req->input_tokens,
+			 output_of(req, req->seen_bytes), &arrived))
+		return;
+	if (mark == req->seen_bytes)
+		delivered = arrived;
+	else if (mark > 0 && !meter_price(req, req->input_tokens,
+					  output_of(req, mark), &delivered))
+		return;
+	if (mark == 0)
+		delivered = money_nano(0);
+	hold_meter(req->w->slots, &req->hold, arrived, delivered);
+}
+
+/* A longer hold; the steps double so that a long answer needs few. */
+static bool
+extend(struct request *req)
+{
+	uint64_t output = req->held_output + req->next_extension;
+	struct money total;
+
+	if (!hold_worst_price(req, output, &total) ||
+	    !hold_extend(req->w->slots, &req->hold, total))
+		return false;
+	req->held_output = output;
+	req->next_extension = MIN_OF(req->next_extension * 2, EXTENSION_MAX);
+	return true;
+}
+
+bool
+meter_arrived(struct request *req, uint64_t bytes)
+{
+	uint64_t output = output_of(req, req->seen_bytes + bytes);
+	struct money cost;
+
+	if (!meter_price(req, req->input_tokens, output, &cost))
+		return false;
+	if (output + EXTEND_BELOW > req->held_output)
+		req->extension_refused = !extend(req);
+	if (cost.nano > hold_total(req->w->slots, &req->hold).nano)
+		return false;
+	req->seen_bytes += bytes;
+	return true;
+}

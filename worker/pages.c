@@ -1,0 +1,164 @@
+/* Pages that cost nothing: models, the caller's balance, health. */
+#include "shm/counters.h"
+#include "worker/request.h"
+
+/* ---- models ---- */
+
+/* Sold to this key: on its list, and a channel offers it to its group. */
+static bool
+sold(const struct request *req, const struct product *p)
+{
+	const struct key_row *key = &req->w->region->keys[req->key];
+
+	if (!names_allow(key->models, p->conf->name))
+		return false;
+	for (unsigned i = 0; i < p->n_offers; i++)
+		if (lane_serves(p->offers[i].lane, req->group))
+			return true;
+	return false;
+}
+
+static void
+put_model(struct json_out *o, const struct product *p)
+{
+	json_open(o, '{');
+	json_name(o, "id");
+	json_put_str(o, p->conf->name);
+	json_name(o, "object");
+	json_put_str(o, STR("model"));
+	json_name(o, "created");
+	json_put_u64(o, 0);
+	json_name(o, "owned_by");
+	json_put_str(o, STR("tollgate"));
+	json_close(o, '}');
+}
+
+void
+page_models(struct request *req)
+{
+	struct worker *w = req->w;
+	struct json_out o;
+
+	buf_reset(&w->text);
+	json_out_init(&o, &w->text);
+	json_open(&o, '{');
+	json_name(&o, "object");
+	json_put_str(&o, STR("list"));
+	json_name(&o, "data");
+	json_open(&o, '[');
+	for (unsigned i = 0; i < w->conf->n_models; i++)
+		if (sold(req, &w->products[i]))
+			put_model(&o, &w->products[i]);
+	json_close(&o, ']');
+	json_close(&o, '}');
+	reply_json(req, 200, buf_str(&w->text));
+}
+
+void
+page_model(struct request *req)
+{
+	struct worker *w = req->w;
+	struct str id = str_from(req->path, strlen(req->endpoint->path));
+	struct product *p = product_find(w, id);
+	struct json_out o;
+
+	if (!p || !sold(req, p)) {
+		req->err = E_NO_MODEL;
+		req->detail = id.p;
+		req->param = "model";
+		reply_error(req);
+		return;
+	}
+	buf_reset(&w->text);
+	json_out_init(&o, &w->text);
+	put_model(&o, p);
+	reply_json(req, 200, buf_str(&w->text));
+}
+
+/* ---- balance ---- */
+
+static void
+put_money(struct json_out *o, const char *name, int64_t nano)
+{
+	char text[MONEY_TEXT];
+	size_t n = money_text(money_nano(nano), text);
+
+	json_name(o, name);
+	json_put_raw(o, str_make(text, n));
+}
+
+static void
+put_counter(struct json_out *o, const struct counter *c)
+{
+	int64_t available = atomic_load(&c->available);
+	int64_t balance = atomic_load(&c->balance);
+	int64_t credit = atomic_load(&c->credit);
+
+	put_money(o, "balance_usd", balance);
+	put_money(o, "available_usd", available);
+	put_money(o, "held_usd", balance + credit - available);
+	if (credit != 0)
+		put_money(o, "credit_limit_usd", credit);
+}
+
+void
+page_balance(struct request *req)
+{
+	struct worker *w = req->w;
+	const struct region *r = w->region;
+	struct json_out o;
+
+	buf_reset(&w->text);
+	json_out_init(&o, &w->text);
+	json_open(&o, '{');
+	json_name(&o, "object");
+	json_put_str(&o, STR("balance"));
+	json_name(&o, "account");
+	json_put_str(&o, str_of(r->accounts[req->account].name));
+	json_name(&o, "currency");
+	json_put_str(&o, STR("USD"));
+	put_counter(&o, &r->counters[counter_of_account(req->account)]);
+	if (atomic_load(&r->keys[req->key].flags) & KEY_BUDGET) {
+		json_name(&o, "key_budget");
+		json_open(&o, '{');
+		put_counter(&o, &r->counters[counter_of_key(req->key)]);
+		json_close(&o, '}');
+	}
+	json_close(&o, '}');
+	reply_json(req, 200, buf_str(&w->text));
+}
+
+/* ---- health ---- */
+
+void
+page_healthz(struct request *req)
+{
+	reply_json(req, 200, STR("{\"status\":\"ok\"}"));
+}
+
+static bool
+any_channel_up(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_lanes; i++)
+		if (channel_usable(w->region, w->lanes[i].row_index, w->now_ns))
+			return true;
+	return false;
+}
+
+void
+page_readyz(struct request *req)
+{
+	struct worker *w = req->w;
+	const struct shm_head *head = w->region->head;
+
+	if (w->draining || atomic_load(&head->draining))
+		req->err = E_DRAINING;
+	else if (atomic_load(&head->ledger_state) != LEDGER_OK)
+		req->err = E_LEDGER;
+	else if (!any_channel_up(w))
+		req->err = E_NO_CHANNEL;
+	if (req->err != E_OK)
+		reply_error(req);
+	else
+		reply_json(req, 200, STR("{\"status\":\"ready\"}"));
+}

@@ -1,0 +1,55 @@
+/*
+ * The body: the few fields the gateway acts on, and the model they name.
+ */
+#include "base/must.h"
+#include "billing/price.h"
+#include "worker/request.h"
+
+static const char *
+detail_of(struct request *req, struct str s)
+{
+	struct str copy =
+		arena_dup(&req->arena, str_make(s.p, MIN_OF(s.n, 128u)));
+
+	return copy.p ? copy.p : "";
+}
+
+static enum next
+find_model(struct request *req)
+{
+	struct worker *w = req->w;
+	const struct key_row *key = &w->region->keys[req->key];
+
+	if (!names_allow(key->models, req->ask.model)) {
+		metric_add(w->metrics, M_REJECTED + REJECT_MODEL, 1);
+		req->param = "model";
+		return request_fail_detail(req, E_MODEL_NOT_ALLOWED,
+					   detail_of(req, req->ask.model));
+	}
+	req->product = product_find(w, req->ask.model);
+	if (!req->product) {
+		metric_add(w->metrics, M_REJECTED + REJECT_MODEL, 1);
+		req->param = "model";
+		return request_fail_detail(req, E_NO_MODEL,
+					   detail_of(req, req->ask.model));
+	}
+	req->multiplier_ppm = price_multiplier(&w->conf->groups[req->group],
+					       req->product->conf->name);
+	return NEXT_STEP;
+}
+
+enum next
+step_parse(struct request *req)
+{
+	struct str body = req->ask.body;
+	enum err e;
+
+	must(req->dialect);
+	e = req->dialect->parse(&req->arena, req->endpoint->kind, body,
+				&req->ask, &req->detail);
+	if (e == E_DUPLICATE_FIELD || e == E_MISSING_FIELD || e == E_BAD_FIELD)
+		req->param = req->detail;
+	if (e != E_OK)
+		return request_fail(req, e);
+	return find_model(req);
+}

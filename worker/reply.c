@@ -1,0 +1,306 @@
+/*
+ * What the client gets: header lines, whole answers, ends of streams, errors
+ * in its own dialect. The only code that renders an error.
+ */
+#include "base/clock.h"
+#include "shm/limits.h"
+#include "worker/request.h"
+
+/* ---- header lines ---- */
+
+static void
+put_line(struct buf *out, const char *name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	buf_add_cstr(out, name);
+	buf_add_str(out, value);
+	buf_add(out, "\r\n", 2);
+}
+
+static void
+put_number(struct buf *out, const char *name, uint64_t value)
+{
+	buf_add_cstr(out, name);
+	buf_add_u64(out, value);
+	buf_add(out, "\r\n", 2);
+}
+
+/* As OpenAI writes it: "120ms", "6s". */
+static void
+put_reset(struct buf *out, const char *name, uint64_t ns)
+{
+	uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	buf_add_cstr(out, name);
+	if (ms < 1000) {
+		buf_add_u64(out, ms);
+		buf_add(out, "ms\r\n", 4);
+	} else {
+		buf_add_u64(out, (ms + 999) / 1000);
+		buf_add(out, "s\r\n", 3);
+	}
+}
+
+/* The key's limits where it has some, else the account's. */
+static void
+put_limits(struct request *req, struct buf *out)
+{
+	const struct limit_cells *key = &req->w->region->keys[req->key].limits;
+	const struct limit_cells *account =
+		&req->w->region->accounts[req->account].limits;
+	const struct limit_cells *c;
+	struct limit_view v;
+
+	c = atomic_load(&key->rpm) ? key : account;
+	if (atomic_load(&c->rpm)) {
+		v = limit_look(&c->rpm_tat_ns, atomic_load(&c->rpm),
+			       req->w->now_ns);
+		put_number(out, "x-ratelimit-limit-requests: ", v.limit);
+		put_number(out,
+			   "x-ratelimit-remaining-requests: ", v.remaining);
+		put_reset(out, "x-ratelimit-reset-requests: ", v.reset_ns);
+	}
+	c = atomic_load(&key->tpm) ? key : account;
+	if (atomic_load(&c->tpm)) {
+		v = limit_look(&c->tpm_tat_ns, atomic_load(&c->tpm),
+			       req->w->now_ns);
+		put_number(out, "x-ratelimit-limit-tokens: ", v.limit);
+		put_number(out, "x-ratelimit-remaining-tokens: ", v.remaining);
+		put_reset(out, "x-ratelimit-reset-tokens: ", v.reset_ns);
+	}
+}
+
+static void
+put_origin(struct request *req, struct buf *out)
+{
+	if (req->origin.n == 0)
+		return;
+	put_line(out, "access-control-allow-origin: ", req->origin);
+	buf_add_cstr(out, "vary: origin\r\naccess-control-expose-headers: "
+			  "x-request-id, x-tollgate-channel, "
+			  "x-tollgate-model, x-tollgate-attempts, "
+			  "x-tollgate-charge-usd, retry-after\r\n");
+}
+
+void
+reply_fields(struct request *req, struct buf *out)
+{
+	char id[REQUEST_ID_TEXT];
+
+	buf_reset(out);
+	request_id_text(req->id, id);
+	put_line(out, "x-request-id: ", str_make(id, REQUEST_ID_TEXT - 1));
+	if (req->attempts > 0 && req->offer) {
+		put_line(out,
+			 "x-tollgate-channel: ", req->offer->lane->conf->name);
+		put_line(out, "x-tollgate-model: ",
+			 req->served.n > 0 ? req->served
+					   : req->offer->model->upstream);
+		put_number(out, "x-tollgate-attempts: ", req->attempts);
+	}
+	if (req->key != SHM_NONE && req->account != SHM_NONE)
+		put_limits(req, out);
+	put_origin(req, out);
+}
+
+/* ---- errors ---- */
+
+static int
+status_for(const struct request *req)
+{
+	/* the provider's own verdict on the request keeps its status */
+	if (req->err == E_UP_REQUEST && req->upstream_status >= 400 &&
+	    req->upstream_status < 500)
+		return req->upstream_status;
+	return err_row(req->err)->status;
+}
+
+static bool
+upstream_speaks(const struct request *req)
+{
+	return req->err == E_UP_REQUEST || req->err == E_UP_FILTERED;
+}
+
+static void
+complain(struct request *req, struct complaint *c)
+{
+	*c = (struct complaint){.err = req->err,
+				.status = status_for(req),
+				.detail = req->detail,
+				.param = req->param};
+	if (upstream_speaks(req))
+		c->upstream = &req->upstream;
+}
+
+/* Seconds, rounded up; at least 1. */
+static uint64_t
+retry_after(const struct request *req)
+{
+	uint64_t ns = MIN_OF(req->retry_after_ns, 3600 * NS_PER_SEC);
+
+	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
+}
+
+void
+reply_error(struct request *req)
+{
+	struct buf *fields = &req->w->fields, *text = &req->w->text;
+	struct complaint c;
+
+	complain(req, &c);
+	buf_reset(text);
+	req->dialect->error(text, &c);
+	reply_fields(req, fields);
+	if (c.status == 429 || c.status == 503)
+		put_number(fields, "retry-after: ", retry_after(req));
+	if (c.status == 405)
+		put_line(fields, "allow: ", str_of(req->detail));
+	buf_add_cstr(fields, "content-type: application/json\r\n");
+	req->status = c.status;
+	req->answered = true;
+	exchange_reply(req->x, c.status, buf_str(fields), buf_str(text), 0);
+}
+
+/* A head that was not even a request: nobody to account it to. */
+void
+reply_render_error(void *user, enum err e, const char *detail,
+		   struct buf *fields, struct buf *body)
+{
+	struct complaint c = {.err = e, .detail = detail};
+	struct worker *w = user;
+	char id[REQUEST_ID_TEXT];
+
+	request_id_text(id_next(&w->ids), id);
+	put_line(fields, "x-request-id: ", str_make(id, REQUEST_ID_TEXT - 1));
+	if (err_row(e)->status == 503)
+		put_number(fields, "retry-after: ", 1);
+	buf_add_cstr(fields, "content-type: application/json\r\n");
+	dialect_openai.error(body, &c);
+	series_add(metrics_request(w->metrics, ROUTE_OTHER, STR_NONE),
+		   M_REQUESTS + err_vocab_id(e), 1);
+}
+
+void
+reply_json(struct request *req, int status, struct str body)
+{
+	struct buf *fields = &req->w->fields;
+
+	reply_fields(req, fields);
+	buf_add_cstr(fields, "content-type: application/json\r\n");
+	req->status = status;
+	req->answered = true;
+	exchange_reply(req->x, status, buf_str(fields), body, 0);
+}
+
+/* ---- answers ---- */
+
+/* What the bill says, for an answer without usage. */
+static struct usage
+booked_usage(const struct request *req)
+{
+	const struct token_counts *t = &req->tokens;
+
+	return (struct usage){.present = req->usage.present,
+			      .input = t->input,
+			      .cache_read = t->cache_read,
+			      .cache_write = t->cache_write,
+			      .output = t->output,
+			      .reasoning = t->reasoning};
+}
+
+static void
+put_charge(struct request *req, struct buf *fields)
+{
+	char text[MONEY_TEXT];
+
+	(void)money_text(req->charge, text);
+	put_line(fields, "x-tollgate-charge-usd: ", str_of(text));
+	if (req->commit_pending)
+		buf_add_cstr(fields, "x-tollgate-durability: pending\r\n");
+}
+
+static void
+reply_whole(struct request *req)
+{
+	struct buf *fields = &req->w->fields, *text = &req->w->text;
+	struct usage booked = booked_usage(req);
+	struct pieces p;
+
+	buf_reset(text);
+	if (req->dialect->put_cost(&req->arena, &req->answer, gather_str(req),
+				   &booked, req->charge, &p) == E_OK)
+		for (unsigned i = 0; i < p.n; i++)
+			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
+	else
+		buf_add_str(text, gather_str(req));
+	reply_fields(req, fields);
+	put_charge(req, fields);
+	buf_add_cstr(fields, "content-type: application/json\r\n");
+	gather_free(req);
+	req->status = req->upstream_status;
+	req->answered = true;
+	if (text->failed || fields->failed)
+		exchange_abort(req->x);
+	else
+		exchange_reply(req->x, req->status, buf_str(fields),
+			       buf_str(text), 1);
+}
+
+static void
+put_last_events(struct request *req, struct buf *text)
+{
+	struct usage booked = booked_usage(req);
+	struct complaint c;
+	struct pieces p;
+
+	if (req->commit_pending)
+		buf_add_cstr(text, ": durability pending\n\n");
+	if (req->stream_error) {
+		complain(req, &c);
+		req->dialect->error_event(text, &c);
+		return;
+	}
+	if (req->ask.include_usage &&
+	    req->dialect->usage_event(&req->arena, &req->ask, &req->answer,
+				      req->usage_data, &booked, req->charge,
+				      &p) == E_OK) {
+		buf_add_cstr(text, "data: ");
+		for (unsigned i = 0; i < p.n; i++)
+			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
+		buf_add_cstr(text, "\n\n");
+	}
+	buf_add_str(text, req->dialect->stream_end);
+}
+
+static void
+end_stream(struct request *req)
+{
+	struct buf *text = &req->w->text;
+	struct iovec piece;
+
+	buf_reset(text);
+	put_last_events(req, text);
+	req->answered = true;
+	if (text->failed) {
+		exchange_abort(req->x);
+		return;
+	}
+	piece = (struct iovec){text->p, text->n};
+	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+	if (!req->client_gone)
+		exchange_stream_end(req->x);
+}
+
+enum next
+step_reply(struct request *req)
+{
+	wheel_disarm(&req->timer);
+	if (req->streaming)
+		end_stream(req);
+	else if (req->err != E_OK)
+		reply_error(req);
+	else
+		reply_whole(req);
+	return NEXT_WAIT;
+}

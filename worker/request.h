@@ -1,0 +1,236 @@
+#pragma once
+/*
+ * struct request: one request from its head to its entry, and the engine
+ * that moves it from step to step. Private to worker/.
+ *
+ * The rules of its life: callbacks of http/ come in through request.c,
+ * send.c and stream.c, each between request_enter() and request_leave(); a
+ * client that vanishes inside such a callback is only noted and taken care
+ * of at request_leave(). settle.c is the only code that ends a hold, reply.c
+ * the only code that renders an error.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapters/adapter.h"
+#include "base/arena.h"
+#include "base/errors.h"
+#include "base/id.h"
+#include "base/money.h"
+#include "base/wheel.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "http/sse.h"
+#include "shm/slots.h"
+#include "worker/endpoints.h"
+#include "worker/process.h"
+
+enum next {
+	NEXT_STEP,  /* on with the following step */
+	NEXT_AGAIN, /* req->step was set by the step */
+	NEXT_WAIT,  /* a callback goes on */
+};
+
+enum step {
+#define STEP(name) STEP_##name,
+#include "worker/steps.def"
+#undef STEP
+	STEP_COUNT
+};
+
+#define ATTEMPTS_MAX 16
+/* Longest error body of an upstream that is read. */
+#define ERROR_BODY_MAX (64 * 1024)
+
+/* Who ended it and when, for the access log. */
+enum ended_by { ENDED_NORMAL, ENDED_CLIENT, ENDED_UPSTREAM, ENDED_GATEWAY };
+enum phase { PHASE_REQUEST, PHASE_CONNECT, PHASE_HEAD, PHASE_BODY };
+
+/* Collected bytes in pool memory. */
+struct gather {
+	char *p;
+	size_t n;
+	size_t cap;
+};
+
+struct request {
+	struct worker *w;
+	struct exchange *x;   /* NULL once it has ended */
+	struct request *next; /* waiting for the commit, or spare */
+	struct arena arena;
+	enum step step;
+	int depth; /* callbacks we are inside of */
+	bool client_gone;
+	bool answered;	/* the end of the answer was handed to the server */
+	bool answer_ok; /* and the socket took all of it */
+	bool waiting;
+
+	/* what failed */
+	enum err err;
+	const char *detail;
+	const char *param;
+	struct upstream_error upstream;
+	int upstream_status;
+	uint64_t retry_after_ns;
+
+	/* the request */
+	const struct endpoint *endpoint;
+	const struct dialect *dialect;
+	enum http_method method;
+	struct request_id id;
+	struct str origin; /* CORS, n == 0 = not asked for or not allowed */
+	struct str path;
+	struct str peer;
+	uint64_t last_mark; /* of the exchange, once it has ended */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t start_ns;
+	uint64_t start_wall_ns;
+	struct ask ask;
+
+	/* who */
+	uint32_t key;	  /* row, SHM_NONE = nobody */
+	uint32_t account; /* row */
+	uint32_t parent;  /* row or SHM_NONE */
+	uint32_t group;	  /* of conf->groups */
+	uint32_t multiplier_ppm;
+	bool running_taken;
+	uint64_t tpm_taken;
+
+	/* money */
+	struct product *product;
+	struct hold hold;
+	uint32_t hold_counters;
+	uint64_t input_tokens;	 /* estimate */
+	uint64_t held_output;	 /* tokens the hold is good for */
+	uint64_t next_extension; /* tokens */
+	bool extension_refused;
+	uint64_t seen_bytes;	    /* billable text that arrived */
+	struct usage usage;	    /* the upstream's */
+	struct token_counts tokens; /* as booked */
+	struct money charge;
+	struct money upstream_cost;
+	enum usage_source usage_source;
+	enum slot_reason reason;
+	bool settled;
+	bool needs_sent; /* settled, and waits for SENT or NOT SENT */
+	bool over_hold;
+	bool commit_pending; /* answered before the commit came */
+
+	/* attempts */
+	struct offer *offer;
+	unsigned key_index;
+	unsigned attempts;
+	unsigned n_tried;
+	uint32_t tried[ATTEMPTS_MAX]; /* lane indexes */
+	struct call *call;
+	bool in_flight; /* counted at the channel */
+	uint64_t attempt_ns;
+	uint64_t connect_ns;
+	uint64_t first_byte_ns; /* of the upstream's content; 0 = none yet */
+	enum phase phase;
+
+	/* the answer */
+	int status;
+	bool streaming; /* the stream's head is out */
+	bool paused;	/* the upstream waits for the client */
+	uint64_t last_piece_ns;
+	bool upstream_done;
+	bool stream_error; /* ends with an error event */
+	struct gather body;
+	struct sse sse;
+	struct answer answer;
+	struct str usage_data; /* the usage event, kept back */
+	struct str served;     /* model that answered, if another name */
+	char upstream_id[40];
+	uint8_t upstream_id_len;
+	uint64_t upstream_id_hash;
+	struct wheel_timer timer; /* keep-alive comments, commit patience */
+};
+
+typedef enum next step_fn(struct request *req);
+#define STEP(name) step_fn step_##name;
+#include "worker/steps.def"
+#undef STEP
+
+/* ---- request.c ---- */
+extern const struct exchange_ops request_exchange_ops;
+/* Runs steps until one waits. The request may be gone afterwards. */
+void request_run(struct request *req);
+/* exchange_mark(), also after the exchange has ended. */
+uint64_t request_mark(const struct request *req);
+void request_enter(struct request *req);
+void request_leave(struct request *req);
+/* Notes why, and goes to settle: `return request_fail(req, E_...)`. */
+enum next request_fail(struct request *req, enum err e);
+enum next request_fail_detail(struct request *req, enum err e,
+			      const char *detail);
+/* From a callback: goes on at `step`. */
+void request_go(struct request *req, enum step step);
+/* The doorbell rang: whose commit has come? */
+void requests_committed(struct worker *w);
+void requests_free_spares(struct worker *w);
+void request_wait_commit(struct request *req);
+void request_stop_waiting(struct request *req);
+
+/* ---- auth.c ---- */
+/* On the head: key, account, group; before the body is read. */
+enum next auth_head(struct request *req, const struct http_head *head);
+
+/* ---- gather.c ---- */
+NODISCARD enum err gather_add(struct request *req, struct str piece,
+			      uint64_t limit);
+void gather_free(struct request *req);
+static inline struct str
+gather_str(const struct request *req)
+{
+	return str_make(req->body.p, req->body.n);
+}
+
+/* ---- send.c ---- */
+/* An attempt failed before anything was sent: the next one, or the error. */
+void attempt_failed(struct request *req, enum err e);
+/* Ends the running attempt, if any; ok: for the channel's statistics. */
+void attempt_end(struct request *req, enum err e);
+
+/* ---- stream.c ---- */
+void stream_head(struct request *req, const struct http_head *head);
+void stream_data(struct request *req, struct str piece);
+void stream_end(struct request *req);
+void stream_broken(struct request *req, enum err e);
+/* The socket took bytes. */
+void stream_progress(struct request *req);
+
+/* ---- meter.c ---- */
+/* Price of `output` tokens and the request's input at the customer's price. */
+NODISCARD bool meter_price(const struct request *req, uint64_t input,
+			   uint64_t output, struct money *cost);
+/* Price of what the client's socket took, by estimate. */
+struct money meter_delivered(struct request *req, bool with_input);
+/* `bytes` more arrived: extends the hold if need be and stores the marks;
+ * false: the hold does not cover it and cannot be extended. */
+NODISCARD bool meter_arrived(struct request *req, uint64_t bytes);
+void meter_store(struct request *req);
+
+/* ---- settle.c ---- */
+/* Ends the hold without an answer that anybody waits for (client gone). */
+void settle_abandoned(struct request *req);
+/* The answer of a hold that waits for SENT has ended. */
+void settle_sent(struct request *req, bool accepted);
+/* Gives back rate-limit tokens and the running count. */
+void settle_limits(struct request *req);
+
+/* ---- reply.c ---- */
+/* Header lines that every answer carries. */
+void reply_fields(struct request *req, struct buf *out);
+void reply_error(struct request *req);
+void reply_json(struct request *req, int status, struct str body);
+void reply_render_error(void *user, enum err e, const char *detail,
+			struct buf *fields, struct buf *body);
+
+/* ---- pages.c: answered in place, no money ---- */
+void page_models(struct request *req);
+void page_model(struct request *req);
+void page_balance(struct request *req);
+void page_healthz(struct request *req);
+void page_readyz(struct request *req);

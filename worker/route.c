@@ -1,0 +1,190 @@
+/*
+ * Where it goes next: of the channels that offer the model, are open to the
+ * group, usable now and not tried yet, one of the best priority. Never
+ * another model than the one asked for.
+ */
+#include "base/clock.h"
+#include "worker/request.h"
+
+static bool
+tried(const struct request *req, const struct lane *l)
+{
+	for (unsigned i = 0; i < req->n_tried; i++)
+		if (req->tried[i] == l->index)
+			return true;
+	return false;
+}
+
+/* A key of the channel that is not cooling down; false: none. */
+static bool
+pick_key(const struct lane *l, uint64_t now, unsigned *index)
+{
+	uint32_t n = MIN_OF(l->conf->n_keys, (uint32_t)CHANNEL_KEYS);
+	uint32_t start;
+
+	*index = 0;
+	if (n == 0)
+		return true;
+	start = n == 1 ? 0
+		       : atomic_fetch_add_explicit(&l->row->key_next, 1,
+						   memory_order_relaxed);
+	for (uint32_t i = 0; i < n; i++) {
+		*index = (start + i) % n;
+		if (atomic_load_explicit(&l->row->key_until_ns[*index],
+					 memory_order_relaxed) <= now)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_room(const struct lane *l)
+{
+	int32_t running =
+		atomic_load_explicit(&l->row->in_flight, memory_order_relaxed);
+
+	return l->conf->max_concurrency == 0 ||
+	       running < (int32_t)l->conf->max_concurrency;
+}
+
+/* `desperate`: a channel that just refused a connection is better than none
+ * at all; one whose breaker is open or that the operator took out is not. */
+static bool
+fits(const struct request *req, const struct lane *l, bool desperate)
+{
+	const struct worker *w = req->w;
+	uint32_t state;
+	unsigned key;
+
+	if (tried(req, l) || !lane_serves(l, req->group) || !has_room(l) ||
+	    !pick_key(l, w->now_ns, &key))
+		return false;
+	if (channel_usable(w->region, l->row_index, w->now_ns))
+		return true;
+	state = atomic_load(&l->row->state);
+	return desperate &&
+	       (state == CHANNEL_UP || state == CHANNEL_DEGRADED) &&
+	       atomic_load(&l->row->operator_state) == 0;
+}
+
+static uint64_t
+next_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+/* ---- strategies: each picks one of the candidates of one priority ---- */
+
+typedef struct offer *pick_fn(struct worker *w, struct offer **c, unsigned n);
+
+static struct offer *
+pick_first(struct worker *w, struct offer **c, unsigned n)
+{
+	(void)w;
+	(void)n;
+	return c[0];
+}
+
+static struct offer *
+pick_weighted(struct worker *w, struct offer **c, unsigned n)
+{
+	uint64_t sum = 0, at;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += c[i]->lane->conf->weight;
+	if (sum == 0)
+		return c[0];
+	at = next_random(w) % sum;
+	for (unsigned i = 0; i < n; i++) {
+		if (at < c[i]->lane->conf->weight)
+			return c[i];
+		at -= c[i]->lane->conf->weight;
+	}
+	return c[0];
+}
+
+/* Of two drawn by weight the one with fewer requests per weight. */
+static struct offer *
+pick_balanced(struct worker *w, struct offer **c, unsigned n)
+{
+	struct offer *a = pick_weighted(w, c, n);
+	struct offer *b = pick_weighted(w, c, n);
+	int64_t load_a = atomic_load(&a->lane->row->in_flight);
+	int64_t load_b = atomic_load(&b->lane->row->in_flight);
+	int64_t weight_a = MAX_OF(1, (int64_t)a->lane->conf->weight);
+	int64_t weight_b = MAX_OF(1, (int64_t)b->lane->conf->weight);
+
+	return load_b * weight_a < load_a * weight_b ? b : a;
+}
+
+static pick_fn *const strategies[] = {
+	[STRATEGY_BALANCED] = pick_balanced,
+	[STRATEGY_WEIGHTED] = pick_weighted,
+	[STRATEGY_FAILOVER] = pick_first,
+};
+
+/* Offers are sorted by priority: the candidates are one run of them. */
+static struct offer *
+pick(struct request *req, bool desperate)
+{
+	struct product *p = req->product;
+	struct offer *c[64];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_offers; i++) {
+		struct offer *o = &p->offers[i];
+
+		if (n > 0 &&
+		    o->lane->conf->priority != c[0]->lane->conf->priority)
+			break;
+		if (n < ARRAY_LEN(c) && fits(req, o->lane, desperate))
+			c[n++] = o;
+	}
+	if (n == 0)
+		return NULL;
+	if (n == 1)
+		return c[0];
+	return strategies[req->w->conf->routing.strategy](req->w, c, n);
+}
+
+static bool
+any_offer(const struct request *req)
+{
+	for (unsigned i = 0; i < req->product->n_offers; i++)
+		if (lane_serves(req->product->offers[i].lane, req->group))
+			return true;
+	return false;
+}
+
+enum next
+step_route(struct request *req)
+{
+	struct offer *o = NULL;
+
+	if (req->attempts < req->w->conf->routing.attempts)
+		o = pick(req, false);
+	if (!o && req->attempts == 0)
+		o = pick(req, true);
+	if (!o) {
+		/* the error of the last attempt says more than "none" */
+		if (req->attempts > 0)
+			return request_fail(req, req->err);
+		if (!any_offer(req)) {
+			req->param = "model";
+			return request_fail_detail(req, E_MODEL_NOT_ALLOWED,
+						   req->ask.model.p);
+		}
+		req->retry_after_ns =
+			req->w->conf->routing.cooldown_ms * NS_PER_MS;
+		metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
+		return request_fail(req, E_NO_CHANNEL);
+	}
+	req->offer = o;
+	req->err = E_OK;
+	if (!pick_key(o->lane, req->w->now_ns, &req->key_index))
+		return request_fail(req, E_NO_CHANNEL);
+	return NEXT_STEP;
+}

@@ -1,0 +1,292 @@
+/*
+ * One attempt at one channel: address, credential, bytes, deadlines. A fault
+ * before anything was sent to the client leads to the next candidate; what
+ * it means for the channel (and for one of its keys) is noted in shared
+ * memory, where all workers see it at once.
+ */
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "worker/demo.h"
+#include "worker/request.h"
+
+/* A key the provider refuses is left alone for so long. */
+#define KEY_OUT_NS (60 * NS_PER_SEC)
+
+/* ---- what the channel learns ---- */
+
+static void
+raise_until(_Atomic uint64_t *until, uint64_t to)
+{
+	uint64_t was = atomic_load(until);
+
+	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
+		;
+}
+
+static bool
+is_key_fault(enum err e)
+{
+	return e == E_UP_CREDENTIALS || e == E_UP_BILLING ||
+	       e == E_UP_RATE_LIMITED;
+}
+
+static void
+note_key_fault(struct request *req, enum err e)
+{
+	struct lane *l = req->offer->lane;
+	uint64_t wait = req->w->conf->routing.cooldown_ms * NS_PER_MS;
+
+	if (e == E_UP_RATE_LIMITED) {
+		atomic_fetch_add(&l->row->limited, 1);
+		if (req->retry_after_ns)
+			wait = MIN_OF(req->retry_after_ns, 600 * NS_PER_SEC);
+	} else {
+		wait = KEY_OUT_NS;
+		LOG_WARN("a provider refuses a credential",
+			 F_STR("channel", l->conf->name),
+			 F_U64("key", req->key_index));
+	}
+	if (req->key_index < CHANNEL_KEYS && l->conf->n_keys > 0)
+		raise_until(&l->row->key_until_ns[req->key_index],
+			    req->w->now_ns + wait);
+}
+
+static void
+note_fault(struct request *req, enum err e)
+{
+	struct lane *l = req->offer->lane;
+	struct channel_row *row = l->row;
+
+	l->row->last_fault = err_vocab_id(e);
+	atomic_store(&row->last_fault_ms, clock_wall_ns() / NS_PER_MS);
+	if (is_key_fault(e)) {
+		note_key_fault(req, e);
+	} else if (e == E_UP_CONNECT) {
+		atomic_fetch_add(&row->refused, 1);
+		raise_until(&row->fault_until_ns,
+			    req->w->now_ns + req->w->conf->routing.cooldown_ms *
+						     NS_PER_MS);
+	} else {
+		atomic_fetch_add(&row->faults, 1);
+	}
+}
+
+void
+attempt_end(struct request *req, enum err e)
+{
+	struct lane *l;
+
+	if (req->call) {
+		call_cancel(req->call);
+		req->call = NULL;
+	}
+	if (!req->in_flight)
+		return;
+	req->in_flight = false;
+	l = req->offer->lane;
+	atomic_fetch_sub(&l->row->in_flight, 1);
+	series_add(l->series, M_ATTEMPTS + err_vocab_id(e), 1);
+	series_observe(l->series, M_UPSTREAM_DURATION,
+		       (req->w->now_ns - req->attempt_ns) / 1000);
+	if (e == E_OK && req->attempts > 1)
+		series_add(l->series, M_FAILOVERS + FAILOVER_OK, 1);
+	if (err_row(e)->other_channel)
+		note_fault(req, e);
+	else if (e == E_OK)
+		atomic_fetch_add_explicit(&l->row->ok, 1, memory_order_relaxed);
+}
+
+/* A channel with another usable key may be tried once more. */
+static void
+mark_tried(struct request *req, enum err e)
+{
+	const struct lane *l = req->offer->lane;
+
+	if (is_key_fault(e) && l->conf->n_keys > 1)
+		return;
+	if (req->n_tried < ATTEMPTS_MAX)
+		req->tried[req->n_tried++] = l->index;
+}
+
+void
+attempt_failed(struct request *req, enum err e)
+{
+	struct worker *w = req->w;
+	struct lane *l = req->offer->lane;
+
+	attempt_end(req, e);
+	mark_tried(req, e);
+	gather_free(req);
+	req->err = e;
+	req->seen_bytes = 0;
+	if (!err_row(e)->other_channel ||
+	    req->attempts >= w->conf->routing.attempts) {
+		if (req->attempts > 1)
+			series_add(l->series, M_FAILOVERS + FAILOVER_FAILED, 1);
+		(void)request_fail(req, e);
+	} else {
+		req->step = STEP_route;
+	}
+	request_run(req);
+}
+
+/* ---- callbacks of the call ---- */
+
+static void
+on_head(struct call *c, const struct http_head *head)
+{
+	struct request *req = call_user(c);
+
+	request_enter(req);
+	req->phase = PHASE_BODY;
+	if (!call_reused(c)) {
+		req->connect_ns = call_connect_ns(c);
+		series_observe(req->offer->lane->series, M_UPSTREAM_CONNECT,
+			       req->connect_ns / 1000);
+	}
+	stream_head(req, head);
+	request_leave(req);
+}
+
+static void
+on_data(struct call *c, struct str piece)
+{
+	struct request *req = call_user(c);
+
+	request_enter(req);
+	stream_data(req, piece);
+	request_leave(req);
+}
+
+static void
+on_end(struct call *c)
+{
+	struct request *req = call_user(c);
+
+	request_enter(req);
+	req->call = NULL;
+	stream_end(req);
+	request_leave(req);
+}
+
+static enum err
+err_of_fault(enum call_fault f)
+{
+	switch (f) {
+	case CALL_REFUSED:
+	case CALL_CONNECT_TIMEOUT:
+	case CALL_TLS:
+	case CALL_RESET: return E_UP_CONNECT;
+	case CALL_HEAD_TIMEOUT:
+	case CALL_IDLE_TIMEOUT: return E_UP_TIMEOUT;
+	case CALL_BAD_ANSWER: return E_UP_BAD_RESPONSE;
+	case CALL_CUT: return E_UP_CUT;
+	case CALL_NO_MEMORY: return E_NO_MEMORY;
+	}
+	return E_INTERNAL;
+}
+
+static void
+on_fail(struct call *c, enum call_fault f)
+{
+	struct request *req = call_user(c);
+
+	request_enter(req);
+	req->call = NULL;
+	stream_broken(req, err_of_fault(f));
+	request_leave(req);
+}
+
+static const struct call_ops ops = {on_head, on_data, on_end, on_fail};
+
+/* ---- one attempt ---- */
+
+static bool
+pick_address(struct request *req, struct call_target *t)
+{
+	struct lane *l = req->offer->lane;
+	struct channel_address addr[CHANNEL_ADDRESSES];
+	uint32_t version, n;
+
+	if (l->adapter->flags & ADAPTER_EMBEDDED)
+		return demo_address(req->w->demo, l, t);
+	n = channel_addresses(req->w->region, l->row_index, addr, &version);
+	if (n == 0)
+		return false;
+	n = l->next_address % n;
+	must(addr[n].len <= sizeof(addr[n].sockaddr));
+	memcpy(&t->addr, addr[n].sockaddr, addr[n].len);
+	t->addr_len = addr[n].len;
+	return true;
+}
+
+static struct pieces *
+build(struct request *req)
+{
+	struct lane *l = req->offer->lane;
+	const struct conf_channel *c = l->conf;
+	struct target t = {.host = l->host_field,
+			   .path = c->base_url.path,
+			   .model = req->offer->model->upstream,
+			   .model_json = req->offer->upstream_json,
+			   .organization = c->organization,
+			   .project = c->project};
+	struct pieces *p = arena_alloc(&req->arena, sizeof(*p));
+
+	if (c->n_keys > 0)
+		t.credential = secret_bytes(c->keys[req->key_index]);
+	if (!p || l->adapter->build(&req->arena, &req->ask, &t, p) != E_OK)
+		return NULL;
+	return p;
+}
+
+static enum next
+launch(struct request *req, const struct call_target *t)
+{
+	const struct conf_channel *c = req->offer->lane->conf;
+	struct call_timeouts timeouts = {
+		.connect_ms = c->connect_timeout_ms,
+		.first_byte_ms = req->ask.stream ? c->first_byte_timeout_ms
+						 : c->answer_timeout_ms,
+		.idle_ms = c->idle_timeout_ms};
+	struct pieces *p = build(req);
+
+	if (p)
+		req->call = client_call(req->w->client, t, p->iov, p->n,
+					&timeouts, &ops, req);
+	if (!req->call) {
+		attempt_end(req, E_NO_MEMORY);
+		return request_fail(req, E_NO_MEMORY);
+	}
+	return NEXT_WAIT;
+}
+
+enum next
+step_send(struct request *req)
+{
+	struct lane *l = req->offer->lane;
+	struct call_target t = {.pool_key = l->row_index,
+				.host = l->conf->base_url.host,
+				.tls = l->conf->base_url.tls ? req->w->tls
+							     : NULL,
+				.fd = -1};
+
+	req->attempts++;
+	req->attempt_ns = req->w->now_ns;
+	req->phase = PHASE_CONNECT;
+	req->in_flight = true;
+	atomic_fetch_add(&l->row->in_flight, 1);
+	req->upstream = (struct upstream_error){.err = E_OK};
+	req->retry_after_ns = 0;
+	if (!pick_address(req, &t)) {
+		attempt_end(req, E_UP_CONNECT);
+		mark_tried(req, E_UP_CONNECT);
+		req->err = E_UP_CONNECT;
+		req->step = STEP_route;
+		return NEXT_AGAIN;
+	}
+	return launch(req, &t);
+}

@@ -1,0 +1,462 @@
+/*
+ * The upstream's answer as it arrives: whole ones are gathered, streams are
+ * relayed event by event in the same loop turn. The usage event and the end
+ * mark are kept back until the books are closed; an answer that breaks off
+ * becomes an error event, never a silent end.
+ */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "worker/request.h"
+
+/* ---- head ---- */
+
+static void
+note_upstream_id(struct request *req, const struct http_head *head)
+{
+	static const struct sip_key plain;
+	struct str id = http_get(head, "x-request-id");
+
+	req->upstream_id_len = 0;
+	req->upstream_id_hash = 0;
+	if (id.n == 0)
+		return;
+	req->upstream_id_hash = siphash(&plain, id);
+	req->upstream_id_len = (uint8_t)MIN_OF(id.n, sizeof(req->upstream_id));
+	memcpy(req->upstream_id, id.p, req->upstream_id_len);
+}
+
+static void
+note_retry_after(struct request *req, const struct http_head *head)
+{
+	uint64_t n;
+
+	if (str_to_u64(http_get(head, "retry-after-ms"), &n))
+		req->retry_after_ns = MIN_OF(n, 3600000u) * NS_PER_MS;
+	else if (str_to_u64(http_get(head, "retry-after"), &n))
+		req->retry_after_ns = MIN_OF(n, 3600u) * NS_PER_SEC;
+}
+
+static bool
+readable(const struct request *req, const struct http_head *head)
+{
+	struct str coding = http_get(head, "content-encoding");
+	struct str type = http_get(head, "content-type");
+
+	if (coding.n > 0 && !str_ieq(coding, STR("identity")))
+		return false;
+	return !req->ask.stream || head->status != 200 || type.n < 17 ||
+	       !str_ieq(str_make(type.p, 16), STR("application/json"));
+}
+
+void
+stream_head(struct request *req, const struct http_head *head)
+{
+	req->upstream_status = head->status;
+	note_upstream_id(req, head);
+	note_retry_after(req, head);
+	if (head->status >= 200 && head->status < 300 && !readable(req, head)) {
+		stream_broken(req, E_UP_BAD_RESPONSE);
+		return;
+	}
+	/* freed here and not when an attempt fails: that may be decided
+	 * inside of sse_feed() */
+	sse_free(&req->sse);
+	if (req->ask.stream && head->status >= 200 && head->status < 300)
+		sse_init(&req->sse, req->w->conf->limits.event_size);
+}
+
+/* ---- which model answered ---- */
+
+/* The rest of a name after the model's own: a date or a version. */
+static bool
+is_suffix(struct str rest)
+{
+	if (rest.n < 2 ||
+	    (rest.p[0] != '-' && rest.p[0] != '@' && rest.p[0] != ':'))
+		return false;
+	for (size_t i = 1; i < rest.n; i++)
+		if ((rest.p[i] < '0' || rest.p[i] > '9') && rest.p[i] != '-' &&
+		    rest.p[i] != '.' && rest.p[i] != 'v')
+			return false;
+	return true;
+}
+
+static bool
+same_model(const struct request *req, struct str served)
+{
+	const struct conf_channel_model *m = req->offer->model;
+	struct str asked = m->upstream;
+
+	if (served.n == 0 || str_eq(served, asked))
+		return true;
+	if (str_starts(served, asked) && is_suffix(str_from(served, asked.n)))
+		return true;
+	for (unsigned i = 0; i < m->n_aliases; i++)
+		if (str_eq(served, m->aliases[i]))
+			return true;
+	return false;
+}
+
+static bool
+check_model(struct request *req, struct str served)
+{
+	if (!same_model(req, served))
+		return false;
+	if (req->served.n == 0 && served.n > 0 &&
+	    !str_eq(served, req->offer->model->upstream))
+		req->served =
+			arena_dup(&req->arena,
+				  str_make(served.p, MIN_OF(served.n, 128u)));
+	return true;
+}
+
+/* ---- streams ---- */
+
+static void
+keepalive(struct wheel_timer *t)
+{
+	struct request *req =
+		(struct request *)((char *)t - offsetof(struct request, timer));
+	static char comment[] = ": keep-alive\n\n";
+	struct iovec piece = {comment, sizeof(comment) - 1};
+	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
+	uint64_t due;
+
+	request_enter(req);
+	due = req->last_piece_ns + gap;
+	if (req->w->now_ns >= due && exchange_queued(req->x) == 0) {
+		exchange_stream_send(req->x, &piece, 1, exchange_mark(req->x));
+		req->last_piece_ns = req->w->now_ns;
+		due = req->w->now_ns + gap;
+	}
+	if (due <= req->w->now_ns)
+		due = req->w->now_ns + gap;
+	if (!req->answered && !req->client_gone)
+		wheel_arm(req->w->wheel, &req->timer, due, keepalive);
+	request_leave(req);
+}
+
+/* The point of no return: from here on no other channel. */
+static void
+open_stream(struct request *req)
+{
+	struct buf *fields = &req->w->fields;
+	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
+
+	req->streaming = true;
+	req->status = 200;
+	metric_add(req->w->metrics, M_STREAMS_OPEN + req->endpoint->route, 1);
+	reply_fields(req, fields);
+	buf_add_cstr(fields, "content-type: text/event-stream\r\n"
+			     "cache-control: no-cache\r\n"
+			     "x-accel-buffering: no\r\n");
+	exchange_drop_body(req->x);
+	exchange_stream_begin(req->x, 200, buf_str(fields));
+	if (gap)
+		wheel_arm(req->w->wheel, &req->timer, req->w->now_ns + gap,
+			  keepalive);
+}
+
+static void
+first_content(struct request *req)
+{
+	req->first_byte_ns = req->w->now_ns;
+	series_observe(req->offer->series, M_FIRST_TOKEN,
+		       (req->w->now_ns - req->start_ns) / 1000);
+}
+
+/* Data of several lines goes out as several lines. */
+static void
+forward_lines(struct request *req, const struct sse_event *ev)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct str rest = ev->data;
+	struct iovec piece;
+
+	while (rest.p) {
+		buf_add_cstr(&text, "data: ");
+		buf_add_str(&text, str_cut(&rest, '\n'));
+		buf_add_char(&text, '\n');
+	}
+	buf_add_char(&text, '\n');
+	if (text.failed) {
+		stream_broken(req, E_NO_MEMORY);
+		return;
+	}
+	piece = (struct iovec){text.p, text.n};
+	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+}
+
+static struct iovec
+piece_of(struct str s)
+{
+	return (struct iovec){(void *)(uintptr_t)s.p, s.n};
+}
+
+/* A usage that came with choices is not the client's business yet. */
+static void
+forward(struct request *req, const struct sse_event *ev, const struct delta *d)
+{
+	struct str usage = d->usage_value.raw;
+	struct iovec piece[8];
+	unsigned n = 0;
+
+	if (!req->streaming)
+		open_stream(req);
+	req->last_piece_ns = req->w->now_ns;
+	if (d->usage_value.type != JSON_OBJECT &&
+	    memchr(ev->data.p, '\n', ev->data.n)) {
+		forward_lines(req, ev);
+		return;
+	}
+	if (ev->name.n > 0) {
+		piece[n++] = piece_of(STR("event: "));
+		piece[n++] = piece_of(ev->name);
+		piece[n++] = piece_of(STR("\n"));
+	}
+	piece[n++] = piece_of(STR("data: "));
+	if (d->usage_value.type == JSON_OBJECT) {
+		const char *end = ev->data.p + ev->data.n;
+		const char *after = usage.p + usage.n;
+
+		piece[n++] = piece_of(
+			str_make(ev->data.p, (size_t)(usage.p - ev->data.p)));
+		piece[n++] = piece_of(STR("null"));
+		piece[n++] = piece_of(str_make(after, (size_t)(end - after)));
+	} else {
+		piece[n++] = piece_of(ev->data);
+	}
+	piece[n++] = piece_of(STR("\n\n"));
+	exchange_stream_send(req->x, piece, n, req->seen_bytes);
+}
+
+static void
+keep_usage(struct request *req, const struct sse_event *ev,
+	   const struct delta *d)
+{
+	ptrdiff_t shift;
+
+	req->usage = d->usage;
+	if (d->choices || !req->ask.include_usage)
+		return;
+	req->usage_data = arena_dup(&req->arena, ev->data);
+	if (!req->usage_data.p)
+		return;
+	/* the spans move with the copy */
+	shift = req->usage_data.p - ev->data.p;
+	req->answer = (struct answer){.usage = d->usage,
+				      .usage_value = d->usage_value,
+				      .cost_value = d->cost_value};
+	req->answer.usage_value.raw.p += shift;
+	if (d->cost_value.type != JSON_ABSENT)
+		req->answer.cost_value.raw.p += shift;
+}
+
+/* The stream ends by our own will: the hold is used up. */
+static void
+stop_at_hold(struct request *req)
+{
+	req->reason = REASON_AT_HOLD;
+	req->stream_error = true;
+	req->err = E_BALANCE;
+	req->detail = "your account (or the key's budget)";
+	attempt_end(req, E_OK);
+	(void)request_fail(req, E_BALANCE);
+	request_run(req);
+}
+
+static bool
+take_delta(struct request *req, const struct sse_event *ev,
+	   const struct delta *d)
+{
+	if (d->content_bytes > 0 && req->first_byte_ns == 0)
+		first_content(req);
+	if (d->content_bytes > 0 && !meter_arrived(req, d->content_bytes)) {
+		stop_at_hold(req);
+		return false;
+	}
+	if (d->usage.present)
+		keep_usage(req, ev, d);
+	if (!d->choices && d->usage_value.type == JSON_OBJECT)
+		return true;
+	forward(req, ev, d);
+	meter_store(req);
+	return !req->client_gone && !req->stream_error;
+}
+
+static bool
+on_event(void *user, const struct sse_event *ev)
+{
+	struct request *req = user;
+	const struct adapter *a = req->offer->lane->adapter;
+	struct delta d;
+
+	if (ev->data.n == 0)
+		return true;
+	if (a->parse_event(&req->ask, ev->data, &d) != E_OK) {
+		stream_broken(req, E_UP_BAD_RESPONSE);
+		return false;
+	}
+	if (d.done) {
+		req->upstream_done = true;
+		return false;
+	}
+	if (d.error) {
+		struct str copy = arena_dup(&req->arena, ev->data);
+
+		a->parse_error(200, copy, &req->upstream);
+		stream_broken(req, req->upstream.err);
+		return false;
+	}
+	if (!check_model(req, d.model)) {
+		stream_broken(req, E_UP_MODEL_MISMATCH);
+		return false;
+	}
+	return take_delta(req, ev, &d);
+}
+
+/* All content is on its way to the client: close the books. */
+static void
+finish(struct request *req)
+{
+	if (!req->streaming)
+		open_stream(req);
+	req->step = STEP_settle;
+	request_run(req);
+}
+
+static void
+stream_events(struct request *req, struct str piece)
+{
+	enum err e;
+
+	if (req->upstream_done)
+		return;
+	e = sse_feed(&req->sse, piece, on_event, req);
+	if (e != E_OK)
+		stream_broken(req, e);
+	else if (req->upstream_done)
+		finish(req);
+	else if (req->call && req->x &&
+		 exchange_queued(req->x) > EXCHANGE_HIGH_WATER) {
+		req->paused = true;
+		call_pause(req->call);
+	}
+}
+
+void
+stream_data(struct request *req, struct str piece)
+{
+	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
+	enum err e;
+
+	if (req->ask.stream && good) {
+		stream_events(req, piece);
+		return;
+	}
+	if (!good && req->body.n + piece.n > ERROR_BODY_MAX)
+		return;
+	e = gather_add(req, piece, req->w->conf->limits.response_size);
+	if (e != E_OK)
+		stream_broken(req, e);
+}
+
+void
+stream_progress(struct request *req)
+{
+	if (!req->streaming)
+		return;
+	meter_store(req);
+	if (req->paused && req->call &&
+	    exchange_queued(req->x) < EXCHANGE_LOW_WATER) {
+		req->paused = false;
+		call_resume(req->call);
+	}
+	if (req->step == STEP_settle && !req->settled &&
+	    exchange_queued(req->x) == 0)
+		request_run(req);
+}
+
+/* ---- whole answers ---- */
+
+static void
+upstream_refused(struct request *req)
+{
+	const struct adapter *a = req->offer->lane->adapter;
+	struct str body = arena_dup(&req->arena, gather_str(req));
+
+	a->parse_error(req->upstream_status, body, &req->upstream);
+	attempt_failed(req, req->upstream.err);
+}
+
+static void
+whole_answer(struct request *req)
+{
+	const struct adapter *a = req->offer->lane->adapter;
+	struct str body = gather_str(req);
+	enum err e = a->parse_answer(&req->ask, body, &req->answer);
+
+	if (e == E_UP_SERVER_ERROR) { /* an error inside a 200 */
+		body = arena_dup(&req->arena, body);
+		a->parse_error(200, body, &req->upstream);
+		e = req->upstream.err;
+	} else if (e == E_OK && !check_model(req, req->answer.model)) {
+		e = E_UP_MODEL_MISMATCH;
+	}
+	if (e != E_OK) {
+		attempt_failed(req, e);
+		return;
+	}
+	attempt_end(req, E_OK);
+	exchange_drop_body(req->x);
+	req->usage = req->answer.usage;
+	req->seen_bytes = req->answer.content_bytes;
+	first_content(req);
+	req->step = STEP_settle;
+	request_run(req);
+}
+
+void
+stream_end(struct request *req)
+{
+	if (req->upstream_status < 200 || req->upstream_status >= 300) {
+		upstream_refused(req);
+	} else if (!req->ask.stream) {
+		whole_answer(req);
+	} else if (req->upstream_done) {
+		attempt_end(req, E_OK);
+	} else if (req->usage.present && !sse_unfinished(&req->sse)) {
+		/* no end mark, but the final usage came */
+		attempt_end(req, E_OK);
+		req->upstream_done = true;
+		finish(req);
+	} else {
+		stream_broken(req, E_UP_CUT);
+	}
+}
+
+void
+stream_broken(struct request *req, enum err e)
+{
+	if (req->upstream_done) { /* nothing is missing */
+		attempt_end(req, E_OK);
+		return;
+	}
+	if (!req->streaming) {
+		attempt_failed(req, e);
+		return;
+	}
+	attempt_end(req, e);
+	req->reason = REASON_UPSTREAM;
+	req->stream_error = true;
+	(void)request_fail(req, e);
+	request_run(req);
+}
+
+/* The first step after send: everything happens in callbacks. */
+enum next
+step_stream(struct request *req)
+{
+	(void)req;
+	return NEXT_WAIT;
+}
