@@ -1,0 +1,23 @@
+/* adapters/registry.c: the table of providers is complete. */
+#include "adapters/adapter.h"
+#include "tests/tap.h"
+
+TEST(every_provider_is_found_by_its_name_and_can_do_everything)
+{
+	const struct adapter *a;
+
+	for (unsigned i = 0; (a = adapter_at(i)) != NULL; i++) {
+		CHECK(adapter_find(str_of(a->name)) == a);
+		CHECK(a->build && a->parse_answer && a->parse_event &&
+		      a->parse_error);
+	}
+	CHECK(adapter_find(STR("no such provider")) == NULL);
+	CHECK(adapter_find(STR("")) == NULL);
+}
+
+int
+main(void)
+{
+	RUN(every_provider_is_found_by_its_name_and_can_do_everything);
+	return tap_done();
+}
