@@ -17,15 +17,12 @@
 #include "base/must.h"
 #include "conf/conf.h"
 #include "master/count.h"
+#include "master/pause.h"
 #include "master/proc.h"
 #include "master/reload.h"
 #include "master/roles.h"
 #include "master/stop.h"
 #include "shm/workers.h"
-
-#define PAUSE_FIRST_MS 100u
-#define PAUSE_MAX_MS   5000u
-#define LIVED_WELL_NS  (10 * NS_PER_SEC)
 
 const char *
 role_name(enum role r)
@@ -36,15 +33,6 @@ role_name(enum role r)
 	case ROLE_ADMIN: return "admin";
 	}
 	return "";
-}
-
-uint32_t
-pause_next(uint32_t pause_ms, uint64_t lived_ns)
-{
-	if (lived_ns >= LIVED_WELL_NS)
-		return 0;
-	return pause_ms == 0 ? PAUSE_FIRST_MS
-			     : MIN_OF(pause_ms * 2, PAUSE_MAX_MS);
 }
 
 static void
@@ -183,10 +171,10 @@ child_ended(struct child *c, int status)
 {
 	uint64_t lived = clock_mono_ns() - c->started_ns;
 	bool as_told = c->told && WIFEXITED(status);
+	uint32_t pause = pause_next(0, lived) == 0 || as_told ? 0 : c->pause_ms;
 
+	c->pause_ms = pause;
 	child_log_end(c, status);
-	if (lived >= LIVED_WELL_NS || as_told)
-		c->pause_ms = 0;
 	if (c->wanted && !as_told)
 		count_restart(c->m);
 	c->pid = 0;
@@ -195,13 +183,11 @@ child_ended(struct child *c, int status)
 	reload_child_ended(c, status);
 	if (!c->wanted)
 		return;
-	if (c->pause_ms == 0) {
-		c->pause_ms = pause_next(0, lived);
+	if (pause > 0)
+		child_start_later(c);
+	c->pause_ms = as_told ? 0 : pause_next(pause, 0);
+	if (pause == 0)
 		child_start(c);
-		return;
-	}
-	child_start_later(c);
-	c->pause_ms = pause_next(c->pause_ms, lived);
 }
 
 static struct child *

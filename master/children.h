@@ -5,10 +5,6 @@
  */
 #include "master/master.h"
 
-/* The pause before a start that follows one of `lived_ns`: none at first,
- * then 100 ms, doubling to 5 s; forgotten after 10 s of life. */
-uint32_t pause_next(uint32_t pause_ms, uint64_t lived_ns);
-
 void child_init(struct child *c, struct master *m, enum role role);
 /* Forks now, or later if it cannot. */
 void child_start(struct child *c);
