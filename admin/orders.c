@@ -11,6 +11,7 @@
 
 #define WAITING_MAX 256u
 #define PATIENCE_NS (30 * NS_PER_SEC)
+#define AGAIN_NS    (5 * NS_PER_SEC)
 
 struct waiting {
 	struct waiting *next;
@@ -18,7 +19,7 @@ struct waiting {
 	order_fn *done;
 	void *user;
 	uint64_t asked_ns;
-	bool sent;
+	uint64_t sent_ns; /* 0 = not yet, or not to this writer */
 };
 
 struct admin_orders {
@@ -66,12 +67,12 @@ static void
 send_unsent(struct admin_orders *o)
 {
 	for (struct waiting *w = o->waiting; w; w = w->next) {
-		if (w->sent)
+		if (w->sent_ns)
 			continue;
 		if (send(o->fd, &w->order, sizeof(w->order),
 			 MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 			return; /* the queue is full: at the next tick */
-		w->sent = true;
+		w->sent_ns = clock_mono_ns();
 	}
 }
 
@@ -148,11 +149,14 @@ orders_tick(struct admin_orders *o, uint64_t now_ns)
 {
 	uint32_t pid = atomic_load(&o->region->head->writer_pid);
 
-	if (pid != 0 && pid != o->writer_pid) {
+	bool is_new = pid != 0 && pid != o->writer_pid;
+
+	if (is_new)
 		o->writer_pid = pid;
-		for (struct waiting *w = o->waiting; w; w = w->next)
-			w->sent = false;
-	}
+	/* An answer may be lost in a full queue as well. */
+	for (struct waiting *w = o->waiting; w; w = w->next)
+		if (is_new || (w->sent_ns && now_ns > w->sent_ns + AGAIN_NS))
+			w->sent_ns = 0;
 	while (o->waiting && now_ns - o->waiting->asked_ns > PATIENCE_NS)
 		finish(o, &o->waiting, NULL);
 	send_unsent(o);

@@ -101,6 +101,7 @@ child_start(struct child *c)
 		return;
 	c->told = false;
 	c->started_ns = clock_mono_ns();
+	c->killed_ns = 0;
 	if (!child_take_row(c)) {
 		c->pause_ms = pause_next(c->pause_ms, 0);
 		child_start_later(c);
@@ -234,7 +235,7 @@ child_watch(struct child *c, uint64_t beat_ns, uint64_t limit_ms,
 {
 	uint64_t heard = MAX_OF(beat_ns, c->m->watch_from_ns);
 
-	heard = MAX_OF(heard, c->started_ns);
+	heard = MAX_OF(heard, MAX_OF(c->started_ns, c->killed_ns));
 	if (c->pid == 0 || now_ns < heard + limit_ms * NS_PER_MS)
 		return;
 	/* A process inside a system call that the disk delays cannot be
@@ -245,7 +246,7 @@ child_watch(struct child *c, uint64_t beat_ns, uint64_t limit_ms,
 		  F_CSTR("role", role_name(c->role)), F_I64("child", c->pid),
 		  F_U64("silent_ms", (now_ns - heard) / NS_PER_MS));
 	child_signal(c, SIGKILL);
-	c->started_ns = now_ns; /* not again until it is reaped */
+	c->killed_ns = now_ns;
 }
 
 void
@@ -266,9 +267,11 @@ children_watch(struct master *m, uint64_t now_ns)
 				    now_ns);
 		}
 	beat = atomic_load(&head->writer_heartbeat_ns);
-	/* Recovery takes as long as it takes. */
-	if (beat > m->writer.started_ns &&
-	    atomic_load(&head->ledger_state) != LEDGER_RECOVERING)
+	/* It beats once when it starts; then recovery takes as long as it
+	 * takes. */
+	if (m->writer.first_beat_ns < m->writer.started_ns)
+		m->writer.first_beat_ns = beat;
+	else if (beat != m->writer.first_beat_ns)
 		child_watch(&m->writer, beat, m->conf->writer_timeout_ms,
 			    now_ns);
 }

@@ -95,7 +95,7 @@ wait_for_leftovers(int fd, const char *run_dir, struct buf *error)
 	uint64_t start = clock_mono_ns(), now = start;
 	pid_t pid = pid_read(fd);
 
-	if (proc_is_tollgate(pid)) {
+	if (proc_lives(pid)) {
 		buf_printf(error, "another tollgate runs in %s, pid %d",
 			   run_dir, (int)pid);
 		return false;

@@ -2,6 +2,7 @@
 #include "master/proc.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,13 +72,29 @@ proc_waits_for_disk(pid_t pid)
 	return stat_read(pid, &s) && s.state == 'D';
 }
 
+static bool
+is_tollgate(const struct proc_stat *s)
+{
+	return s->state != 'Z' && str_starts(str_of(s->name), STR(NAME_START));
+}
+
+bool
+proc_lives(pid_t pid)
+{
+	struct proc_stat s;
+
+	if (pid <= 1)
+		return false;
+	/* /proc may be mounted so that it hides the process. */
+	return stat_read(pid, &s) ? is_tollgate(&s) : kill(pid, 0) == 0;
+}
+
 bool
 proc_is_tollgate(pid_t pid)
 {
 	struct proc_stat s;
 
-	return pid > 0 && stat_read(pid, &s) && s.state != 'Z' &&
-	       str_starts(str_of(s.name), STR(NAME_START));
+	return pid > 1 && stat_read(pid, &s) && is_tollgate(&s);
 }
 
 static uint64_t
@@ -98,7 +115,7 @@ proc_is_ours(pid_t pid, uint64_t started_ms)
 	struct proc_stat s;
 	uint64_t at;
 
-	if (hz <= 0 || !proc_is_tollgate(pid) || !stat_read(pid, &s))
+	if (hz <= 0 || pid <= 1 || !stat_read(pid, &s) || !is_tollgate(&s))
 		return false;
 	at = boot_wall_ms() + s.started_ticks * 1000 / (uint64_t)hz;
 	return at + CLOCK_JITTER >= started_ms &&

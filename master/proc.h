@@ -12,5 +12,7 @@ bool proc_waits_for_disk(pid_t pid);
  * `started_ms` (wall clock): so a pid that was used again is not taken for
  * the one that was written down. */
 bool proc_is_ours(pid_t pid, uint64_t started_ms);
-/* Alive, and of this program. */
+/* Certainly alive and of this program. */
 bool proc_is_tollgate(pid_t pid);
+/* Alive, and of this program or not to be seen. */
+bool proc_lives(pid_t pid);

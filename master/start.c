@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "master/lonely.h"
 #include "master/privs.h"
+#include "shm/books.h"
 #include "shm/channels.h"
 #include "shm/workers.h"
 
@@ -74,6 +75,11 @@ open_outside(struct master *m)
 static void
 adopt_rows(struct region *r)
 {
+	/* Until the new writer has looked at it. */
+	atomic_store(&r->head->ledger_state, LEDGER_RECOVERING);
+	for (uint32_t i = 0; i < SHM_BOOKS; i++)
+		if (r->books[i].generation != 0)
+			book_release(r, i);
 	for (uint32_t i = 0; i < r->head->n_workers; i++) {
 		uint32_t state = atomic_load(&r->workers[i].state);
 
