@@ -4,15 +4,7 @@
  */
 #include "billing/price.h"
 
-#include "conf/conf.h"
-
 #define PICO_PER_NANO 1000
-
-uint32_t
-price_multiplier(const struct conf_group *group, struct str model)
-{
-	return conf_multiplier(group, model);
-}
 
 static bool
 nothing_counted(const struct token_counts *t)

@@ -9,15 +9,18 @@
 #include "base/attrs.h"
 #include "base/money.h"
 #include "base/str.h"
+#include "conf/conf.h"
 #include "shm/books.h"
 #include "shm/slots.h"
 
-struct conf;
-struct conf_group;
-
 /* The multiplier of `group` for `model`: its first matching pattern, else its
  * default. */
-uint32_t price_multiplier(const struct conf_group *group, struct str model);
+static inline uint32_t
+price_multiplier(const struct conf_group *group, struct str model)
+{
+	return conf_multiplier(group, model);
+}
+
 /* The price of these tokens; false when it does not fit. The per-request
  * price is part of it when anything was delivered. */
 NODISCARD bool price_of(const struct book_row *prices,

@@ -25,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/exits.h"
 #include "base/log.h"
 #include "billing/audit.h"
 #include "billing/books.h"
@@ -52,8 +53,6 @@
 /* What a commit may need beyond what is in use. */
 #define COMMIT_ROOM (8ull << 20)
 #define ORDERS_MAX  64
-
-enum { EXIT_FINE = 0, EXIT_STORE = 1, EXIT_DAMAGED = 5 };
 
 struct writer {
 	const struct writer_args *args;
@@ -121,7 +120,7 @@ look_at_store(struct writer *w, uint64_t now)
 	w->r->head->store_failures_of = w->r->head->master_pid;
 	set_state(w, LEDGER_FAILED);
 	w->exit_code =
-		w->post.trouble == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_STORE;
+		w->post.trouble == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_RUNTIME;
 	w->over = true;
 }
 
@@ -493,7 +492,6 @@ start(struct writer *w)
 	if (!take_signal_descriptor(w) || !take_lock(w))
 		return false;
 	w->r->head->writer_pid = (uint32_t)getpid();
-	w->r->head->writer_heartbeat_ns = clock_mono_ns();
 	if (w->r->head->ledger_state == LEDGER_FAILED &&
 	    w->r->head->store_failures < 2)
 		set_state(w, LEDGER_RECOVERING);
@@ -501,7 +499,7 @@ start(struct writer *w)
 	if (s != STORE_OK) {
 		LOG_ERROR("the ledger cannot be used",
 			  F_STR("why", buf_str(&why)));
-		w->exit_code = s == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_STORE;
+		w->exit_code = s == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_RUNTIME;
 		return false;
 	}
 	if (!open_memory(w))
@@ -517,7 +515,7 @@ stay_failed(struct writer *w)
 	LOG_ERROR("the ledger failed twice; check the disk, then restart",
 		  F_U64("failures", w->r->head->store_failures));
 	set_state(w, LEDGER_FAILED);
-	w->exit_code = EXIT_STORE;
+	w->exit_code = EXIT_RUNTIME;
 	if (!take_signal_descriptor(w))
 		return;
 	while (!w->stopping) {
@@ -556,7 +554,7 @@ end(struct writer *w)
 	LOG_ERROR("the last entries could not be committed; they are in "
 		  "shared memory until the next start",
 		  F_CSTR("why", ledger_trouble(w->ledger)));
-	w->exit_code = EXIT_STORE;
+	w->exit_code = EXIT_RUNTIME;
 }
 
 static void
@@ -593,7 +591,7 @@ writer_run(const struct writer_args *args)
 		.r = args->region,
 		.lock = -1,
 		.signals = -1,
-		.exit_code = EXIT_STORE,
+		.exit_code = EXIT_RUNTIME,
 	};
 
 	CRASH_ROLE("writer");

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "billing/order.h"
+#include "billing/verify.h"
 #include "billing/writer.h"
 #include "conf/conf.h"
 #include "shm/accounts.h"
@@ -250,4 +251,20 @@ static inline int64_t
 fix_available(struct fixture *f, uint32_t counter)
 {
 	return f->region.counters[counter].available;
+}
+
+/* What `tollgate-ledger verify` says. */
+static inline enum verify_result
+fix_verify(struct fixture *f, bool recompute)
+{
+	CLEANUP(buf_free) struct buf line = BUF_INIT;
+	enum verify_result r = VERIFY_DAMAGED;
+	struct ledger *l;
+
+	if (ledger_open(&l, f->dir, LEDGER_READ, 0, &line) == STORE_OK)
+		r = verify_ledger(l, recompute, &line);
+	ledger_close(l);
+	if (r != VERIFY_BALANCED)
+		printf("# %.*s\n", STR_ARG(buf_str(&line)));
+	return r;
 }

@@ -28,6 +28,7 @@ TEST(a_settled_request_is_committed_and_the_rest_given_back)
 	f.region.workers[row].state = WORKER_DEAD;
 	CHECK_INT(fix_stop(&f, SIGTERM), 0);
 	CHECK_INT(f.region.workers[row].state, WORKER_UNUSED);
+	CHECK_INT(fix_verify(&f, false), VERIFY_BALANCED);
 	slot_owner_free(w);
 	fix_close(&f);
 }

@@ -1,0 +1,115 @@
+/* What the reports share. */
+#include "billing/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "billing/report_base.h"
+
+static enum report_result
+resolve(struct report *r)
+{
+	const struct report_filter *f = &r->job->filter;
+
+	r->account = SHM_NONE;
+	r->key = SHM_NONE;
+	if (f->account.n) {
+		r->account = catalog_find_account(r->catalog, f->account);
+		if (r->account == SHM_NONE) {
+			buf_printf(r->error, "there is no account %.*s",
+				   STR_ARG(f->account));
+			return REPORT_NO_SUCH;
+		}
+	}
+	if (f->key.n) {
+		r->key = catalog_find_key(r->catalog, f->key);
+		if (r->key == SHM_NONE) {
+			buf_printf(r->error, "there is no key %.*s",
+				   STR_ARG(f->key));
+			return REPORT_NO_SUCH;
+		}
+	}
+	return REPORT_DONE;
+}
+
+enum report_result
+report_open(struct report *r, const struct report_job *job,
+	    struct report_sum *sum, struct buf *error)
+{
+	*r = (struct report){.job = job, .sum = sum, .error = error};
+	*sum = (struct report_sum){0};
+	r->catalog = catalog_new(job->ledger);
+	if (!r->catalog) {
+		buf_add_cstr(error, "out of memory");
+		return REPORT_NO_WRITE;
+	}
+	if (scan_begin(&r->scan, job->ledger, &r->meta) != STORE_OK) {
+		buf_printf(error, "the ledger cannot be read: %s",
+			   ledger_trouble(job->ledger));
+		return REPORT_DAMAGED;
+	}
+	memcpy(sum->uuid, r->meta.uuid, sizeof(sum->uuid));
+	sum->first_seq = r->meta.next_seq > 1;
+	sum->last_seq = r->meta.next_seq - 1;
+	return resolve(r);
+}
+
+void
+report_close(struct report *r)
+{
+	scan_end(&r->scan);
+	catalog_free(r->catalog);
+	sheet_free(&r->sheet);
+}
+
+enum store
+report_flush(struct report *r, size_t keep)
+{
+	if (sheet_flush(&r->sheet, r->job->fd, keep))
+		return STORE_OK;
+	buf_printf(r->error, "cannot write: %s", strerror(errno));
+	return STORE_FAILED;
+}
+
+enum report_result
+report_finish(struct report *r, enum store s)
+{
+	if (s == STORE_NONE || s == STORE_OK)
+		s = report_flush(r, 0);
+	r->sum->rows = r->sheet.rows;
+	if (s == STORE_OK)
+		return REPORT_DONE;
+	if (r->error->n)
+		return REPORT_NO_WRITE;
+	buf_printf(r->error, "entry %llu cannot be read",
+		   (unsigned long long)r->scan.next);
+	return REPORT_DAMAGED;
+}
+
+bool
+report_wants(const struct report *r, const struct entry *e)
+{
+	return (r->account == SHM_NONE || e->account == r->account) &&
+	       (r->key == SHM_NONE || e->key == r->key);
+}
+
+bool
+report_in_period(const struct report *r, uint64_t ms)
+{
+	const struct report_filter *f = &r->job->filter;
+
+	return ms >= f->from_ms && (f->to_ms == 0 || ms < f->to_ms);
+}
+
+void
+report_add(struct report *r, const struct entry *e, int64_t charge)
+{
+	const struct token_counts *t = &e->tokens;
+
+	r->sum->charge_nano += charge;
+	r->sum->upstream_nano += e->upstream_nano;
+	r->sum->input_tokens +=
+		(uint64_t)t->input + t->cache_read + t->cache_write;
+	r->sum->output_tokens += (uint64_t)t->output + t->reasoning;
+}

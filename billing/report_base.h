@@ -1,0 +1,36 @@
+#pragma once
+/* What the reports share: the ledger, the resolved filter, the sums. Inside
+ * billing/report*.c only. */
+#include "billing/catalog.h"
+#include "billing/report.h"
+#include "billing/scan.h"
+
+/* A flush at this size. */
+#define REPORT_CHUNK (256u << 10)
+
+struct report {
+	const struct report_job *job;
+	struct scan scan;
+	struct meta_record meta;
+	struct catalog *catalog;
+	struct sheet sheet;
+	struct report_sum *sum;
+	struct buf *error;
+	uint32_t account; /* SHM_NONE = all */
+	uint32_t key;	  /* SHM_NONE = all */
+};
+
+NODISCARD enum report_result report_open(struct report *r,
+					 const struct report_job *job,
+					 struct report_sum *sum,
+					 struct buf *error);
+void report_close(struct report *r);
+/* Flushes and closes the books on `s`. */
+NODISCARD enum report_result report_finish(struct report *r, enum store s);
+/* Account and key of the filter. */
+bool report_wants(const struct report *r, const struct entry *e);
+bool report_in_period(const struct report *r, uint64_t ms);
+/* Writes if there is enough; STORE_FAILED: it could not. */
+NODISCARD enum store report_flush(struct report *r, size_t keep);
+/* What is common to all rows that show requests. */
+void report_add(struct report *r, const struct entry *e, int64_t charge);

@@ -1,0 +1,308 @@
+/*
+ * The report of requests. The entries stand in the order in which they ended;
+ * the rows stand in the order in which the requests began. So one pass
+ * collects 24 bytes a row, which are sorted, and a second one fetches the
+ * entries in that order. Reversals are found on the way: their request's row
+ * shows what is left of its charge, nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/errors.h"
+#include "base/id.h"
+#include "billing/report.h"
+#include "billing/report_base.h"
+
+static const char *const columns[] = {
+	"ts_start",
+	"ts_end",
+	"request_id",
+	"account_id",
+	"account_name",
+	"key_id",
+	"key_name",
+	"route",
+	"model_requested",
+	"model_served",
+	"channel",
+	"provider",
+	"stream",
+	"status",
+	"error_type",
+	"attempts",
+	"hedged",
+	"cache",
+	"input_tokens",
+	"cached_input_tokens",
+	"cache_write_tokens",
+	"output_tokens",
+	"reasoning_tokens",
+	"usage_source",
+	"price_id",
+	"unit_price_input_usd_per_1m",
+	"unit_price_output_usd_per_1m",
+	"multiplier",
+	"charge_usd",
+	"upstream_cost_usd",
+	"ttft_ms",
+	"duration_ms",
+	"tags",
+};
+
+struct place {
+	uint64_t start_ms;
+	uint64_t id; /* the first half of the request id, big endian */
+	uint64_t seq;
+};
+
+struct places {
+	struct place *p;
+	size_t n, cap;
+	uint64_t *reversed; /* seqs, ascending */
+	size_t n_reversed, reversed_cap;
+};
+
+/* ---- the first pass ---- */
+
+/* Room for one more of `size` bytes. */
+static bool
+grow(void **p, size_t n, size_t *cap, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 1024;
+	void *grown;
+
+	if (n < *cap)
+		return true;
+	grown = realloc(*p, more * size);
+	if (!grown)
+		return false;
+	*p = grown;
+	*cap = more;
+	return true;
+}
+
+static uint64_t
+id_of(const struct entry *e)
+{
+	uint64_t v;
+
+	memcpy(&v, e->request_id, sizeof(v));
+	return __builtin_bswap64(v);
+}
+
+static bool
+collect_one(struct report *r, struct places *list, const struct entry *e)
+{
+	if (e->kind == KIND_REVERSAL) {
+		if (!grow((void **)&list->reversed, list->n_reversed,
+			  &list->reversed_cap, sizeof(*list->reversed)))
+			return false;
+		list->reversed[list->n_reversed++] = e->ref;
+		return true;
+	}
+	if (e->kind != KIND_REQUEST || !report_wants(r, e) ||
+	    !report_in_period(r, e->start_ms))
+		return true;
+	if (!grow((void **)&list->p, list->n, &list->cap, sizeof(*list->p)))
+		return false;
+	list->p[list->n++] = (struct place){e->start_ms, id_of(e), e->seq};
+	return true;
+}
+
+static enum store
+collect(struct report *r, struct places *list)
+{
+	struct entry e;
+	enum store s;
+
+	while ((s = scan_next(&r->scan, &e)) == STORE_OK) {
+		if (collect_one(r, list, &e))
+			continue;
+		buf_add_cstr(r->error, "out of memory; take a shorter period "
+				       "(--from, --to)");
+		return STORE_FAILED;
+	}
+	return s;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->start_ms != y->start_ms)
+		return x->start_ms < y->start_ms ? -1 : 1;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static int
+by_seq(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static bool
+is_reversed(const struct places *list, uint64_t seq)
+{
+	return list->n_reversed &&
+	       bsearch(&seq, list->reversed, list->n_reversed, sizeof(seq),
+		       by_seq);
+}
+
+/* ---- the second ---- */
+
+static void
+who_cells(struct report *r, const struct entry *e)
+{
+	const struct account_record *a =
+		catalog_account(r->catalog, e->account);
+	const struct key_record *k =
+		e->key == SHM_NONE ? NULL : catalog_key(r->catalog, e->key);
+	struct sheet *s = &r->sheet;
+
+	sheet_u64(s, e->account);
+	sheet_text(s, str_of(a ? a->name : ""));
+	if (e->key == SHM_NONE)
+		sheet_empty(s);
+	else
+		sheet_u64(s, e->key);
+	sheet_text(s, str_of(k ? k->name : ""));
+}
+
+static void
+model_cells(struct report *r, const struct entry *e, const struct book_row *row)
+{
+	struct str asked =
+		row ? str_make(row->name, strnlen(row->name, MODEL_NAME))
+		    : STR_NONE;
+	struct sheet *s = &r->sheet;
+
+	sheet_text(s, str_of(entry_route_name(e->endpoint)));
+	sheet_text(s, asked);
+	if (e->served)
+		sheet_text(s, str_of(catalog_name(r->catalog, e->served)));
+	else if (e->channel)
+		sheet_text(s, asked);
+	else
+		sheet_empty(s);
+	sheet_text(s, str_of(catalog_name(r->catalog, e->channel)));
+	sheet_empty(s); /* provider */
+}
+
+static void
+outcome_cells(struct report *r, const struct entry *e)
+{
+	struct sheet *s = &r->sheet;
+
+	sheet_bool(s, e->flags & NOTE_STREAM);
+	sheet_u64(s, e->status);
+	sheet_text(s, str_of(err_vocab_name(e->error_type)));
+	sheet_u64(s, e->attempts);
+	sheet_bool(s, false); /* hedged */
+	sheet_empty(s);	      /* cache */
+	sheet_u64(s, e->tokens.input);
+	sheet_u64(s, e->tokens.cache_read);
+	sheet_u64(s, e->tokens.cache_write);
+	sheet_u64(s, e->tokens.output);
+	sheet_u64(s, e->tokens.reasoning);
+	sheet_text(s, str_of(entry_source_name(e->usage_source)));
+}
+
+static void
+price_cells(struct report *r, const struct entry *e, const struct book_row *row)
+{
+	struct sheet *s = &r->sheet;
+	char text[MONEY_TEXT];
+
+	sheet_u64(s, e->price_version);
+	if (row) {
+		sheet_exact(s, str_make(text, price_text(row->input, text)));
+		sheet_exact(s, str_make(text, price_text(row->output, text)));
+	} else {
+		sheet_empty(s);
+		sheet_empty(s);
+	}
+	sheet_exact(s, str_make(text, ppm_text(e->multiplier_ppm, text)));
+}
+
+static void
+row_of(struct report *r, const struct entry *e, bool reversed)
+{
+	const struct book_row *row =
+		catalog_price(r->catalog, e->price_version, e->model);
+	int64_t charge = reversed ? 0 : e->charge_nano;
+	char id[REQUEST_ID_TEXT];
+	struct request_id rid;
+	struct sheet *s = &r->sheet;
+
+	memcpy(rid.b, e->request_id, sizeof(rid.b));
+	request_id_text(rid, id);
+	sheet_time(s, e->start_ms);
+	sheet_time(s, e->start_ms + e->duration_us / 1000);
+	sheet_exact(s, str_make(id, REQUEST_ID_TEXT - 1));
+	who_cells(r, e);
+	model_cells(r, e, row);
+	outcome_cells(r, e);
+	price_cells(r, e, row);
+	sheet_money(s, charge);
+	sheet_money(s, e->upstream_nano);
+	if (e->first_byte_us)
+		sheet_us_as_ms(s, e->first_byte_us);
+	else
+		sheet_empty(s);
+	sheet_us_as_ms(s, e->duration_us);
+	sheet_empty(s); /* tags */
+	sheet_end_row(s);
+	report_add(r, e, charge);
+}
+
+static enum store
+write_rows(struct report *r, const struct places *list)
+{
+	enum store s = STORE_OK;
+	struct entry e;
+
+	for (size_t i = 0; i < list->n && s == STORE_OK; i++) {
+		s = scan_get(&r->scan, list->p[i].seq, &e);
+		if (s != STORE_OK)
+			break;
+		row_of(r, &e, is_reversed(list, e.seq));
+		s = report_flush(r, REPORT_CHUNK);
+	}
+	return s;
+}
+
+enum report_result
+report_requests(const struct report_job *job, struct report_sum *sum,
+		struct buf *error)
+{
+	struct places list = {0};
+	struct report r;
+	enum report_result result = report_open(&r, job, sum, error);
+	enum store s;
+
+	if (result == REPORT_DONE) {
+		sheet_begin(&r.sheet, job->format, job->raw, columns,
+			    ARRAY_LEN(columns));
+		s = collect(&r, &list);
+		if (s == STORE_NONE) {
+			if (list.n)
+				qsort(list.p, list.n, sizeof(*list.p),
+				      by_start);
+			if (list.n_reversed)
+				qsort(list.reversed, list.n_reversed,
+				      sizeof(*list.reversed), by_seq);
+			s = write_rows(&r, &list);
+		}
+		result = report_finish(&r, s);
+	}
+	free(list.p);
+	free(list.reversed);
+	report_close(&r);
+	return result;
+}

@@ -1,0 +1,205 @@
+/* Tables as CSV or JSON lines. */
+#include "billing/sheet.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/must.h"
+
+void
+sheet_begin(struct sheet *s, enum sheet_format format, bool raw,
+	    const char *const *columns, uint32_t n_columns)
+{
+	*s = (struct sheet){
+		.out = BUF_INIT,
+		.format = format,
+		.raw = raw,
+		.columns = columns,
+		.n_columns = n_columns,
+	};
+	if (format != SHEET_CSV)
+		return;
+	for (uint32_t i = 0; i < n_columns; i++) {
+		if (i)
+			buf_add_char(&s->out, ',');
+		buf_add_cstr(&s->out, columns[i]);
+	}
+	buf_add(&s->out, "\r\n", 2);
+}
+
+void
+sheet_free(struct sheet *s)
+{
+	buf_free(&s->out);
+}
+
+/* The comma, and in JSON the name. */
+static void
+cell(struct sheet *s)
+{
+	must(s->at < s->n_columns);
+	if (s->format == SHEET_JSON) {
+		buf_add(&s->out, s->at ? ",\"" : "{\"", 2);
+		buf_add_cstr(&s->out, s->columns[s->at]);
+		buf_add(&s->out, "\":", 2);
+	} else if (s->at) {
+		buf_add_char(&s->out, ',');
+	}
+	s->at++;
+}
+
+static bool
+runs_in_spreadsheets(struct str t)
+{
+	return t.n && memchr("=+-@\t\r", t.p[0], 6);
+}
+
+static bool
+needs_quotes(struct str t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (memchr(",\"\r\n", t.p[i], 4))
+			return true;
+	return t.n && (t.p[0] == ' ' || t.p[t.n - 1] == ' ');
+}
+
+static void
+csv_text(struct sheet *s, struct str t)
+{
+	bool guard = !s->raw && runs_in_spreadsheets(t);
+
+	if (!guard && !needs_quotes(t)) {
+		buf_add_str(&s->out, t);
+		return;
+	}
+	buf_add_char(&s->out, '"');
+	if (guard)
+		buf_add_char(&s->out, '\'');
+	for (size_t i = 0; i < t.n; i++) {
+		if (t.p[i] == '"')
+			buf_add_char(&s->out, '"');
+		buf_add_char(&s->out, t.p[i]);
+	}
+	buf_add_char(&s->out, '"');
+}
+
+void
+sheet_text(struct sheet *s, struct str text)
+{
+	struct json_out json;
+
+	cell(s);
+	if (s->format == SHEET_CSV) {
+		csv_text(s, text);
+		return;
+	}
+	json_out_init(&json, &s->out);
+	json_put_str(&json, text);
+}
+
+void
+sheet_u64(struct sheet *s, uint64_t v)
+{
+	cell(s);
+	buf_add_u64(&s->out, v);
+}
+
+void
+sheet_bool(struct sheet *s, bool v)
+{
+	cell(s);
+	buf_add_cstr(&s->out, v ? "true" : "false");
+}
+
+void
+sheet_exact(struct sheet *s, struct str text)
+{
+	cell(s);
+	if (s->format == SHEET_JSON)
+		buf_add_char(&s->out, '"');
+	buf_add_str(&s->out, text);
+	if (s->format == SHEET_JSON)
+		buf_add_char(&s->out, '"');
+}
+
+void
+sheet_money(struct sheet *s, int64_t nano)
+{
+	char text[MONEY_TEXT];
+	size_t n = money_text(money_nano(nano), text);
+
+	sheet_exact(s, str_make(text, n));
+}
+
+void
+sheet_us_as_ms(struct sheet *s, uint64_t us)
+{
+	char *p;
+
+	cell(s);
+	buf_add_u64(&s->out, us / 1000);
+	p = buf_reserve(&s->out, 4);
+	if (!p)
+		return;
+	p[0] = '.';
+	p[1] = (char)('0' + us / 100 % 10);
+	p[2] = (char)('0' + us / 10 % 10);
+	p[3] = (char)('0' + us % 10);
+	s->out.n += 4;
+}
+
+void
+sheet_time(struct sheet *s, uint64_t wall_ms)
+{
+	char text[TIME_TEXT];
+	size_t n = time_text(wall_ms * NS_PER_MS, 3, text);
+
+	sheet_exact(s, str_make(text, n));
+}
+
+void
+sheet_empty(struct sheet *s)
+{
+	cell(s);
+	if (s->format == SHEET_JSON)
+		buf_add_cstr(&s->out, "null");
+}
+
+void
+sheet_end_row(struct sheet *s)
+{
+	must(s->at == s->n_columns);
+	if (s->format == SHEET_CSV)
+		buf_add(&s->out, "\r\n", 2);
+	else
+		buf_add(&s->out, "}\n", 2);
+	s->at = 0;
+	s->rows++;
+}
+
+bool
+sheet_flush(struct sheet *s, int fd, size_t keep)
+{
+	size_t done = 0;
+
+	if (s->out.failed) {
+		errno = ENOMEM;
+		return false;
+	}
+	if (s->out.n <= keep)
+		return true;
+	while (done < s->out.n) {
+		ssize_t n = write(fd, s->out.p + done, s->out.n - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	buf_reset(&s->out);
+	return true;
+}
