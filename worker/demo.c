@@ -138,8 +138,9 @@ go(struct demo_exchange *e)
 static void
 due(struct wheel_timer *t)
 {
-	go((struct demo_exchange *)((char *)t -
-				    offsetof(struct demo_exchange, timer)));
+	void *e = (char *)t - offsetof(struct demo_exchange, timer);
+
+	go(e);
 }
 
 static void

@@ -277,7 +277,7 @@ static void
 lost_patience(struct wheel_timer *t)
 {
 	struct request *req =
-		(struct request *)((char *)t - offsetof(struct request, timer));
+		(void *)((char *)t - offsetof(struct request, timer));
 
 	if (!req->waiting)
 		return;

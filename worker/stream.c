@@ -116,7 +116,7 @@ static void
 keepalive(struct wheel_timer *t)
 {
 	struct request *req =
-		(struct request *)((char *)t - offsetof(struct request, timer));
+		(void *)((char *)t - offsetof(struct request, timer));
 	static char comment[] = ": keep-alive\n\n";
 	struct iovec piece = {comment, sizeof(comment) - 1};
 	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
