@@ -1,0 +1,119 @@
+/* Channel rows. */
+#include "base/must.h"
+#include "shm/channels.h"
+#include "tests/tap.h"
+
+TEST(a_channel_keeps_its_row_and_health_over_reloads)
+{
+	struct region r;
+	uint32_t a, b;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	a = channel_bind(&r, STR("main"));
+	b = channel_bind(&r, STR("spare"));
+	CHECK(a != b);
+	CHECK_INT(r.channels[a].state, CHANNEL_UP);
+	r.channels[a].state = CHANNEL_OPEN;
+	CHECK_INT(channel_bind(&r, STR("main")), a);
+	channel_unbind(&r, a);
+	channel_unbind(&r, a);
+	CHECK_INT(channel_bind(&r, STR("other")), 2);
+	CHECK_INT(channel_bind(&r, STR("main")), a);
+	CHECK_INT(r.channels[a].state, CHANNEL_OPEN);
+	region_close(&r);
+}
+
+TEST(rows_of_channels_that_are_gone_are_used_again_last)
+{
+	struct region r;
+	char name[CHANNEL_NAME];
+	uint32_t row;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		(void)snprintf(name, sizeof(name), "c%" PRIu32, i);
+		CHECK_INT(channel_bind(&r, str_of(name)), i);
+	}
+	CHECK_INT(channel_bind(&r, STR("one too many")), SHM_NONE);
+	r.channels[9].state = CHANNEL_OFF;
+	r.channels[9].faults = 7;
+	channel_unbind(&r, 9);
+	row = channel_bind(&r, STR("one too many"));
+	CHECK_INT(row, 9);
+	CHECK_INT(r.channels[9].state, CHANNEL_UP);
+	CHECK_INT(r.channels[9].faults, 0);
+	CHECK_STR(r.channels[9].name, "one too many");
+	region_close(&r);
+}
+
+TEST(addresses_are_read_whole)
+{
+	struct region r;
+	struct channel_address in[CHANNEL_ADDRESSES + 2] = {
+		{.len = 16, .sockaddr = {2}}, {.len = 28, .sockaddr = {10}}};
+	struct channel_address out[CHANNEL_ADDRESSES];
+	uint32_t row, before, after;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	row = channel_bind(&r, STR("main"));
+	CHECK_INT(channel_addresses(&r, row, out, &before), 0);
+	channel_set_addresses(&r, row, in, 2);
+	CHECK_INT(channel_addresses(&r, row, out, &after), 2);
+	CHECK(before != after);
+	CHECK(memcmp(in, out, 2 * sizeof(*in)) == 0);
+	channel_set_addresses(&r, row, in, ARRAY_LEN(in));
+	CHECK_INT(channel_addresses(&r, row, out, &before), CHANNEL_ADDRESSES);
+	region_close(&r);
+}
+
+TEST(a_master_that_died_while_writing_hangs_nobody)
+{
+	struct region r;
+	struct channel_address one = {.len = 16}, out[CHANNEL_ADDRESSES];
+	uint32_t row, version;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	row = channel_bind(&r, STR("main"));
+	channel_set_addresses(&r, row, &one, 1);
+	r.channels[row].addr_seq++;
+	CHECK_INT(channel_addresses(&r, row, out, &version), 0);
+	channel_set_addresses(&r, row, &one, 1);
+	CHECK_INT(channel_addresses(&r, row, out, &version), 1);
+	region_close(&r);
+}
+
+TEST(a_channel_is_used_while_it_is_up_and_had_no_fault)
+{
+	struct region r;
+	struct channel_row *c;
+	uint32_t row;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	row = channel_bind(&r, STR("main"));
+	c = &r.channels[row];
+	CHECK(channel_usable(&r, row, 100));
+	c->fault_until_ns = 101;
+	CHECK(!channel_usable(&r, row, 100));
+	CHECK(channel_usable(&r, row, 101));
+	c->operator_state = CHANNEL_DRAIN;
+	CHECK(!channel_usable(&r, row, 101));
+	c->operator_state = 0;
+	for (uint32_t s = CHANNEL_UNUSED; s <= CHANNEL_OFF; s++) {
+		c->state = s;
+		CHECK_INT(channel_usable(&r, row, 101),
+			  s == CHANNEL_UP || s == CHANNEL_DEGRADED);
+		CHECK(channel_state_name((enum channel_state)s)[0]);
+	}
+	region_close(&r);
+}
+
+int
+main(void)
+{
+	RUN(a_channel_keeps_its_row_and_health_over_reloads);
+	RUN(rows_of_channels_that_are_gone_are_used_again_last);
+	RUN(addresses_are_read_whole);
+	RUN(a_master_that_died_while_writing_hangs_nobody);
+	RUN(a_channel_is_used_while_it_is_up_and_had_no_fault);
+	return tap_done();
+}
