@@ -29,7 +29,7 @@ scribble(char *text, size_t n)
 	size_t at = 0;
 
 	while (at < n) {
-		const char *bit = dice(3) ? "abcdefghijklmno" + dice(14)
+		const char *bit = dice(3) ? &"abcdefghijklmno"[dice(14)]
 					  : bits[dice(kinds)];
 		size_t len = strlen(bit);
 
