@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "http/link.h"
+#include "http/tls.h"
 
 #define IDLE_MS	    45000
 #define IDLE_MAX    256	 /* of one target */
@@ -88,6 +89,7 @@ target_unused(struct http_client *client, struct target *t)
 		at = &(*at)->next;
 	*at = t->next;
 	client->n_targets--;
+	tls_memory_free(&t->memory);
 	free(t);
 }
 
@@ -198,6 +200,22 @@ attach(struct link *l, struct call *call)
 	l->heard = l->sent = l->whole = false;
 }
 
+static bool
+open_conn(struct link *l, int fd)
+{
+	struct target *t = l->target;
+	struct conn_loop *loop = &l->client->loop;
+
+	if (!t->as.tls)
+		return conn_open(&l->conn, loop, fd, &link_role, &conn_plain);
+	if (!tls_connect(t->as.tls, &l->conn, t->as.host, &t->memory))
+		return false;
+	if (conn_open(&l->conn, loop, fd, &link_role, &conn_tls))
+		return true;
+	conn_tls.free(&l->conn);
+	return false;
+}
+
 bool
 link_open(struct http_client *client, struct target *t, struct call *call,
 	  int fd)
@@ -209,8 +227,7 @@ link_open(struct http_client *client, struct target *t, struct call *call,
 	l->given = fd >= 0;
 	if (!l->given)
 		fd = start_connect(&t->as, &l->faulted);
-	if (fd < 0 ||
-	    !conn_open(&l->conn, &client->loop, fd, &link_role, &conn_plain)) {
+	if (fd < 0 || !open_conn(l, fd)) {
 		if (fd >= 0 && !l->given)
 			(void)close(fd);
 		link_role.rested(&l->conn);
@@ -220,11 +237,11 @@ link_open(struct http_client *client, struct target *t, struct call *call,
 	attach(l, call);
 	call->reused = false;
 	l->opened_ns = clock_mono_ns();
-	l->phase = l->given ? LINK_HEAD : LINK_CONNECTING;
+	l->phase = l->given && !t->as.tls ? LINK_HEAD : LINK_CONNECTING;
 	l->fault = CALL_REFUSED;
 	conn_deadline(&l->conn,
 		      l->opened_ns + call->timeouts.connect_ms * NS_PER_MS);
-	if (l->given) {
+	if (l->phase == LINK_HEAD) {
 		l->conn.writable = true;
 		link_send(l);
 	}
@@ -414,6 +431,7 @@ destroy(struct conn_loop *loop)
 			struct target *t = client->targets[i];
 
 			client->targets[i] = t->next;
+			tls_memory_free(&t->memory);
 			free(t);
 		}
 	}

@@ -212,18 +212,30 @@ conn_loop_doom(struct conn_loop *l, void (*destroy)(struct conn_loop *l))
 /* Opening and closing. */
 
 static void
+note_event(struct conn *c, short what)
+{
+	if (what & EV_CLOSED)
+		c->hung_up = true;
+	if (what & (EV_READ | EV_CLOSED)) {
+		c->readable = c->fresh = true;
+		c->writable |= c->write_on_read;
+		c->write_on_read = false;
+	}
+	if (what & EV_WRITE) {
+		c->writable = true;
+		c->readable |= c->read_on_write;
+		c->read_on_write = false;
+	}
+}
+
+static void
 socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct conn_loop *l = c->loop;
 
 	(void)fd;
-	if (what & EV_WRITE)
-		c->writable = true;
-	if (what & EV_READ)
-		c->readable = true;
-	if (what & EV_CLOSED)
-		c->readable = c->hung_up = true;
+	note_event(c, what);
 	enter(l);
 	c->role->ready(c);
 	leave(l);

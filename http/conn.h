@@ -99,6 +99,10 @@ struct conn {
 	bool readable;
 	bool writable;
 	bool hung_up; /* the peer has sent its last byte */
+	/* TLS only: a read waits for the socket to take bytes and so on */
+	bool read_on_write;
+	bool write_on_read;
+	bool fresh; /* an event since the last recv() */
 	bool closed;
 	bool released;
 	bool in_turns;
@@ -113,7 +117,7 @@ void conn_loop_free(struct conn_loop *l);
 void conn_loop_doom(struct conn_loop *l, void (*destroy)(struct conn_loop *l));
 
 /* Takes a non-blocking socket over; `c` is zeroed but for c->tls. On false
- * (out of memory) the socket is still the caller's. */
+ * (out of memory) the socket and c->tls are still the caller's. */
 NODISCARD bool conn_open(struct conn *c, struct conn_loop *l, int fd,
 			 const struct conn_role *role,
 			 const struct conn_io *io);

@@ -96,6 +96,8 @@ begin_body(struct link *l, const struct http_head *h)
 {
 	struct call *call = l->call;
 
+	if (!l->sent)
+		l->broken = true; /* from here on the request may be freed */
 	l->phase = LINK_BODY;
 	l->kind = h->body;
 	l->left = h->length;

@@ -14,6 +14,7 @@
 #include "http/client.h"
 #include "http/conn.h"
 #include "http/parse.h"
+#include "http/tls.h"
 
 #define TARGET_BUCKETS 64
 
@@ -29,7 +30,8 @@ enum link_phase {
 struct target {
 	struct target *next;
 	struct call_target as; /* as.host is a copy of its own */
-	struct link *idle;     /* the one used last comes first */
+	struct tls_memory memory;
+	struct link *idle; /* the one used last comes first */
 	unsigned n_idle;
 	unsigned n_links; /* idle ones included */
 	bool stale;	  /* forgotten: nothing returns to the pool */

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "http/exchange.h"
+#include "http/tls.h"
 
 #define ACCEPT_BURST 64
 /* Connections over a limit that may be told so at the same time. */
@@ -118,6 +119,7 @@ static void
 take_connection(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
 	struct http_server *s = l->server;
+	const struct conn_io *io = l->tls ? &conn_tls : &conn_plain;
 	struct exchange *x = new_exchange(s);
 
 	if (!x) {
@@ -125,7 +127,10 @@ take_connection(struct listener *l, int fd, const struct sockaddr_storage *from)
 		return;
 	}
 	set_peer(x, from);
-	if (!conn_open(&x->conn, &s->loop, fd, &exchange_role, &conn_plain)) {
+	if ((l->tls && !tls_accept(l->tls, &x->conn)) ||
+	    !conn_open(&x->conn, &s->loop, fd, &exchange_role, io)) {
+		if (io->free)
+			io->free(&x->conn);
 		exchange_role.rested(&x->conn);
 		(void)close(fd);
 		return;

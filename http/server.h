@@ -18,6 +18,10 @@
  *                took the whole answer; E_CLIENT_GONE, E_CLIENT_SLOW and
  *                others = it will not. After it the exchange is dead.
  *
+ * No callback runs inside of an exchange_* function: what a call causes is
+ * told when the current callback of the server has returned, or in the same
+ * loop turn. An exchange that failed swallows calls until its on_end.
+ *
  * Malformed requests never reach the user: the server answers them through
  * `render_error` and closes. A request that is refused before its body was
  * read is answered and the connection closed (after a bounded discard).
@@ -117,7 +121,8 @@ void exchange_stream_begin(struct exchange *x, int status, struct str fields);
 void exchange_stream_send(struct exchange *x, const struct iovec *piece,
 			  unsigned n, uint64_t mark);
 void exchange_stream_end(struct exchange *x);
-/* A streamed answer that must not look complete: RST or unterminated. */
+/* An answer that must not look complete, also instead of one: the connection
+ * ends without the last chunk, or by a reset. on_end says E_UP_CUT. */
 void exchange_abort(struct exchange *x);
 /* Bytes that wait for the socket; the user pauses its source above
  * EXCHANGE_HIGH_WATER and resumes at on_progress below EXCHANGE_LOW_WATER. */

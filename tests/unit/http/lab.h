@@ -118,7 +118,7 @@ static const struct exchange_ops lab_ops = {.on_head = lab_head,
 					    .render_error = lab_render};
 
 static inline void
-lab_server(void)
+lab_listen(struct tls_server *tls)
 {
 	struct http_server_args args = {.base = lab.base,
 					.pool = lab.pool,
@@ -138,7 +138,7 @@ lab_server(void)
 	lab.port = ntohs(in.sin_port);
 	lab.server = http_server_new(&args);
 	must(lab.server);
-	must(http_server_listen(lab.server, lab.listening, NULL) == E_OK);
+	must(http_server_listen(lab.server, lab.listening, tls) == E_OK);
 }
 
 static inline void
@@ -158,7 +158,7 @@ lab_open(void)
 					  .connections = 1000,
 					  .connections_per_source = 1000};
 	must(lab.base && lab.pool && lab.wheel);
-	lab_server();
+	lab_listen(NULL);
 	lab.client = http_client_new(lab.base, lab.pool, lab.wheel);
 	must(lab.client);
 }

@@ -387,7 +387,7 @@ TEST(connections_over_a_limit_are_told_so)
 	(void)close(lab.listening);
 	lab.limits.connections = 4;
 	lab.limits.connections_per_source = 3;
-	lab_server();
+	lab_listen(NULL);
 	for (int i = 0; i < 6; i++) {
 		p[i] = peer_connect(lab.port);
 		LAB_UNTIL(http_server_connections(lab.server) ==

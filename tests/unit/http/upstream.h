@@ -9,6 +9,8 @@ struct note {
 	char log[4096];
 	char data[262144];
 	size_t n;
+	const char *cycle; /* set: the data repeat this, and are not kept */
+	size_t cycle_n;
 	int heads;
 	int ended;
 	int failed;
@@ -49,8 +51,14 @@ on_head(struct call *c, const struct http_head *h)
 static void
 on_data(struct call *c, struct str piece)
 {
-	must(note.n + piece.n <= sizeof(note.data));
-	memcpy(note.data + note.n, piece.p, piece.n);
+	if (note.cycle) {
+		for (size_t i = 0; i < piece.n; i++)
+			must(piece.p[i] ==
+			     note.cycle[(note.n + i) % note.cycle_n]);
+	} else {
+		must(note.n + piece.n <= sizeof(note.data));
+		memcpy(note.data + note.n, piece.p, piece.n);
+	}
 	note.n += piece.n;
 	if (note.pause_at_data)
 		call_pause(c);
