@@ -163,8 +163,8 @@ struct conf {
 	struct str path;   /* the file it came from */
 	struct str prefix; /* -p, made absolute; empty = none */
 	uint32_t n_warnings;
-	const struct str *warnings; /* "file:line: key: text", to be logged */
-	struct arena *arena;	    /* the memory of all this */
+	struct str *warnings; /* "file:line: key: text", to be logged */
+	struct arena *arena;  /* the memory of all this */
 	struct secret_vault *vault;
 };
 

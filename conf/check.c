@@ -1,0 +1,467 @@
+/*
+ * Rules across keys: names that must be known, prices that must be there,
+ * keys that go together; and what a reload may change.
+ */
+#include "conf/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "conf/rules.h"
+#include "conf/schema.h"
+#include "conf/value.h"
+
+void
+conf_warn(struct conf *c, struct conf_where at, const char *key,
+	  const char *text)
+{
+	struct str line;
+
+	if (c->warnings == NULL)
+		c->warnings = arena_zalloc(c->arena,
+					   CONF_WARNINGS_MAX * sizeof(line));
+	if (c->warnings == NULL || c->n_warnings == CONF_WARNINGS_MAX)
+		return;
+	line = arena_printf(c->arena, "%s:%u: %s: %s", at.file, at.line, key,
+			    text);
+	if (line.p)
+		c->warnings[c->n_warnings++] = line;
+}
+
+bool
+conf_fault(struct buf *error, struct conf_where at, const char *key,
+	   const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	buf_reset(error);
+	buf_printf(error, "%s:%u: %s: %s", at.file, at.line, key, text);
+	return false;
+}
+
+static struct conf_where
+top(const struct conf *c)
+{
+	return (struct conf_where){c->path.p, 1};
+}
+
+static bool
+header_safe(struct buf *error, struct conf_where at, const char *key,
+	    struct str s)
+{
+	return value_visible(s) ||
+	       conf_fault(error, at, key,
+			  "may not hold spaces or control characters");
+}
+
+/* A price that was left out. */
+static void
+fill(struct price *p, struct price usual)
+{
+	if (p->pico < 0)
+		*p = usual;
+}
+
+static bool
+check_model(const struct conf *c, uint32_t i, struct buf *error)
+{
+	struct conf_model *m = &c->models[i];
+
+	if (conf_model_find(c, m->name) != m)
+		return conf_fault(error, m->where, "models.name",
+				  "the model '%s' is there twice", m->name.p);
+	if (!header_safe(error, m->where, "models.name", m->name))
+		return false;
+	if (m->input.pico < 0 && !m->free)
+		return conf_fault(error, m->where, "models.input",
+				  "the model '%s' has no price; give one, or "
+				  "say free = true",
+				  m->name.p);
+	fill(&m->input, (struct price){0});
+	fill(&m->output, (struct price){0});
+	fill(&m->cache_read, m->input);
+	fill(&m->cache_write, m->input);
+	fill(&m->reasoning, m->output);
+	return true;
+}
+
+static bool
+check_models(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_models; i++)
+		if (!check_model(c, i, error))
+			return false;
+	return true;
+}
+
+/* There is always a group named default. */
+static bool
+add_default_group(struct conf *c, struct buf *error)
+{
+	struct conf_group *all;
+
+	if (conf_group_find(c, STR("default")))
+		return true;
+	all = arena_zalloc(c->arena, (c->n_groups + 1) * sizeof(*all));
+	if (all == NULL)
+		return conf_fault(error, top(c), "groups", "out of memory");
+	if (c->n_groups)
+		memcpy(all, c->groups, c->n_groups * sizeof(*all));
+	all[c->n_groups] = (struct conf_group){
+		.name = STR("default"),
+		.multiplier_ppm = PPM_ONE,
+		.where = top(c),
+	};
+	c->groups = all;
+	c->n_groups++;
+	return true;
+}
+
+static bool
+check_groups(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		const struct conf_group *g = &c->groups[i];
+
+		if (conf_group_find(c, g->name) != g)
+			return conf_fault(error, g->where, "groups.name",
+					  "the group '%s' is there twice",
+					  g->name.p);
+		if (!header_safe(error, g->where, "groups.name", g->name))
+			return false;
+	}
+	return true;
+}
+
+/* Indexes take the place of the names that the loader left. */
+static bool
+resolve_groups(struct conf *c, struct conf_channel *ch, struct buf *error)
+{
+	struct str name;
+	uint32_t *index;
+
+	index = arena_zalloc(c->arena,
+			     MAX_OF(ch->n_groups, 1u) * sizeof(*index));
+	if (index == NULL)
+		return conf_fault(error, ch->where, "channels.groups",
+				  "out of memory");
+	for (uint32_t i = 0; i < ch->n_groups; i++) {
+		const struct conf_group *g;
+
+		memcpy(&name, (const char *)ch->groups + i * sizeof(name),
+		       sizeof(name));
+		g = conf_group_find(c, name);
+		if (g == NULL)
+			return conf_fault(error, ch->where, "channels.groups",
+					  "there is no group '%s'", name.p);
+		index[i] = (uint32_t)(g - c->groups);
+	}
+	ch->groups = index;
+	return true;
+}
+
+static bool
+resolve_models(const struct conf *c, struct conf_channel *ch, struct buf *error)
+{
+	for (uint32_t i = 0; i < ch->n_models; i++) {
+		struct conf_channel_model *cm = &ch->models[i];
+		const struct conf_model *m = conf_model_find(c, cm->name);
+
+		if (m == NULL)
+			return conf_fault(error, cm->where,
+					  "channels.models.name",
+					  "the model '%s' is not in the price "
+					  "book; add it to models",
+					  cm->name.p);
+		cm->model = (uint32_t)(m - c->models);
+		for (uint32_t k = 0; k < i; k++)
+			if (ch->models[k].model == cm->model)
+				return conf_fault(
+					error, cm->where,
+					"channels.models.name",
+					"the model '%s' is there twice",
+					cm->name.p);
+		if (cm->upstream.n == 0)
+			cm->upstream = cm->name;
+	}
+	return true;
+}
+
+static bool
+is_demo(const struct conf_channel *ch)
+{
+	return str_eq(ch->provider, STR("demo"));
+}
+
+static bool
+demo_keys(const struct conf_channel *ch, struct buf *error)
+{
+	if (is_demo(ch) ||
+	    (ch->first_token_delay_ms == 0 && ch->tokens_per_second == 0 &&
+	     ch->fail_every == 0 && ch->limit == 0))
+		return true;
+	return conf_fault(error, ch->where, "channels.provider",
+			  "first_token_delay, tokens_per_second, fail_every "
+			  "and limit are for the provider demo only");
+}
+
+static bool
+is_loopback(struct str host)
+{
+	return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) ||
+	       str_starts(host, STR("127."));
+}
+
+static bool
+check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
+{
+	if (is_demo(ch))
+		return ch->base_url.text.n == 0 ||
+		       conf_fault(error, ch->where, "channels.base_url",
+				  "the provider demo is embedded and has no "
+				  "address");
+	if (ch->base_url.text.n == 0)
+		return conf_fault(error, ch->where, "channels.base_url",
+				  "is required");
+	if (!ch->base_url.tls && ch->n_keys && !is_loopback(ch->base_url.host))
+		conf_warn(c, ch->where, "channels.base_url",
+			  "credentials and requests go over the network in "
+			  "clear; better: https://");
+	for (uint32_t i = 0; i < ch->n_keys; i++)
+		if (!secret_is_set(ch->keys[i]) ||
+		    !value_visible(secret_bytes(ch->keys[i])))
+			return conf_fault(error, ch->where, "channels.keys",
+					  "key %u is empty or holds bytes that "
+					  "no header can carry",
+					  i + 1);
+	return true;
+}
+
+static bool
+check_channel(struct conf *c, uint32_t i, struct buf *error)
+{
+	struct conf_channel *ch = &c->channels[i];
+
+	for (uint32_t k = 0; k < i; k++)
+		if (str_eq(c->channels[k].name, ch->name))
+			return conf_fault(error, ch->where, "channels.name",
+					  "the channel '%s' is there twice",
+					  ch->name.p);
+	return header_safe(error, ch->where, "channels.name", ch->name) &&
+	       header_safe(error, ch->where, "channels.provider",
+			   ch->provider) &&
+	       header_safe(error, ch->where, "channels.organization",
+			   ch->organization) &&
+	       header_safe(error, ch->where, "channels.project", ch->project) &&
+	       resolve_groups(c, ch, error) && resolve_models(c, ch, error) &&
+	       demo_keys(ch, error) && check_upstream(c, ch, error);
+}
+
+static bool
+check_channels(struct conf *c, struct buf *error)
+{
+	uint32_t demos = 0;
+
+	for (uint32_t i = 0; i < c->n_channels; i++) {
+		if (!check_channel(c, i, error))
+			return false;
+		demos += is_demo(&c->channels[i]);
+	}
+	if (demos && demos < c->n_channels)
+		conf_warn(c, top(c), "channels",
+			  "demo channels stand beside real ones");
+	return true;
+}
+
+static bool
+offered(const struct conf *c, uint32_t model)
+{
+	for (uint32_t i = 0; i < c->n_channels; i++)
+		for (uint32_t k = 0; k < c->channels[i].n_models; k++)
+			if (c->channels[i].models[k].model == model)
+				return true;
+	return false;
+}
+
+static void
+warn_of_idle_models(struct conf *c)
+{
+	for (uint32_t i = 0; i < c->n_models; i++)
+		if (!offered(c, i))
+			conf_warn(c, c->models[i].where, c->models[i].name.p,
+				  "no channel offers this model");
+}
+
+static bool
+same_address(const struct conf_address *a, const struct conf_address *b)
+{
+	return a->sa_len == b->sa_len && memcmp(&a->sa, &b->sa, a->sa_len) == 0;
+}
+
+static bool
+check_listen(const struct conf *c, uint32_t i, struct buf *error)
+{
+	const struct conf_listen *l = &c->listen[i];
+
+	if ((l->certificate.n != 0) != secret_is_set(l->private_key))
+		return conf_fault(error, l->where, "listen.certificate",
+				  "certificate and private_key go together");
+	for (uint32_t k = 0; k < i; k++)
+		if (same_address(&c->listen[k].address, &l->address))
+			return conf_fault(error, l->where, "listen.address",
+					  "%s is there twice",
+					  l->address.text.p);
+	if (c->admin.address.text.n &&
+	    same_address(&c->admin.address, &l->address))
+		return conf_fault(error, l->where, "listen.address",
+				  "%s is the address of the admin listener",
+				  l->address.text.p);
+	return true;
+}
+
+static bool
+check_listeners(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_listen; i++)
+		if (!check_listen(c, i, error))
+			return false;
+	if (c->admin.address.text.n == 0)
+		return true;
+	if (!secret_is_set(c->admin.token) && !c->admin.address.unix_path.n)
+		return conf_fault(error, top(c), "admin.token",
+				  "an admin address needs a token");
+	return value_visible(secret_bytes(c->admin.token)) ||
+	       conf_fault(error, top(c), "admin.token",
+			  "holds bytes that no header can carry");
+}
+
+static bool
+check_cors(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->cors.n_origins; i++) {
+		struct str o = c->cors.origins[i];
+
+		if (str_eq(o, STR("*")))
+			continue;
+		if (str_search(o, STR("://")) < 1 || !value_visible(o) ||
+		    str_ends(o, STR("/")))
+			return conf_fault(error, top(c), "cors.origins",
+					  "'%s' must be \"*\" or like "
+					  "\"https://app.example.com\"",
+					  o.p);
+	}
+	for (uint32_t i = 0; i < c->cors.n_headers; i++)
+		if (!value_visible(c->cors.headers[i]) ||
+		    str_find(c->cors.headers[i], ',') >= 0)
+			return conf_fault(error, top(c), "cors.headers",
+					  "'%s' is no header name",
+					  c->cors.headers[i].p);
+	return true;
+}
+
+static bool
+check_limits(const struct conf *c, struct buf *error)
+{
+	const struct conf_limits *l = &c->limits;
+
+	if (l->body_size > l->worker_memory)
+		return conf_fault(error, top(c), "limits.body_size",
+				  "is larger than limits.worker_memory");
+	if (l->event_size > l->response_size)
+		return conf_fault(error, top(c), "limits.event_size",
+				  "is larger than limits.response_size");
+	return true;
+}
+
+bool
+conf_rules(struct conf *c, struct buf *error)
+{
+	if (!check_models(c, error) || !add_default_group(c, error) ||
+	    !check_groups(c, error) || !check_channels(c, error) ||
+	    !check_listeners(c, error) || !check_cors(c, error) ||
+	    !check_limits(c, error))
+		return false;
+	warn_of_idle_models(c);
+	return true;
+}
+
+/* Has this section, or one below it, a key that only a restart changes? */
+static bool
+is_fixed(const struct section *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->keys[i].restart ||
+		    (s->keys[i].section && is_fixed(s->keys[i].section)))
+			return true;
+	return false;
+}
+
+static bool
+refuse(const struct section *s, const struct key *key, const void *a,
+       const void *b, struct buf *error)
+{
+	buf_printf(error, "%s%s%s: only a restart can change it", s->name,
+		   *s->name ? "." : "", key->name);
+	if (a && key->type != KEY_SECRET) {
+		buf_add_cstr(error, " (running: ");
+		value_text(key, a, error);
+		buf_add_cstr(error, ", in the file: ");
+		value_text(key, b, error);
+		buf_add_char(error, ')');
+	}
+	return false;
+}
+
+/* One section of both; elements of lists are compared by their place. */
+static bool
+section_allowed(const struct section *s, const void *a, const void *b,
+		struct buf *error)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct key *key = &s->keys[i];
+		const void *x = key_field_const(key, a);
+		const void *y = key_field_const(key, b);
+
+		if (key->section == NULL) {
+			if (key->restart && !value_same(key, x, y))
+				return refuse(s, key, x, y, error);
+			continue;
+		}
+		if (!is_fixed(key->section))
+			continue;
+		if (key->type == KEY_GROUP_OF) {
+			if (!section_allowed(key->section, x, y, error))
+				return false;
+			continue;
+		}
+		if (key_count(key, a) != key_count(key, b))
+			return refuse(s, key, NULL, NULL, error);
+		for (uint32_t k = 0; k < key_count(key, a); k++) {
+			size_t at = (size_t)k * key->section->size;
+
+			x = (const char *)key_elements(key, a) + at;
+			y = (const char *)key_elements(key, b) + at;
+			if (!section_allowed(key->section, x, y, error))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+conf_reload_allowed(const struct conf *running, const struct conf *next,
+		    struct buf *error)
+{
+	buf_reset(error);
+	buf_printf(error, "%s: ", next->path.p);
+	if (!section_allowed(&conf_top, running, next, error))
+		return false;
+	buf_reset(error);
+	return true;
+}

@@ -1,0 +1,198 @@
+#include "conf/check.h"
+#include "tests/unit/conf/help.h"
+
+#define MODEL "models = ( { name = \"m\"; input = \"1\"; } );\n"
+#define CHANNEL(rest)                                                     \
+	"channels = ( { name = \"c\"; provider = \"openai\"; "            \
+	"base_url = \"https://a\"; models = ( { name = \"m\"; } ); " rest \
+	" } );\n"
+#define DEMO(rest) \
+	"channels = ( { name = \"d\"; provider = \"demo\"; " rest " } );\n"
+
+static const struct {
+	const char *text;
+	const char *error;
+} rules[] = {
+	{LISTEN "models = ( { name = \"m\"; } );",
+	 "t:2: models.input: the model 'm' has no price; give one, or say "
+	 "free = true"},
+	{LISTEN "models = ( { name = \"m\"; output = \"1\"; } );",
+	 "t:2: models.input: the model 'm' has no price; give one, or say "
+	 "free = true"},
+	{LISTEN "models = ( { name = \"m\"; free = true; },\n"
+		"{ name = \"m\"; free = true; } );",
+	 "t:3: models.name: the model 'm' is there twice"},
+	{LISTEN "groups = ( { name = \"g\"; }, { name = \"g\"; } );",
+	 "t:2: groups.name: the group 'g' is there twice"},
+	{LISTEN CHANNEL(""),
+	 "t:2: channels.models.name: the model 'm' is not in the price book; "
+	 "add it to models"},
+	{LISTEN MODEL CHANNEL("groups = ( \"gold\" );"),
+	 "t:3: channels.groups: there is no group 'gold'"},
+	{LISTEN MODEL DEMO(
+		 "models = ( { name = \"m\"; }, { name = \"m\"; } );"),
+	 "t:3: channels.models.name: the model 'm' is there twice"},
+	{LISTEN MODEL DEMO("models = ( );"),
+	 "t:3: channels.models: is required"},
+	{LISTEN MODEL DEMO("base_url = \"http://a\"; "
+			   "models = ( { name = \"m\"; } );"),
+	 "t:3: channels.base_url: the provider demo is embedded and has no "
+	 "address"},
+	{LISTEN MODEL "channels = ( { name = \"c\"; provider = \"openai\"; "
+		      "models = ( { name = \"m\"; } ); } );",
+	 "t:3: channels.base_url: is required"},
+	{LISTEN MODEL CHANNEL("fail_every = 3;"),
+	 "t:3: channels.provider: first_token_delay, tokens_per_second, "
+	 "fail_every and limit are for the provider demo only"},
+	{LISTEN MODEL CHANNEL("keys = ( \"sk-1\\nX: y\" );"),
+	 "t:3: channels.keys: key 1 is empty or holds bytes that no header can "
+	 "carry"},
+	{LISTEN MODEL CHANNEL("keys = ( \"\" );"),
+	 "t:3: channels.keys: key 1 is empty or holds bytes that no header can "
+	 "carry"},
+	{LISTEN MODEL CHANNEL("organization = \"a b\";"),
+	 "t:3: channels.organization: may not hold spaces or control "
+	 "characters"},
+	{"listen = ( { address = \"127.0.0.1:80\"; },\n"
+	 "{ address = \"localhost:80\"; } );",
+	 "t:2: listen.address: localhost:80 is there twice"},
+	{"listen = ( { address = \"127.0.0.1:80\"; certificate = "
+	 "\"/dev/null\"; } );",
+	 "t:1: listen.certificate: /dev/null does not hold a PEM certificate"},
+	{"listen = ( { address = \"127.0.0.1:80\"; private_key = "
+	 "\"01234567890123456789012345678901234567\"; } );",
+	 "t:1: listen.certificate: certificate and private_key go together"},
+	{LISTEN "admin = { address = \"127.0.0.1:81\"; };",
+	 "t:1: admin.token: an admin address needs a token"},
+	{LISTEN "admin = { address = \"127.0.0.1:8080\"; token = "
+		"\"0123456789abcdef\"; };",
+	 "t:1: listen.address: 127.0.0.1:8080 is the address of the admin "
+	 "listener"},
+	{LISTEN "cors = { origins = ( \"example.com\" ); };",
+	 "t:1: cors.origins: 'example.com' must be \"*\" or like "
+	 "\"https://app.example.com\""},
+	{LISTEN "cors = { origins = ( \"https://a/\" ); };",
+	 "t:1: cors.origins: 'https://a/' must be \"*\" or like "
+	 "\"https://app.example.com\""},
+	{LISTEN "cors = { headers = ( \"a b\" ); };",
+	 "t:1: cors.headers: 'a b' is no header name"},
+	{LISTEN "limits = { worker_memory = \"1MiB\"; };",
+	 "t:1: limits.body_size: is larger than limits.worker_memory"},
+	{LISTEN "limits = { event_size = \"2MiB\"; response_size = \"1MiB\"; "
+		"};",
+	 "t:1: limits.event_size: is larger than limits.response_size"},
+};
+
+TEST(each_broken_rule_is_told)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		const char *error = error_of(rules[i].text);
+		const char *at = strchr(rules[i].error, ' ');
+
+		/* Rules of no single line stand at the file's first one. */
+		if (strncmp(rules[i].error, "t:1: ", 5) == 0)
+			error = strchr(error, ' ') ? strchr(error, ' ') : error;
+		else
+			at = rules[i].error;
+		CHECK_STR(error, at);
+	}
+}
+
+static bool
+warns(const struct conf *c, const char *part)
+{
+	for (uint32_t i = 0; i < c->n_warnings; i++)
+		if (str_search(c->warnings[i], str_of(part)) >= 0)
+			return true;
+	return false;
+}
+
+TEST(what_is_only_unwise_is_a_warning)
+{
+	const struct conf *c = loaded(
+		LISTEN "models = ( { name = \"m\"; input = \"1\"; }, "
+		       "{ name = \"idle\"; free = true; } );"
+		       "channels = ( { name = \"c\"; provider = \"openai\"; "
+		       "base_url = \"http://far.example\"; keys = "
+		       "( \"sk-123\" ); models = ( { name = \"m\"; } ); }, "
+		       "{ name = \"d\"; provider = \"demo\"; models = ( { "
+		       "name = \"m\"; } ); } );");
+
+	CHECK(warns(c, "idle: no channel offers this model"));
+	CHECK(warns(c, "go over the network in clear"));
+	CHECK(warns(c, "demo channels stand beside real ones"));
+	CHECK(warns(c, "a secret stands in the configuration"));
+	CHECK_INT(c->n_warnings, 4);
+	conf_free(c);
+}
+
+TEST(a_thousand_warnings_are_cut_short)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	const struct conf *c;
+
+	buf_add_cstr(&text, LISTEN "models = ( { name = \"m\"; free = true; }");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&text, ", { name = \"m%d\"; free = true; }", i);
+	buf_add_cstr(&text, " );");
+	buf_add_char(&text, '\0');
+	c = loaded(text.p);
+	CHECK_INT(c->n_warnings, 64);
+	conf_free(c);
+}
+
+static const char *
+refusal(const char *before, const char *after)
+{
+	static char line[512];
+	CLEANUP(buf_free) struct buf error = BUF_INIT;
+	const struct conf *a = loaded(before), *b = loaded(after);
+
+	CHECK(conf_reload_allowed(a, b, &error) == (error.n == 0));
+	(void)str_copy(line, sizeof(line), buf_str(&error));
+	conf_free(a);
+	conf_free(b);
+	return strstr(line, ": ") ? strstr(line, ": ") + 2 : line;
+}
+
+TEST(a_reload_may_change_what_new_workers_take)
+{
+	CHECK_STR(refusal(LISTEN, LISTEN), "");
+	CHECK_STR(refusal(LISTEN MODEL,
+			  LISTEN "drain_timeout = \"1s\"; limits = { "
+				 "body_size = \"1MiB\"; };"),
+		  "");
+	CHECK_STR(refusal(LISTEN "admin = { token = \"0123456789abcdef\"; };",
+			  LISTEN "admin = { token = \"fedcba9876543210\"; };"),
+		  "");
+}
+
+TEST(a_reload_may_not_change_what_needs_a_restart)
+{
+	CHECK_STR(refusal(LISTEN, LISTEN "state_dir = \"/x\";"),
+		  "state_dir: only a restart can change it (running: "
+		  "/var/lib/tollgate, in the file: /x)");
+	CHECK_STR(refusal(LISTEN,
+			  LISTEN "ledger = { durability = \"relaxed\"; };"),
+		  "ledger.durability: only a restart can change it (running: "
+		  "commit, in the file: relaxed)");
+	CHECK_STR(refusal(LISTEN, "listen = ( { address = \"127.0.0.1:1\"; } "
+				  ");"),
+		  "listen.address: only a restart can change it (running: "
+		  "127.0.0.1:8080, in the file: 127.0.0.1:1)");
+	CHECK_STR(refusal(LISTEN,
+			  "listen = ( { address = \"127.0.0.1:8080\"; }, "
+			  "{ address = \"127.0.0.1:1\"; } );"),
+		  "listen: only a restart can change it");
+}
+
+int
+main(void)
+{
+	RUN(each_broken_rule_is_told);
+	RUN(what_is_only_unwise_is_a_warning);
+	RUN(a_thousand_warnings_are_cut_short);
+	RUN(a_reload_may_change_what_new_workers_take);
+	RUN(a_reload_may_not_change_what_needs_a_restart);
+	return tap_done();
+}
