@@ -196,40 +196,6 @@ slot_reap(struct region *r, uint32_t slot)
 	return false;
 }
 
-/* Slots of the page that are not FREE after reaping. */
-static uint32_t
-page_reap(struct region *r, uint32_t page)
-{
-	uint32_t first = page * SLOT_PAGE, busy = 0;
-
-	for (uint32_t i = first; i < first + SLOT_PAGE; i++) {
-		while (slot_reap(r, i))
-			continue;
-		busy += word_state(word_load(&r->slots[i])) != SLOT_FREE;
-	}
-	return busy;
-}
-
-uint32_t
-reap_worker(struct region *r, uint32_t worker_row)
-{
-	struct worker_row *row = &r->workers[worker_row];
-	uint64_t mark = (uint64_t)row->spawn_epoch << 32 | worker_row;
-	uint32_t left = 0;
-
-	must(worker_row < r->head->n_workers && row->state == WORKER_DEAD);
-	for (uint32_t i = 0; i < r->head->n_slots / SLOT_PAGE; i++) {
-		if (r->pages[i].owner != mark)
-			continue;
-		if (page_reap(r, i) > 0)
-			left++;
-		else
-			atomic_store_explicit(&r->pages[i].owner, 0,
-					      memory_order_release);
-	}
-	return left;
-}
-
 static uint32_t
 own_find_free(const struct region *r)
 {

@@ -283,10 +283,6 @@ bool slot_orphaned(const struct region *r, uint32_t slot);
 /* The owner has exited: one step towards FREE or SETTLED. True while there
  * is more to do by reaping; SETTLED and later are the commit loop's. */
 bool slot_reap(struct region *r, uint32_t slot);
-/* A worker row is DEAD: reaps its slots as far as that goes without a commit
- * and gives back the pages where all are FREE. The number of pages that are
- * left; at 0 the row may become UNUSED. */
-uint32_t reap_worker(struct region *r, uint32_t worker_row);
 /* The writer's own slots: credits `amount` (may be negative) to the counters
  * once committed. SHM_NONE when all are busy. */
 uint32_t own_claim(struct region *r, enum slot_kind kind, uint64_t ref,

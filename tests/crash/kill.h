@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shm/crash.h"
 #include "shm/slots.h"
@@ -35,7 +36,8 @@ enum said {
 struct plan {
 	uint32_t ctr[SLOT_COUNTERS];
 	uint32_t k;
-	int64_t full; /* cost of the whole answer */
+	uint32_t account, parent, key; /* indexes; SHM_NONE: not held */
+	int64_t full;		       /* cost of the whole answer */
 	bool stream;
 	uint32_t leaves; /* client: 1 before the commit, 2 after it */
 };
@@ -49,6 +51,8 @@ struct kill_shared {
 	struct crash_word crash;
 	_Atomic uint32_t stop; /* 1: workers end, 2: the writer too */
 	_Atomic uint32_t full; /* a slot is near KILL_GENS: audit now */
+	uint32_t caps;	       /* plans have channel caps */
+	int doorbell;	       /* of the writer; -1: it polls */
 	struct kill_stats stats;
 	uint32_t first_gen[KILL_SLOTS];
 	struct mini mini;
@@ -56,12 +60,59 @@ struct kill_shared {
 	uint8_t posted[KILL_SLOTS][KILL_GENS]; /* of the audit */
 };
 
-struct plan plan_of(uint32_t slot, uint32_t gen);
+/* `caps`: with a channel cap as the fourth counter. */
+struct plan plan_of(uint32_t slot, uint32_t gen, bool caps);
 /* What the operator owes for an answer of that cost. */
 int64_t plan_upstream(int64_t cost);
 
 /* A worker process; returns when told to stop and all its requests ended. */
 void kill_worker(struct kill_shared *k, struct region *r, uint32_t row);
 
-/* Every entry against its plan and against what the owners said. */
-bool kill_audit(struct kill_shared *k, struct region *r);
+/* Every entry against its plan and against what the owners said; `entry` are
+ * those since the last audit. */
+bool kill_audit(struct kill_shared *k, const struct region *r,
+		const struct mini_entry *entry, uint64_t n);
+
+/* ---- who kills ---- */
+
+struct kill_test;
+
+/* The ledger behind the slots. */
+struct kill_ledger {
+	/* The writer process; returns when it has ended in order. */
+	int (*writer)(struct kill_test *t);
+	/* Before the first fork of a round, nothing runs. */
+	void (*begin)(struct kill_test *t);
+	/* While a round goes on, every few microseconds: money comes in. */
+	void (*tick)(struct kill_test *t);
+	void (*writer_died)(struct kill_test *t);
+	/* All that was asked of the writer is answered. */
+	bool (*at_rest)(struct kill_test *t);
+	/* The writer may end: how it learns that. */
+	void (*stop)(struct kill_test *t);
+	/* After a round, nothing runs. */
+	bool (*audit)(struct kill_test *t);
+	/* Places that can be hit with it. */
+	bool (*has_place)(uint32_t place);
+};
+
+struct kill_test {
+	const struct kill_ledger *ledger;
+	struct kill_shared *k;
+	struct region r;
+	pid_t writer;
+	pid_t worker[KILL_WORKERS];
+	uint32_t row[KILL_WORKERS];
+	uint32_t per_point, only;
+	uint64_t deadline_ns;
+	uint64_t entries, reversals;
+	uint32_t kills_worker, kills_writer;
+	bool failed;
+};
+
+/* Reads the options, maps the memory; false: no memory, the test is over. */
+bool kill_open(struct kill_test *t, int argc, char **argv);
+void kill_fail(struct kill_test *t, const char *what);
+/* Rounds until every place was hit often enough or time is up; prints TAP,
+ * returns the exit code. */
+int kill_run(struct kill_test *t);

@@ -50,9 +50,9 @@ amount_is_right(const struct mini_entry *e, const struct plan *p)
 }
 
 static bool
-charge_is_right(const struct mini_entry *e, uint8_t *posted)
+charge_is_right(const struct mini_entry *e, uint8_t *posted, bool caps)
 {
-	struct plan p = plan_of(e->slot, e->gen);
+	struct plan p = plan_of(e->slot, e->gen, caps);
 	bool reaped = e->reason == REASON_REAPED;
 
 	if (*posted & WAS_CHARGED)
@@ -82,21 +82,25 @@ reversal_is_right(const struct mini_entry *e, uint8_t *posted)
 }
 
 static bool
-entries_are_right(struct kill_shared *k)
+entries_are_right(struct kill_shared *k, const struct mini_entry *entry,
+		  uint64_t n)
 {
-	const struct mini_book *b = &k->mini.book[k->mini.valid];
 	bool good = true;
 
-	for (uint64_t i = 0; i < b->n_entries; i++) {
-		const struct mini_entry *e = &k->mini.entry[i];
-		uint8_t *posted;
+	for (uint64_t i = 0; i < n; i++) {
+		const struct mini_entry *e = &entry[i];
+		uint32_t at = e->gen - k->first_gen[e->slot % KILL_SLOTS];
+		uint8_t *posted =
+			&k->posted[e->slot % KILL_SLOTS][at % KILL_GENS];
 
 		if (e->kind != SLOT_REQUEST)
 			continue;
-		posted = &k->posted[e->slot][e->gen - k->first_gen[e->slot]];
-		good = (e->reversal ? reversal_is_right(e, posted)
-				    : charge_is_right(e, posted)) &&
-		       good;
+		if (e->slot >= KILL_SLOTS || at >= KILL_GENS)
+			good = fault("of no generation", e->slot, e->gen);
+		else if (e->reversal)
+			good = reversal_is_right(e, posted) && good;
+		else
+			good = charge_is_right(e, posted, k->caps) && good;
 	}
 	return good;
 }
@@ -121,15 +125,15 @@ word_was_kept(uint32_t slot, uint32_t gen, enum said said, uint8_t posted)
 }
 
 bool
-kill_audit(struct kill_shared *k, struct region *r)
+kill_audit(struct kill_shared *k, const struct region *r,
+	   const struct mini_entry *entry, uint64_t n)
 {
-	bool good = mini_audit(&k->mini, r);
+	bool good = entries_are_right(k, entry, n);
 
-	good = entries_are_right(k) && good;
 	for (uint32_t s = 0; s < KILL_SLOTS; s++) {
-		uint32_t n = word_gen(r->slots[s].word) - k->first_gen[s];
+		uint32_t gens = word_gen(r->slots[s].word) - k->first_gen[s];
 
-		for (uint32_t g = 0; g < n; g++)
+		for (uint32_t g = 0; g < gens; g++)
 			good = word_was_kept(s, k->first_gen[s] + g,
 					     (enum said)k->said[s][g],
 					     k->posted[s][g]) &&

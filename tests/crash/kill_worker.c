@@ -1,10 +1,12 @@
 /* The worker of the directed-kill test: many requests at once, each a few
  * steps, in the order the loop comes by. */
-#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/must.h"
+#include "shm/counters.h"
 #include "shm/workers.h"
 #include "tests/crash/kill.h"
 
@@ -22,6 +24,7 @@ struct job {
 
 struct worker {
 	struct kill_shared *k;
+	struct region *r;
 	struct slot_owner *o;
 	uint64_t random;
 	struct job job[JOBS];
@@ -41,34 +44,35 @@ mix(uint32_t slot, uint32_t gen)
 
 /* Half of the slots take their counters in the other order. */
 static void
-plan_counters(struct plan *p, uint32_t bits, bool backwards)
+plan_counters(struct plan *p, uint32_t bits, bool backwards, bool caps)
 {
 	uint32_t account = bits % MINI_ACCOUNTS;
-	uint32_t all[SLOT_COUNTERS] = {
-		mini_counter(account),
-		mini_counter(MINI_ACCOUNTS + account % MINI_PARENTS),
-		mini_counter(MINI_ACCOUNTS + MINI_PARENTS +
-			     (bits >> 4) % MINI_KEYS),
-		mini_counter(MINI_COUNTERS - 1 - (bits >> 8) % MINI_CHANNELS)};
+	uint32_t key = (bits >> 4) % MINI_KEYS;
+	uint32_t cap = (bits >> 8) % MINI_CHANNELS;
 	uint32_t some[SLOT_COUNTERS], n = 0;
 
-	some[n++] = all[0];
-	for (uint32_t i = 1; i < SLOT_COUNTERS; i++) {
-		if (bits >> (11 + i) & 1)
-			some[n++] = all[i];
-	}
+	p->account = MINI_PARENTS + account;
+	p->parent = bits >> 12 & 1 ? account % MINI_PARENTS : SHM_NONE;
+	p->key = bits >> 13 & 1 ? key : SHM_NONE;
+	some[n++] = counter_of_account(p->account);
+	if (p->parent != SHM_NONE)
+		some[n++] = counter_of_account(p->parent);
+	if (p->key != SHM_NONE)
+		some[n++] = counter_of_key(key);
+	if (caps && (bits >> 14 & 1))
+		some[n++] = counter_of_channel(cap);
 	p->k = n;
 	for (uint32_t i = 0; i < n; i++)
 		p->ctr[i] = some[backwards ? n - 1 - i : i];
 }
 
 struct plan
-plan_of(uint32_t slot, uint32_t gen)
+plan_of(uint32_t slot, uint32_t gen, bool caps)
 {
 	uint32_t bits = mix(slot, gen);
 	struct plan p = {.full = bits % SECOND_TOTAL + 1};
 
-	plan_counters(&p, bits >> 3, slot & 1);
+	plan_counters(&p, bits >> 3, slot & 1, caps);
 	p.stream = bits >> 24 & 1;
 	if (!p.stream && (bits >> 25 & 3) == 0)
 		p.leaves = 1 + (bits >> 27 & 1);
@@ -102,13 +106,38 @@ say(struct worker *w, const struct job *j, enum said what)
 }
 
 static void
+job_describe(struct worker *w, const struct job *j)
+{
+	struct note *n = hold_note(w->o, &j->hold);
+
+	memset(n, 0, sizeof(*n));
+	n->start_ms = clock_wall_ns() / NS_PER_MS;
+	n->account = j->plan.account;
+	n->parent = j->plan.parent;
+	n->key = j->plan.key;
+	n->multiplier_ppm = PPM_ONE;
+	n->channel = UINT16_MAX;
+	n->status = 200;
+	n->attempts = 1;
+	n->endpoint = ENDPOINT_CHAT;
+}
+
+static void
+ring_writer(struct worker *w)
+{
+	if (w->k->doorbell >= 0 && writer_to_wake(w->r))
+		doorbell_ring(w->k->doorbell);
+}
+
+static void
 job_start(struct worker *w, struct job *j)
 {
 	struct hold_spec spec = {.amount = money_nano(FIRST_TOTAL)};
 
 	if (hold_claim(w->o, &j->hold) != E_OK)
 		return;
-	j->plan = plan_of(j->hold.slot, j->hold.gen);
+	j->plan = plan_of(j->hold.slot, j->hold.gen, w->k->caps);
+	job_describe(w, j);
 	spec.k = j->plan.k;
 	for (uint32_t i = 0; i < spec.k; i++)
 		spec.ctr[i] = j->plan.ctr[i];
@@ -133,6 +162,7 @@ job_settle(struct worker *w, struct job *j)
 	must(hold_total(w->o, &j->hold).nano == j->total);
 	hold_settle(w->o, &j->hold, money_nano(cost),
 		    money_nano(plan_upstream(cost)), why, j->plan.stream);
+	ring_writer(w);
 	if (!j->plan.stream) {
 		j->phase = JOB_WAITS;
 		return;
@@ -181,6 +211,7 @@ job_wait(struct worker *w, struct job *j)
 		say(w, &sent, SAID_SENT);
 		w->k->stats.sent++;
 	}
+	ring_writer(w);
 	j->phase = JOB_IDLE;
 }
 
@@ -229,6 +260,7 @@ kill_worker(struct kill_shared *k, struct region *r, uint32_t row)
 	CRASH_ROLE("worker");
 	must(w);
 	w->k = k;
+	w->r = r;
 	w->random = 88172645463325252ull ^ ((uint64_t)epoch << 20);
 	w->o = slot_owner_new(r, row, epoch);
 	must(w->o);

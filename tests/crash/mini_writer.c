@@ -9,7 +9,7 @@
 #include "shm/counters.h"
 #include "shm/workers.h"
 
-#define FIRST_KEY     (MINI_ACCOUNTS + MINI_PARENTS)
+#define FIRST_KEY     (MINI_PARENTS + MINI_ACCOUNTS)
 #define FIRST_CHANNEL (FIRST_KEY + MINI_KEYS)
 
 uint32_t
@@ -232,6 +232,38 @@ scan(struct mini *m, struct region *r, enum slot_todo want, uint32_t *list,
 	return any;
 }
 
+/* Slots of the page that are not FREE after reaping. */
+static uint32_t
+reap_page(struct region *r, uint32_t page)
+{
+	uint32_t first = page * SLOT_PAGE, busy = 0;
+
+	for (uint32_t i = first; i < first + SLOT_PAGE; i++) {
+		while (slot_reap(r, i))
+			continue;
+		busy += word_state(r->slots[i].word) != SLOT_FREE;
+	}
+	return busy;
+}
+
+uint32_t
+mini_reap_worker(struct region *r, uint32_t row)
+{
+	uint64_t mark = (uint64_t)r->workers[row].spawn_epoch << 32 | row;
+	uint32_t left = 0;
+
+	must(r->workers[row].state == WORKER_DEAD);
+	for (uint32_t i = 0; i < r->head->n_slots / SLOT_PAGE; i++) {
+		if (r->pages[i].owner != mark)
+			continue;
+		if (reap_page(r, i) > 0)
+			left++;
+		else
+			r->pages[i].owner = 0;
+	}
+	return left;
+}
+
 static bool
 reap(struct region *r)
 {
@@ -241,7 +273,7 @@ reap(struct region *r)
 		if (r->workers[i].state != WORKER_DEAD)
 			continue;
 		any = true;
-		if (reap_worker(r, i) == 0)
+		if (mini_reap_worker(r, i) == 0)
 			r->workers[i].state = WORKER_UNUSED;
 	}
 	return any;

@@ -12,9 +12,10 @@
 #include "shm/region.h"
 #include "shm/slots.h"
 
-/* Counters of the tests: accounts, parents, key budgets, channel caps. */
-#define MINI_ACCOUNTS 4u
+/* Counters of the tests, in this order: parents, accounts, key budgets,
+ * channel caps. */
 #define MINI_PARENTS  2u
+#define MINI_ACCOUNTS 4u
 #define MINI_KEYS     6u
 #define MINI_CHANNELS 2u
 #define MINI_COUNTERS (MINI_ACCOUNTS + MINI_PARENTS + MINI_KEYS + MINI_CHANNELS)
@@ -78,6 +79,9 @@ void mini_open(struct mini *m, struct region *r);
 /* One pass of the writer; false when it found nothing to do. `fresh`: the
  * first pass of a new process, top-ups and rollovers wait. */
 bool mini_pass(struct mini *m, struct region *r, bool fresh);
+/* Reaps the slots of a DEAD row as far as that goes without a commit; the
+ * number of pages that are left. */
+uint32_t mini_reap_worker(struct region *r, uint32_t row);
 /* Replays all entries: every counter's replay == balance == available and
  * every slot FREE; else prints what differs. The segment must be at rest. */
 bool mini_audit(const struct mini *m, struct region *r);

@@ -3,6 +3,7 @@
  * dying owner and the writer may do, one after the other; after each step
  * every counter is what simple sums say.
  */
+#include "tests/crash/mini_writer.h"
 #include "tests/unit/shm/bench.h"
 
 #define COUNTERS 4
@@ -172,7 +173,7 @@ die(struct play *p)
 	struct bench *b = &p->b;
 
 	b->r.workers[b->row].state = WORKER_DEAD;
-	while (reap_worker(&b->r, b->row) > 0) {
+	while (mini_reap_worker(&b->r, b->row) > 0) {
 		for (uint32_t i = 0; i < b->r.head->n_slots; i++)
 			commit_one(b, i, true);
 	}

@@ -1,5 +1,6 @@
 /* The slots of workers that died, state by state; the writer's own slots. */
 #include "shm/steps.h"
+#include "tests/crash/mini_writer.h"
 #include "tests/unit/shm/bench.h"
 
 static void
@@ -12,11 +13,11 @@ die(struct bench *b)
 static void
 reap_all(struct bench *b)
 {
-	for (int n = 0; n < 10 && reap_worker(&b->r, b->row) > 0; n++) {
+	for (int n = 0; n < 10 && mini_reap_worker(&b->r, b->row) > 0; n++) {
 		for (uint32_t i = 0; i < b->r.head->n_slots; i++)
 			commit_one(b, i, slot_orphaned(&b->r, i));
 	}
-	CHECK_INT(reap_worker(&b->r, b->row), 0);
+	CHECK_INT(mini_reap_worker(&b->r, b->row), 0);
 }
 
 static void
@@ -227,7 +228,7 @@ TEST(a_row_taken_anew_does_not_own_what_its_forerunner_left)
 	b.r.workers[b.row].spawn_epoch++;
 	die(&b);
 	CHECK(!slot_orphaned(&b.r, h.slot));
-	CHECK_INT(reap_worker(&b.r, b.row), 0);
+	CHECK_INT(mini_reap_worker(&b.r, b.row), 0);
 	CHECK_INT(word_state(word_of(&b, &h)), SLOT_HELD);
 	bench_close(&b);
 }

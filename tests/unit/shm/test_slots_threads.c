@@ -49,8 +49,8 @@ make_spec(struct hand *h)
 {
 	struct hold_spec spec = {.amount = money_nano(500 + draw(h, 500))};
 	uint32_t all[SLOT_COUNTERS] = {
-		mini_counter(draw(h, MINI_ACCOUNTS)),
-		mini_counter(MINI_ACCOUNTS + draw(h, MINI_PARENTS)),
+		mini_counter(MINI_PARENTS + draw(h, MINI_ACCOUNTS)),
+		mini_counter(draw(h, MINI_PARENTS)),
 		mini_counter(MINI_ACCOUNTS + MINI_PARENTS + draw(h, MINI_KEYS)),
 		mini_counter(MINI_ACCOUNTS + MINI_PARENTS + MINI_KEYS +
 			     draw(h, MINI_CHANNELS))};
@@ -140,8 +140,8 @@ ask_topup(struct mini *m, uint64_t id)
 		return;
 	t->id = id;
 	t->k = 2;
-	t->ctr[0] = mini_counter((uint32_t)id % MINI_ACCOUNTS);
-	t->ctr[1] = mini_counter(MINI_ACCOUNTS + (uint32_t)id % MINI_PARENTS);
+	t->ctr[0] = mini_counter(MINI_PARENTS + (uint32_t)id % MINI_ACCOUNTS);
+	t->ctr[1] = mini_counter((uint32_t)id % MINI_PARENTS);
 	t->nano = 20000;
 	t->state = MINI_ASKED_FOR;
 }
