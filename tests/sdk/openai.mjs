@@ -482,6 +482,7 @@ async function ledger() {
 		});
 		assert.equal(new Set(rows.map((row) => row.request_id)).size,
 			rows.length);
+		assert.ok(seen.size > 220, `${seen.size} answers were seen`);
 	});
 
 	await test("each row has the tokens and the cost that the client saw",
@@ -504,6 +505,17 @@ async function ledger() {
 		const theirs = await mockTotals();
 		for (const part of Object.keys(theirs))
 			assert.equal(ours[part], theirs[part], part);
+	});
+
+	await test("what is left is what was topped up less the charges", () => {
+		const [account] = books.csv(books.ledger("report", "accounts",
+			"--account", "main", "--format", "csv"));
+		const charged = rows.filter((row) => row.account_name === "main")
+			.reduce((sum, row) => sum + books.decimal(row.charge_usd, 9), 0n);
+		assert.ok(charged > 0n);
+		assert.equal(books.decimal(account.closing_balance, 9),
+			1000n * 10n ** 9n - charged);
+		assert.equal(books.decimal(account.check, 9), 0n);
 	});
 
 	await test("the books balance", () => {
