@@ -296,6 +296,8 @@ class Gateway:
         self.folder = folder or tempfile.mkdtemp(prefix='tollgate-')
         self.environment = {'TOLLGATE_TEST_KEY': UPSTREAM_KEY,
                             'TOLLGATE_ADMIN_TOKEN': TOKEN,
+                            # Temporary folders may be on a tmpfs.
+                            'TOLLGATE_LEDGER_ANY_FS': '1',
                             **dict(environment)}
         self.port, self.admin_port = free_port(), free_port()
         self.url = f'http://127.0.0.1:{self.port}'
