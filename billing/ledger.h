@@ -2,7 +2,7 @@
 /*
  * The door to LMDB: one environment in STATE_DIR/ledger, its tables, one
  * transaction at a time. Nobody else sees LMDB. The writer opens it for
- * writing after its fork (every call asserts the pid); admin process and
+ * writing after its fork (every transaction asserts the pid); admin process and
  * tools open it for reading and keep transactions short.
  *
  * Values read are valid until the transaction ends or, when writing, until

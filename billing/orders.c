@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/utf8.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
@@ -163,7 +162,7 @@ remember(struct task *t)
 	r.index = t->out->index;
 	r.kind = t->in->kind;
 	r.balance_nano = t->out->balance.nano;
-	r.time_ms = clock_wall_ns() / NS_PER_MS;
+	r.time_ms = t->o->post->now_ms;
 	record_seal(&r, sizeof(r));
 	return ledger_idem_put(t->o->post->ledger, t->idem_key,
 			       str_make((const char *)&r, sizeof(r)));
@@ -175,7 +174,7 @@ static void
 entry_begin(struct task *t, enum entry_kind kind, uint32_t account,
 	    enum entry_moves moves, int64_t charge)
 {
-	uint64_t now = clock_wall_ns() / NS_PER_MS, ref;
+	uint64_t ref;
 
 	memcpy(&ref, t->idem_key, sizeof(ref));
 	t->entry = (struct entry){
@@ -187,8 +186,7 @@ entry_begin(struct task *t, enum entry_kind kind, uint32_t account,
 		.parent = SHM_NONE,
 		.key = SHM_NONE,
 		.charge_nano = charge,
-		.start_ms = now,
-		.commit_ms = now,
+		.start_ms = t->o->post->now_ms,
 		.ref = kind == KIND_REFUND && t->in->ref ? t->in->ref
 		       : t->has_idem			 ? ref
 							 : 0,
@@ -246,7 +244,8 @@ account_valid(const struct order *in)
 }
 
 static void
-account_fill(const struct order *in, uint32_t parent, struct account_record *a)
+account_fill(const struct order *in, uint32_t parent, uint64_t now_ms,
+	     struct account_record *a)
 {
 	memset(a, 0, sizeof(*a));
 	a->flags = ACCOUNT_LIVE | (in->postpaid ? ACCOUNT_POSTPAID : 0);
@@ -255,7 +254,7 @@ account_fill(const struct order *in, uint32_t parent, struct account_record *a)
 	a->tpm = in->tpm;
 	a->concurrency = in->concurrency;
 	a->credit_nano = in->credit.nano;
-	a->created_ms = clock_wall_ns() / NS_PER_MS;
+	a->created_ms = now_ms;
 	(void)str_copy(a->name, sizeof(a->name), str_of(in->name));
 	(void)str_copy(a->group, sizeof(a->group), str_of(in->group));
 }
@@ -279,7 +278,7 @@ account_create(struct task *t)
 		return ORDER_EXISTS;
 	if (!books_reserve_account(b))
 		return ORDER_FULL;
-	account_fill(t->in, parent, &a);
+	account_fill(t->in, parent, p->now_ms, &a);
 	if (t->in->amount.nano > 0)
 		entry_begin(t, KIND_TOPUP, id, MOVES_ACCOUNT,
 			    -t->in->amount.nano);
@@ -414,7 +413,8 @@ account_refund(struct task *t)
 /* ---- keys ---- */
 
 static void
-key_fill(const struct order_key *in, uint32_t account, struct key_record *k)
+key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
+	 struct key_record *k)
 {
 	memset(k, 0, sizeof(*k));
 	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0);
@@ -423,7 +423,7 @@ key_fill(const struct order_key *in, uint32_t account, struct key_record *k)
 	k->tpm = in->tpm;
 	k->concurrency = in->concurrency;
 	k->expires_ms = in->expires_ms;
-	k->created_ms = clock_wall_ns() / NS_PER_MS;
+	k->created_ms = now_ms;
 	memcpy(k->hash, in->hash, sizeof(k->hash));
 	(void)str_copy(k->group, sizeof(k->group), str_of(in->group));
 	(void)str_copy(k->prefix, sizeof(k->prefix), str_of(in->prefix));
@@ -451,7 +451,7 @@ key_create(struct task *t)
 		return ORDER_EXISTS;
 	if (!books_reserve_key(t->o->books))
 		return ORDER_FULL;
-	key_fill(in, account, &k);
+	key_fill(in, account, p->now_ms, &k);
 	if (in->has_budget) {
 		entry_begin(t, KIND_LIMIT, account, MOVES_KEY,
 			    -in->budget.nano);

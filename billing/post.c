@@ -33,6 +33,9 @@ struct post_undo {
 	uint32_t n_slots;
 	struct old_balance balances[TOUCHED_MAX];
 	struct old_slotgen slots[POST_GROUP];
+	/* What has changed, in the order of its keys. */
+	uint32_t sorted[TOUCHED_MAX];
+	uint32_t spare[TOUCHED_MAX];
 };
 
 /* ---- loading ---- */
@@ -177,6 +180,7 @@ post_begin(struct post *p)
 	p->undo->n_balances = 0;
 	p->undo->n_slots = 0;
 	p->round++;
+	p->now_ms = clock_wall_ns() / NS_PER_MS;
 	return STORE_OK;
 }
 
@@ -263,6 +267,7 @@ post_entry(struct post *p, struct entry *e)
 
 	must(p->open && post_fits(p, e));
 	e->seq = p->meta.next_seq++;
+	e->commit_ms = p->now_ms;
 	for (unsigned i = 0; i < n; i++)
 		move(p, counters[i], e);
 	e->balance_nano = p->balance[counter_of_account(e->account)].balance;
@@ -299,16 +304,28 @@ post_name(struct post *p, struct str text, uint32_t *id)
 	return names_intern(&p->names, p->ledger, text, id);
 }
 
-/* Both kinds of undo begin with the key they are sorted by. */
-static int
-by_first_u32(const void *a, const void *b)
+/* Sorts by the digits of numbers below 2^24; u->sorted holds the result. */
+static void
+sort_keys(struct post_undo *u, uint32_t n)
 {
-	uint32_t x, y;
+	uint32_t *from = u->sorted, *to = u->spare;
 
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return (x > y) - (x < y);
+	for (unsigned shift = 0; shift < 24; shift += 8) {
+		uint32_t at[257] = {0};
+		uint32_t *done = to;
+
+		for (uint32_t i = 0; i < n; i++)
+			at[(from[i] >> shift & 255) + 1]++;
+		for (unsigned i = 1; i < 256; i++)
+			at[i] += at[i - 1];
+		for (uint32_t i = 0; i < n; i++)
+			to[at[from[i] >> shift & 255]++] = from[i];
+		to = from;
+		from = done;
+	}
+	memcpy(u->sorted, from, sizeof(*from) * n);
 }
+_Static_assert(SHM_COUNTERS < 1u << 24, "sort_keys() takes 24 bits");
 
 /* Ascending keys keep the cursor on its page. */
 static enum store
@@ -317,9 +334,11 @@ flush_balances(struct post *p)
 	struct post_undo *u = p->undo;
 	enum store s = STORE_OK;
 
-	qsort(u->balances, u->n_balances, sizeof(*u->balances), by_first_u32);
+	for (uint32_t i = 0; i < u->n_balances; i++)
+		u->sorted[i] = u->balances[i].counter;
+	sort_keys(u, u->n_balances);
 	for (uint32_t i = 0; i < u->n_balances && s == STORE_OK; i++) {
-		uint32_t counter = u->balances[i].counter;
+		uint32_t counter = u->sorted[i];
 		const struct balance_record *b = &p->balance[counter];
 
 		s = ledger_put(p->ledger, TABLE_BALANCE, balance_key(counter),
@@ -334,9 +353,11 @@ flush_slots(struct post *p)
 	struct post_undo *u = p->undo;
 	enum store s = STORE_OK;
 
-	qsort(u->slots, u->n_slots, sizeof(*u->slots), by_first_u32);
+	for (uint32_t i = 0; i < u->n_slots; i++)
+		u->sorted[i] = u->slots[i].slot;
+	sort_keys(u, u->n_slots);
 	for (uint32_t i = 0; i < u->n_slots && s == STORE_OK; i++) {
-		uint32_t slot = u->slots[i].slot;
+		uint32_t slot = u->sorted[i];
 		const struct slotgen_record *g = &p->slotgen[slot];
 
 		s = ledger_put(p->ledger, TABLE_SLOTGEN, slot,
@@ -354,7 +375,7 @@ post_commit(struct post *p)
 	if (s == STORE_OK)
 		s = flush_slots(p);
 	p->meta.n_names = p->names.next;
-	p->meta.changed_ms = clock_wall_ns() / NS_PER_MS;
+	p->meta.changed_ms = p->now_ms;
 	if (s == STORE_OK)
 		s = record_put(p->ledger, TABLE_META, 1, &p->meta,
 			       sizeof(p->meta));

@@ -35,6 +35,7 @@ struct post {
 	uint32_t saved_names;
 	struct post_undo *undo;
 	bool open;
+	uint64_t now_ms; /* wall clock of the transaction */
 	/* What the last transaction ended with: the writer goes on only after
 	 * STORE_OK. */
 	enum store trouble;
@@ -48,8 +49,8 @@ void post_free(struct post *p);
 NODISCARD enum store post_begin(struct post *p);
 /* Would no balance overflow. */
 bool post_fits(const struct post *p, const struct entry *e);
-/* Number, balance, chain, crc of `e` are filled in, its counters move. It
- * must fit. */
+/* Number, time, balance, chain, crc of `e` are filled in, its counters move.
+ * It must fit. */
 NODISCARD enum store post_entry(struct post *p, struct entry *e);
 /* Slot and generation of the transaction id are done up to `phase`. */
 void post_slot(struct post *p, uint32_t slot, uint32_t gen,

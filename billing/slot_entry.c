@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
@@ -172,7 +171,6 @@ slot_entry(const struct region *r, struct post *p, uint32_t slot,
 	e->hold_nano = load(&s->held[word_cur(w)]);
 	e->charge_nano = load(&s->cost);
 	e->absorbed_nano = entry_absorbed(e->upstream_nano, e->charge_nano);
-	e->commit_ms = clock_wall_ns() / NS_PER_MS;
 	*state = intern_texts(r, p, &n, e);
 	return true;
 }
@@ -191,6 +189,5 @@ reversal_entry(const struct entry *original)
 	e.upstream_nano = 0;
 	e.absorbed_nano = original->upstream_nano - original->absorbed_nano;
 	e.tokens = (struct token_counts){0};
-	e.commit_ms = clock_wall_ns() / NS_PER_MS;
 	return e;
 }
