@@ -93,6 +93,12 @@ group_idle(const struct group *g)
 	return g->queue_len == 0 && g->n_items == 0;
 }
 
+bool
+group_is_bad(const struct group *g, uint32_t slot)
+{
+	return g->marks[slot] & MARK_BAD;
+}
+
 static void
 slot_bad(struct group *g, uint32_t slot, const char *why)
 {

@@ -46,6 +46,8 @@ uint32_t group_gather(struct group *g);
 /* Posts what is staged and does what follows from it. On an error nothing
  * has changed and the group stays staged. */
 NODISCARD enum store group_commit(struct group *g);
+/* The slot makes no sense: it was reported and is never touched again. */
+bool group_is_bad(const struct group *g, uint32_t slot);
 /* Nothing noted, nothing staged. */
 bool group_idle(const struct group *g);
 

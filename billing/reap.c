@@ -73,22 +73,24 @@ running_state(uint64_t w)
 	       word_state(w) == SLOT_XBK;
 }
 
-/* As far as that goes without a commit; false: not free yet. */
-static bool
+enum reaped { REAPED, NOT_YET, NEVER };
+
+/* As far as that goes without a commit. */
+static enum reaped
 reap_slot(struct reaper *x, uint32_t slot)
 {
 	uint64_t w = word_of(x, slot);
 
 	if (running_state(w))
 		metric_add(metrics_of_writer(x->r), M_HOLDS_REAPED, 1);
-	/* A word that makes no sense is left to the alarm of the group. */
 	while (slot_sane(x->r, slot, w) && slot_reap(x->r, slot))
 		w = word_of(x, slot);
 	w = word_of(x, slot);
 	if (word_state(w) == SLOT_FREE)
-		return true;
+		return REAPED;
+	/* Commits what is settled, and complains of what makes no sense. */
 	group_note(x->group, slot);
-	return false;
+	return group_is_bad(x->group, slot) ? NEVER : NOT_YET;
 }
 
 void
@@ -100,15 +102,19 @@ reap_own(struct reaper *x)
 		(void)reap_slot(x, i);
 }
 
-static uint32_t
+/* A page with a bad slot keeps its dead owner for ever. */
+static enum reaped
 reap_page(struct reaper *x, uint32_t page)
 {
-	uint32_t busy = 0;
+	enum reaped worst = REAPED;
 
-	for (uint32_t i = 0; i < SLOT_PAGE; i++)
-		if (!reap_slot(x, page * SLOT_PAGE + i))
-			busy++;
-	return busy;
+	for (uint32_t i = 0; i < SLOT_PAGE; i++) {
+		enum reaped one = reap_slot(x, page * SLOT_PAGE + i);
+
+		if (one == NOT_YET || (one == NEVER && worst == REAPED))
+			worst = one;
+	}
+	return worst;
 }
 
 static bool
@@ -116,19 +122,20 @@ reap_row(struct reaper *x, uint32_t index)
 {
 	struct worker_row *row = &x->r->workers[index];
 	uint64_t mark = (uint64_t)row->spawn_epoch << 32 | index;
-	uint32_t left = 0;
+	bool done = true;
 
 	for (uint32_t i = 0; i < x->r->head->n_slots / SLOT_PAGE; i++) {
 		_Atomic uint64_t *owner = &x->r->pages[i].owner;
+		enum reaped page;
 
 		if (*owner != mark)
 			continue;
-		if (reap_page(x, i) == 0)
+		page = reap_page(x, i);
+		if (page == REAPED)
 			atomic_store_explicit(owner, 0, memory_order_release);
-		else
-			left++;
+		done = done && page != NOT_YET;
 	}
-	return left == 0;
+	return done;
 }
 
 void

@@ -98,8 +98,13 @@ fix_remove(const char *dir)
 static inline void
 fix_start(struct fixture *f)
 {
+	sigset_t ends, before;
 	int pair[2];
 
+	/* It may be stopped before it has asked for signals. */
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGINT);
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
 	must(pipe(f->alive) == 0);
 	f->args = (struct writer_args){
@@ -112,7 +117,9 @@ fix_start(struct fixture *f)
 		.alive = f->alive[0],
 	};
 	f->orders = pair[0];
+	must(sigprocmask(SIG_BLOCK, &ends, &before) == 0);
 	f->writer = fork();
+	must(f->writer == 0 || sigprocmask(SIG_SETMASK, &before, NULL) == 0);
 	if (f->writer == 0) {
 		(void)close(f->alive[1]);
 		_exit(writer_run(&f->args));
@@ -245,6 +252,44 @@ fix_hold(struct slot_owner *w, struct hold *h, uint32_t account, uint32_t key,
 	n->attempts = 1;
 	n->endpoint = ENDPOINT_CHAT;
 	return hold_take(w, h, &spec) == E_OK;
+}
+
+/* A worker of this process: its row, ready. */
+static inline struct slot_owner *
+fix_worker(struct fixture *f, uint32_t *row)
+{
+	*row = worker_row_take(&f->region, 1, 0);
+	f->region.workers[*row].pid = (uint32_t)getpid();
+	f->region.workers[*row].state = WORKER_READY;
+	return slot_owner_new(&f->region, *row,
+			      f->region.workers[*row].spawn_epoch);
+}
+
+/* It "dies"; until the writer has reaped it. */
+static inline bool
+fix_worker_dies(struct fixture *f, uint32_t row)
+{
+	f->region.workers[row].state = WORKER_DEAD;
+	doorbell_ring(f->args.doorbell);
+	for (int i = 0; i < 8000; i++) {
+		if (f->region.workers[row].state == WORKER_UNUSED)
+			return true;
+		fix_pause();
+	}
+	return false;
+}
+
+/* Until the slot of `h` has been committed. */
+static inline bool
+fix_committed(struct fixture *f, struct slot_owner *w, struct hold *h)
+{
+	doorbell_ring(f->args.doorbell);
+	for (int i = 0; i < 8000; i++) {
+		if (hold_committed(w, h))
+			return true;
+		fix_pause();
+	}
+	return false;
 }
 
 static inline int64_t
