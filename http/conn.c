@@ -577,7 +577,8 @@ conn_send(struct conn *c, const struct iovec *iov, unsigned n)
 		e = queue_rest(c, iov, n, 0);
 		return e == E_OK ? conn_flush(c) : e;
 	}
-	memcpy(all + m, iov, n * sizeof(*iov));
+	for (unsigned i = 0; i < n; i++)
+		all[m + (int)i] = iov[i];
 	took = c->io->write(c, all, m + (int)n);
 	if (took == CONN_FAILED)
 		return E_CLIENT_GONE;

@@ -99,7 +99,8 @@ struct http_server {
 	unsigned count; /* connections */
 	unsigned n_spare;
 	unsigned refused; /* of them, over a limit and lingering */
-	int spare_fd;
+	int spare_fd;	  /* given up when there are no more */
+	uint64_t told_ns; /* when that was logged last */
 	bool draining;
 	struct date_line date;
 	struct http_head head; /* of the request that on_head sees */

@@ -150,10 +150,14 @@ take_connection(struct listener *l, int fd, const struct sockaddr_storage *from)
 static void
 turn_away(struct http_server *s, int listening)
 {
+	uint64_t now = clock_mono_ns();
 	int fd;
 
-	LOG_ERROR("out of descriptors: connections are turned away",
-		  F_U64("connections", s->count));
+	if (now >= s->told_ns + NS_PER_SEC) {
+		s->told_ns = now;
+		LOG_ERROR("out of descriptors: connections are turned away",
+			  F_U64("connections", s->count));
+	}
 	if (s->spare_fd < 0)
 		return;
 	(void)close(s->spare_fd);

@@ -1,4 +1,6 @@
 /* Clients' connections: accept, keep-alive, pipelining, limits, drain. */
+#include <sys/resource.h>
+
 #include "http/server.h"
 #include "tests/unit/http/lab.h"
 
@@ -410,6 +412,38 @@ TEST(connections_over_a_limit_are_told_so)
 	lab_close();
 }
 
+/* Out of descriptors: clients are turned away, the loop does not spin, and
+ * it goes on once there are some again. */
+TEST(without_descriptors_clients_are_turned_away)
+{
+	struct rlimit was, few;
+	struct peer_end p[4];
+	int highest;
+
+	lab_open();
+	for (int i = 0; i < 4; i++)
+		p[i] = peer_connect(lab.port);
+	highest = dup(0);
+	must(highest >= 0 && getrlimit(RLIMIT_NOFILE, &was) == 0);
+	few = was;
+	few.rlim_cur = (rlim_t)highest + 2; /* two more */
+	(void)close(highest);
+	must(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	PEER_UNTIL(&p[2], p[2].ended || p[2].reset);
+	PEER_UNTIL(&p[3], p[3].ended || p[3].reset);
+	CHECK_INT(http_server_connections(lab.server), 2);
+	peer_send(&p[0], STR("GET /now HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	PEER_UNTIL(&p[0], peer_has(&p[0], "\r\n\r\nnow"));
+	must(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	peer_close(&p[3]);
+	p[3] = peer_connect(lab.port);
+	peer_send(&p[3], STR("GET /now HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	PEER_UNTIL(&p[3], peer_has(&p[3], "\r\n\r\nnow"));
+	for (int i = 0; i < 4; i++)
+		peer_close(&p[i]);
+	lab_close();
+}
+
 TEST(a_drained_server_ends_what_it_has_begun)
 {
 	struct peer_end idle, busy;
@@ -498,6 +532,7 @@ main(void)
 	RUN(an_idle_connection_closes_late);
 	RUN(a_body_below_the_least_rate_is_408);
 	RUN(connections_over_a_limit_are_told_so);
+	RUN(without_descriptors_clients_are_turned_away);
 	RUN(a_drained_server_ends_what_it_has_begun);
 	RUN(the_server_may_be_destroyed_in_a_callback);
 	RUN(peers_are_named);
