@@ -351,12 +351,16 @@ struct wanted {
 	uint64_t first[4];
 };
 
+/* `escaped`: the name may hold escapes. */
 static bool
 name_is(struct str raw, bool escaped, const char *wanted)
 {
-	size_t n = raw.n - 2;
+	const char *p = raw.p + 1;
+	size_t n = raw.n - 2, i = 0;
 
-	if (strncmp(raw.p + 1, wanted, n) == 0 && wanted[n] == '\0')
+	while (i < n && wanted[i] == p[i])
+		i++;
+	if (i == n && wanted[i] == '\0')
 		return true;
 	return escaped && json_str_eq(raw, str_of(wanted));
 }
@@ -392,6 +396,8 @@ keep(struct wanted *w, struct str name, struct json_value v)
 static bool
 take_members(struct scan *s, struct wanted *w, const char **twice)
 {
+	char next;
+
 	do {
 		struct json_value v;
 		struct str name;
@@ -406,10 +412,10 @@ take_members(struct scan *s, struct wanted *w, const char **twice)
 			s->at = from;
 			return fail(s, JSON_DUPLICATE);
 		}
-		if (peek(s) == '}')
-			return true;
-	} while (*s->at == ',' && s->at++ < s->end);
-	return unexpected(s);
+		next = peek(s);
+		s->at += next == ',';
+	} while (next == ',');
+	return next == '}' || unexpected(s);
 }
 
 bool

@@ -19,30 +19,27 @@ struct marks {
 	uint64_t control;
 };
 
+/* What may follow a backslash: the length of the whole escape. */
+static const unsigned char escape_length[256] = {
+	['"'] = 2, ['\\'] = 2, ['/'] = 2, ['b'] = 2, ['f'] = 2,
+	['n'] = 2, ['r'] = 2,  ['t'] = 2, ['u'] = 6,
+};
+
 /* The bytes of a correct escape beginning at `slash`, 0 when it is wrong,
  * -1 when the text ends before. */
 INLINE int
 escape(const char *slash, const char *end)
 {
-	int bits = 0;
+	int bits = 0, n;
 
-	if (end - slash < 2)
+	if (UNLIKELY(end - slash < 2))
 		return -1;
-	switch (slash[1]) {
-	case '"':
-	case '\\':
-	case '/':
-	case 'b':
-	case 'f':
-	case 'n':
-	case 'r':
-	case 't': return 2;
-	case 'u': break;
-	default: return 0;
-	}
+	n = escape_length[(unsigned char)slash[1]];
+	if (LIKELY(n != 6))
+		return n;
 	for (int i = 2; i < 6; i++) {
 		if (end - slash <= i)
-			return -1;
+			return bits < 0 ? 0 : -1;
 		bits |= json_hex(slash[i]);
 	}
 	return bits < 0 ? 0 : 6;
@@ -134,40 +131,116 @@ skip_sse2(const char *at, const char *end, struct json_skip *r)
 	return skip_plain(at, end, r);
 }
 
-__attribute__((target("avx2,bmi"))) static const char *
-skip_avx2(const char *at, const char *end, struct json_skip *r)
+#define AVX2	 __attribute__((target("avx2,bmi")))
+#define ODD_BITS 0xaaaaaaaaaaaaaaaaull
+
+/* The bytes that stand behind a backslash that counts, without a branch:
+ * in a row of backslashes every second one is itself escaped, and a
+ * subtraction runs through the whole row at once. `carry`: the first byte
+ * of this block, then of the next one, is escaped. */
+INLINE uint64_t
+escaped_bytes(uint64_t slash, uint64_t *carry)
 {
+	uint64_t starts = slash & ~*carry;
+	uint64_t codes = (((starts << 1) | ODD_BITS) - starts) ^ ODD_BITS;
+	uint64_t escaped = codes ^ (slash | *carry);
+
+	*carry = (codes & slash) >> 63;
+	return escaped;
+}
+
+/* Not 0 where a byte may stand behind a backslash: a table for each half
+ * of the byte, one bit for each upper half that occurs. */
+AVX2 static inline __m256i
+escapable(__m256i v)
+{
+	const __m256i low = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 0, 13, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1));
+	const __m256i high = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+	const __m256i half = _mm256_set1_epi8(0x0f);
+
+	return _mm256_and_si256(
+		_mm256_shuffle_epi8(low, _mm256_and_si256(v, half)),
+		_mm256_shuffle_epi8(
+			high, _mm256_and_si256(_mm256_srli_epi16(v, 4), half)));
+}
+
+AVX2 static inline uint64_t
+bits(__m256i a, __m256i b)
+{
+	return (uint32_t)_mm256_movemask_epi8(a) |
+	       (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+}
+
+/* The first wrong \u before the bits of `stop`; `u` are its letters. */
+static const char *
+wrong_unit(const char *at, uint64_t u, uint64_t stop, const char *end)
+{
+	for (u &= (stop & (0 - stop)) - 1; u; u &= u - 1) {
+		const char *slash = at + __builtin_ctzll(u) - 1;
+
+		if (escape(slash, end) != 6)
+			return slash;
+	}
+	return NULL;
+}
+
+/* Where the string ends or errs in the block at `at`; NULL: further on. */
+AVX2 static inline const char *
+look_avx2(const char *at, const char *end, uint64_t *carry, __m256i *seen)
+{
+	const __m256i *block = (const __m256i *)(const void *)at;
 	const __m256i quote = _mm256_set1_epi8('"');
 	const __m256i slash = _mm256_set1_epi8('\\');
 	const __m256i last = _mm256_set1_epi8(0x1f);
-	__m256i seen = _mm256_setzero_si256();
+	const __m256i letter = _mm256_set1_epi8('u');
+	const __m256i zero = _mm256_setzero_si256();
+	__m256i a = _mm256_loadu_si256(block);
+	__m256i b = _mm256_loadu_si256(block + 1);
+	uint64_t slashes =
+		bits(_mm256_cmpeq_epi8(a, slash), _mm256_cmpeq_epi8(b, slash));
+	uint64_t stop =
+		bits(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
+	uint64_t wrong = bits(_mm256_cmpeq_epi8(_mm256_min_epu8(a, last), a),
+			      _mm256_cmpeq_epi8(_mm256_min_epu8(b, last), b));
 
-#define BITS(x) ((uint64_t)(uint32_t)_mm256_movemask_epi8(x))
-	while (end - at >= 64) {
-		const __m256i *block = (const __m256i *)(const void *)at;
-		__m256i a = _mm256_loadu_si256(block);
-		__m256i b = _mm256_loadu_si256(block + 1);
-		struct marks m;
-		enum verdict verdict;
+	*seen = _mm256_or_si256(*seen, _mm256_or_si256(a, b));
+	if (slashes | *carry) {
+		uint64_t escaped = escaped_bytes(slashes, carry), u;
+		const char *bad;
 
-		m.quote = BITS(_mm256_cmpeq_epi8(a, quote)) |
-			  BITS(_mm256_cmpeq_epi8(b, quote)) << 32;
-		m.slash = BITS(_mm256_cmpeq_epi8(a, slash)) |
-			  BITS(_mm256_cmpeq_epi8(b, slash)) << 32;
-		m.control =
-			BITS(_mm256_cmpeq_epi8(_mm256_min_epu8(a, last), a)) |
-			BITS(_mm256_cmpeq_epi8(_mm256_min_epu8(b, last), b))
-				<< 32;
-		seen = _mm256_or_si256(seen, _mm256_or_si256(a, b));
-		verdict = decide(m, 64, &at, end);
-		if (verdict != GO_ON) {
-			r->high |= BITS(seen) != 0;
-			return finish(verdict, at, r);
-		}
+		wrong |= escaped & bits(_mm256_cmpeq_epi8(escapable(a), zero),
+					_mm256_cmpeq_epi8(escapable(b), zero));
+		stop = (stop & ~escaped) | wrong;
+		u = escaped & bits(_mm256_cmpeq_epi8(a, letter),
+				   _mm256_cmpeq_epi8(b, letter));
+		bad = u ? wrong_unit(at, u, stop, end) : NULL;
+		if (UNLIKELY(bad != NULL))
+			return bad;
+		/* A wrong escape is shown where its backslash stands. */
+		wrong &= escaped;
+		if (UNLIKELY((wrong & (0 - stop) & stop) != 0))
+			return at + __builtin_ctzll(stop) - 1;
 	}
-	r->high |= BITS(seen) != 0;
-#undef BITS
-	return skip_sse2(at, end, r);
+	stop |= wrong;
+	return stop ? at + __builtin_ctzll(stop) : NULL;
+}
+
+AVX2 static const char *
+skip_avx2(const char *at, const char *end, struct json_skip *r)
+{
+	__m256i seen = _mm256_setzero_si256();
+	const char *found = NULL;
+	uint64_t carry = 0;
+
+	for (; end - at >= 64 && found == NULL; at += 64)
+		found = look_avx2(at, end, &carry, &seen);
+	r->high |= _mm256_movemask_epi8(seen) != 0;
+	if (found == NULL) /* the rest begins with its escape, if any */
+		return skip_sse2(at - carry, end, r);
+	r->bad = *found != '"';
+	return r->bad && escape(found, end) < 0 ? NULL : found;
 }
 #endif
 
@@ -198,5 +271,12 @@ json_skip_by(enum json_skip_kind kind, const char *at, const char *end,
 const char *
 json_skip_long(const char *at, const char *end, struct json_skip *r)
 {
-	return json_skip_by(json_skip_best(), at, end, r);
+	*r = (struct json_skip){false, false};
+#if defined(__x86_64__)
+	if (LIKELY(__builtin_cpu_supports("avx2")))
+		return skip_avx2(at, end, r);
+	return skip_sse2(at, end, r);
+#else
+	return skip_plain(at, end, r);
+#endif
 }

@@ -22,6 +22,21 @@ fault_of(struct str text, size_t *at)
 	return e.fault;
 }
 
+static enum json_fault
+members_fault(struct str text)
+{
+	const char *const names[] = {"model", "messages"};
+	char *copy = malloc(text.n ? text.n : 1);
+	struct json_value v[2];
+	struct json_error e;
+
+	memcpy(copy, text.p, text.n);
+	CHECK(json_members(str_make(copy, text.n), names, 2, v, &e) ==
+	      (e.fault == JSON_FINE));
+	free(copy);
+	return e.fault;
+}
+
 static const struct {
 	const char *text;
 	enum json_fault fault;
@@ -167,6 +182,7 @@ TEST(every_beginning_of_a_request_is_unfinished)
 
 		CHECK(f == JSON_TRUNCATED || f == JSON_BAD_UTF8);
 		CHECK(at <= n);
+		CHECK_INT(members_fault(str_make(text.p, n)), f);
 	}
 }
 
