@@ -38,6 +38,13 @@ begin(struct kill_test *t)
 	mini_open(&t->k->mini, &t->r);
 }
 
+static bool
+ready(struct kill_test *t)
+{
+	(void)t;
+	return true;
+}
+
 /* Credits, and now and then a debit, as an operator does. */
 static void
 ask_topup(struct kill_test *t)
@@ -117,6 +124,7 @@ main(int argc, char **argv)
 	static const struct kill_ledger ledger = {
 		.writer = writer,
 		.begin = begin,
+		.ready = ready,
 		.tick = tick,
 		.writer_died = writer_died,
 		.at_rest = at_rest,

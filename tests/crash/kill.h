@@ -83,6 +83,8 @@ struct kill_ledger {
 	int (*writer)(struct kill_test *t);
 	/* Before the first fork of a round, nothing runs. */
 	void (*begin)(struct kill_test *t);
+	/* Asked again until true: the writer takes holds. Workers start then. */
+	bool (*ready)(struct kill_test *t);
 	/* While a round goes on, every few microseconds: money comes in. */
 	void (*tick)(struct kill_test *t);
 	void (*writer_died)(struct kill_test *t);

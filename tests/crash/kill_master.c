@@ -286,6 +286,19 @@ kill_all(struct kill_test *t)
 }
 
 static void
+wait_for_ready(struct kill_test *t)
+{
+	uint64_t end = clock_mono_ns() + TOO_LONG_NS;
+
+	while (!t->failed && !t->ledger->ready(t)) {
+		(void)bury(t);
+		(void)usleep(100);
+		if (clock_mono_ns() > end)
+			kill_fail(t, "the writer never opens the ledger");
+	}
+}
+
+static void
 start_round(struct kill_test *t)
 {
 	struct kill_shared *k = t->k;
@@ -305,7 +318,8 @@ start_round(struct kill_test *t)
 	for (uint32_t s = 0; s < KILL_SLOTS; s++)
 		k->first_gen[s] = word_gen(t->r.slots[s].word);
 	spawn_writer(t);
-	for (uint32_t i = 0; i < KILL_WORKERS; i++)
+	wait_for_ready(t);
+	for (uint32_t i = 0; i < KILL_WORKERS && !t->failed; i++)
 		spawn_worker(t, i);
 }
 
@@ -378,7 +392,9 @@ next_place(const struct kill_test *t, uint32_t after)
 	for (uint32_t i = 1; i <= CRASH_PLACES; i++) {
 		uint32_t place = (after + i) % CRASH_PLACES;
 
-		if (is_wanted(t, place) &&
+		/* These two are passed before there is a worker. */
+		if (place != CP_EPOCH && place != CP_LOADED &&
+		    is_wanted(t, place) &&
 		    t->k->crash.kills[place] < t->per_point)
 			return place;
 	}
