@@ -330,6 +330,31 @@ openai_put_cost(struct arena *a, const struct answer *answer, struct str body,
 	return with.p && out->n > 0 ? E_OK : E_NO_MEMORY;
 }
 
+/* An event of our own. The client's body may be gone by now: the name comes
+ * from the arena, not from its span. */
+static struct str
+make_usage_event(struct arena *a, const struct ask *ask,
+		 const struct usage *usage, const char *cost)
+{
+	struct str counts = usage_text(a, usage, cost);
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	struct json_out o;
+
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	json_name(&o, "object");
+	json_put_str(&o, ask->kind == ASK_CHAT ? STR("chat.completion.chunk")
+					       : STR("text_completion"));
+	json_name(&o, "model");
+	json_put_str(&o, ask->model);
+	buf_add_cstr(&out, ",\"choices\":[],");
+	buf_add_str(&out, counts);
+	buf_add_char(&out, '}');
+	if (!counts.p || out.failed)
+		return STR_NONE;
+	return arena_dup(a, buf_str(&out));
+}
+
 /* `data` is the upstream's usage event; without one an event is made. */
 static enum err
 openai_usage_event(struct arena *a, const struct ask *ask,
@@ -338,22 +363,16 @@ openai_usage_event(struct arena *a, const struct ask *ask,
 		   struct pieces *out)
 {
 	char text[MONEY_TEXT];
-	struct str made, usage;
+	struct str made;
 
 	if (data.n > 0)
 		return openai_put_cost(a, answer, data, estimate, cost, out);
 	(void)money_text(cost, text);
-	usage = usage_text(a, estimate, text);
-	made = arena_printf(a,
-			    "{\"object\":\"%s\",\"model\":%.*s,"
-			    "\"choices\":[],%.*s}",
-			    ask->kind == ASK_CHAT ? "chat.completion.chunk"
-						  : "text_completion",
-			    STR_ARG(ask->model_value.raw), STR_ARG(usage));
+	made = make_usage_event(a, ask, estimate, text);
 	out->n = 0;
 	out->bytes = 0;
 	pieces_add(out, made);
-	return usage.p && made.p ? E_OK : E_NO_MEMORY;
+	return made.p ? E_OK : E_NO_MEMORY;
 }
 
 const struct dialect dialect_openai = {
