@@ -440,9 +440,9 @@ section_allowed(const struct section *s, const void *a, const void *b,
 				return false;
 			continue;
 		}
-		if (key_count(key, a) != key_count(key, b))
+		if (schema_key_count(key, a) != schema_key_count(key, b))
 			return refuse(s, key, NULL, NULL, error);
-		for (uint32_t k = 0; k < key_count(key, a); k++) {
+		for (uint32_t k = 0; k < schema_key_count(key, a); k++) {
 			size_t at = (size_t)k * key->section->size;
 
 			x = (const char *)key_elements(key, a) + at;

@@ -59,7 +59,7 @@ element(const struct dump *d, const struct key *key, const void *base,
 static void
 put_texts(const struct dump *d, const struct key *key, const void *base)
 {
-	uint32_t n = key_count(key, base);
+	uint32_t n = schema_key_count(key, base);
 
 	buf_add_char(d->out, '(');
 	for (uint32_t i = 0; i < n; i++) {
@@ -86,7 +86,7 @@ put_group(struct dump *d, const struct section *s, const void *base)
 static void
 put_groups(struct dump *d, const struct key *key, const void *base)
 {
-	uint32_t n = key_count(key, base);
+	uint32_t n = schema_key_count(key, base);
 	const char *at = key_elements(key, base);
 
 	buf_add_char(d->out, '(');

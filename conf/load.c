@@ -678,7 +678,8 @@ conf_load_text(struct str text, const char *name, const char *prefix,
 		return out_of_memory(error);
 	l->error = error;
 	fine = begin(l, name, prefix) && add_file(l) &&
-	       source_take(&l->files[0].source, text, name, error) && build(l);
+	       source_consume(&l->files[0].source, text, name, error) &&
+	       build(l);
 	return finish(l, fine, out);
 }
 

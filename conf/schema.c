@@ -210,7 +210,7 @@ key_shape(const struct key *key)
 }
 
 uint32_t
-key_count(const struct key *key, const void *base)
+schema_key_count(const struct key *key, const void *base)
 {
 	uint32_t n;
 

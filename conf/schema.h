@@ -82,7 +82,7 @@ key_field_const(const struct key *key, const void *base)
 
 enum key_shape key_shape(const struct key *key);
 /* n_key of a list. */
-uint32_t key_count(const struct key *key, const void *base);
+uint32_t schema_key_count(const struct key *key, const void *base);
 /* The first element of a list; its type is the key's. */
 const void *key_elements(const struct key *key, const void *base);
 

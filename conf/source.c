@@ -382,8 +382,8 @@ source_read(struct source *s, const char *path, struct buf *error)
 }
 
 bool
-source_take(struct source *s, struct str text, const char *file,
-	    struct buf *error)
+source_consume(struct source *s, struct str text, const char *file,
+	       struct buf *error)
 {
 	struct scan c = {
 		.s = s, .text = text, .file = file, .line = 1, .error = error};

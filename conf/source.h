@@ -32,5 +32,5 @@ struct conf_where source_where(const struct source *s, unsigned line);
 NODISCARD bool source_read(struct source *s, const char *path,
 			   struct buf *error);
 /* The same for a text; includes need absolute paths. */
-NODISCARD bool source_take(struct source *s, struct str text, const char *name,
-			   struct buf *error);
+NODISCARD bool source_consume(struct source *s, struct str text,
+			      const char *name, struct buf *error);

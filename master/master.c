@@ -18,6 +18,7 @@
 #include "base/must.h"
 #include "conf/conf.h"
 #include "conf/load.h"
+#include "http/tls.h"
 #include "master/children.h"
 #include "master/control.h"
 #include "master/notify.h"
@@ -30,6 +31,8 @@
 #define TICK_MS 200
 /* A tick that is so late: everything was stopped, nobody is to blame. */
 #define SLEPT_NS (2 * NS_PER_SEC)
+/* Keys of session tickets live for three of these. */
+#define TICKETS_NS (12 * 3600 * NS_PER_SEC)
 
 void
 master_advance(struct master *m)
@@ -147,6 +150,16 @@ watchdog(struct master *m, uint64_t now_ns)
 	notify_send("WATCHDOG=1");
 }
 
+/* The first time at once: no worker runs before the loop does. */
+static void
+rotate_tickets(struct master *m, uint64_t now_ns)
+{
+	if (now_ns < m->tickets_next_ns)
+		return;
+	tls_tickets_rotate(m->tickets);
+	m->tickets_next_ns = now_ns + TICKETS_NS;
+}
+
 static void
 tick(evutil_socket_t fd, short what, void *user)
 {
@@ -160,6 +173,7 @@ tick(evutil_socket_t fd, short what, void *user)
 	m->last_tick_ns = now;
 	children_watch(m, now);
 	probes_tick(m->probes, now);
+	rotate_tickets(m, now);
 	watchdog(m, now);
 	master_advance(m);
 }
@@ -212,6 +226,7 @@ loop_run(struct master *m)
 	child_init(&m->writer, m, ROLE_WRITER);
 	child_init(&m->admin, m, ROLE_ADMIN);
 	m->writer.wanted = true;
+	rotate_tickets(m, clock_mono_ns());
 	child_start(&m->writer);
 	if (!reload_first(m, &error)) {
 		LOG_ERROR("cannot start", F_STR("reason", buf_str(&error)));

@@ -86,8 +86,8 @@ struct master {
 	struct region region;
 	enum region_verdict verdict;
 	uint8_t pepper[PEPPER_BYTES];
-	uint8_t *ticket_keys; /* shared memory */
-	uint64_t tickets_rotate_ns;
+	struct tls_tickets *tickets; /* shared memory; http/tls.h */
+	uint64_t tickets_next_ns;    /* when they are rotated */
 	int *worker_bells; /* one per worker row */
 	int writer_bell;
 	int master_bell;

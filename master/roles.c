@@ -130,7 +130,7 @@ enter_worker(const struct child *c)
 		.master_doorbell = m->master_bell,
 		.alive = m->alive[0],
 		.pepper = m->pepper,
-		.ticket_keys = m->ticket_keys,
+		.tickets = m->tickets,
 	});
 }
 

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "http/tls.h"
 #include "master/lonely.h"
 #include "master/privs.h"
 #include "shm/books.h"
@@ -169,14 +170,29 @@ open_bells(struct master *m)
 	return m->writer_bell >= 0 && m->master_bell >= 0;
 }
 
+/* Pages of their own: no core dump holds the keys. */
+static bool
+open_tickets(struct master *m)
+{
+	void *p = mmap(NULL, sizeof(*m->tickets), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	(void)madvise(p, sizeof(*m->tickets), MADV_DONTDUMP);
+	m->tickets = p;
+	return true;
+}
+
 /* All that processes share beside the segment, before the first fork. */
 static int
 open_shared(struct master *m)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
 
-	if (open_bells(m) && pipe2(m->alive, O_CLOEXEC) == 0 &&
-	    open_pair(m->orders) && open_pair(m->control))
+	if (open_bells(m) && open_tickets(m) &&
+	    pipe2(m->alive, O_CLOEXEC) == 0 && open_pair(m->orders) &&
+	    open_pair(m->control))
 		return 0;
 	buf_printf(&error, "descriptors between processes: %s",
 		   strerror(errno));
@@ -208,6 +224,8 @@ start_undo(struct master *m)
 			       STR_ARG(m->conf->run_dir));
 		(void)unlink(path);
 	}
+	if (m->tickets)
+		(void)munmap(m->tickets, sizeof(*m->tickets));
 	if (m->region.head) {
 		atomic_store(&m->region.head->master_pid, 0);
 		region_close(&m->region);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/tls.h"
 #include "worker/access.h"
 #include "worker/auth.h"
 #include "worker/demo.h"
@@ -194,6 +195,15 @@ needs_demo(const struct worker *w)
 }
 
 static bool
+needs_tls(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_lanes; i++)
+		if (w->lanes[i].conf->base_url.tls)
+			return true;
+	return false;
+}
+
+static bool
 make_worker(struct worker *w, const struct worker_args *args)
 {
 	w->args = args;
@@ -218,6 +228,16 @@ make_worker(struct worker *w, const struct worker_args *args)
 static bool
 make_upstream(struct worker *w)
 {
+	char why[TLS_WHY];
+
+	if (needs_tls(w)) {
+		w->tls = tls_client_new(NULL, why);
+		if (!w->tls) {
+			LOG_ERROR("TLS to upstreams is not possible",
+				  F_CSTR("why", why));
+			return false;
+		}
+	}
 	if (needs_demo(w)) {
 		w->demo = demo_server_new(w);
 		if (!w->demo)
@@ -231,9 +251,19 @@ listen_on(struct process *p, unsigned i)
 {
 	const struct worker_args *a = p->w.args;
 	const struct conf_listen *l = &a->conf->listen[a->listen[i].index];
+	char why[TLS_WHY];
 
-	if (l->certificate_pem.n > 0)
-		return false;
+	if (l->certificate_pem.n > 0) {
+		p->tls[i] = tls_server_new(l->certificate_pem,
+					   secret_bytes(l->private_key),
+					   a->tickets, why);
+		if (!p->tls[i]) {
+			LOG_ERROR("a certificate does not work",
+				  F_STR("listen", l->address.text),
+				  F_CSTR("why", why));
+			return false;
+		}
+	}
 	return http_server_listen(p->w.server, a->listen[i].fd, p->tls[i]) ==
 	       E_OK;
 }
@@ -299,7 +329,10 @@ free_process(struct process *p)
 	if (w->client)
 		http_client_destroy(w->client);
 	demo_server_free(w->demo);
+	for (unsigned i = 0; p->tls && i < w->args->n_listen; i++)
+		tls_server_free(p->tls[i]);
 	free(p->tls);
+	tls_client_free(w->tls);
 	free_events(p);
 	requests_free_spares(w);
 	tables_free(w);

@@ -12,6 +12,7 @@
 #include "shm/region.h"
 
 struct conf;
+struct tls_tickets;
 
 struct worker_listen {
 	int fd;
@@ -30,10 +31,10 @@ struct worker_args {
 	unsigned n_listen;
 	int doorbell; /* our eventfd: something was committed */
 	int writer_doorbell;
-	int master_doorbell;	    /* rung once when READY */
-	int alive;		    /* a pipe: EOF = the master is gone */
-	const uint8_t *pepper;	    /* PEPPER_BYTES */
-	const uint8_t *ticket_keys; /* TLS session tickets, see http/tls.h */
+	int master_doorbell;   /* rung once when READY */
+	int alive;	       /* a pipe: EOF = the master is gone */
+	const uint8_t *pepper; /* PEPPER_BYTES */
+	const struct tls_tickets *tickets; /* http/tls.h; shared memory */
 };
 
 /* Returns the exit code. */

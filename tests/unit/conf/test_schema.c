@@ -70,7 +70,7 @@ TEST(fields_lie_where_the_table_says)
 	k = section_key(channels->section, STR("idle_timeout"));
 	CHECK_INT(*(const uint32_t *)key_field_const(k, &ch), 9);
 	k = section_key(channels->section, STR("keys"));
-	CHECK_INT(key_count(k, &ch), 3);
+	CHECK_INT(schema_key_count(k, &ch), 3);
 	CHECK(key_elements(k, &ch) == NULL);
 	CHECK(key_field(k, &ch) == (void *)&ch.keys);
 }
