@@ -88,7 +88,7 @@ struct master {
 	uint8_t pepper[PEPPER_BYTES];
 	struct tls_tickets *tickets; /* shared memory; http/tls.h */
 	uint64_t tickets_next_ns;    /* when they are rotated */
-	int *worker_bells; /* one per worker row */
+	int *worker_bells;	     /* one per worker row */
 	int writer_bell;
 	int master_bell;
 	int alive[2];
