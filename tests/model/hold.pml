@@ -234,7 +234,7 @@ short held[2], owed[2], charged[2];
  * There is something to do for the writer. This must be exact: a writer that
  * visits a stuck slot for ever would hide it from the check of end states.
  */
-#ifdef M_DEADLATE
+#if defined(M_DEADLATE) || defined(M_STALEGEN)
 #define DURABLE_WORK(s) true
 #else
 #define DURABLE_WORK(s) (mask[s] != 0 || FREEABLE(s, 0) || LOST(s, 0))
@@ -665,6 +665,14 @@ inline reap(s)
 	}
 }
 
+#ifdef M_STALEGEN
+#define LOOKED(s)     g = gen[s]
+#define COMMIT_GEN(s) g
+#else
+#define LOOKED(s)     skip
+#define COMMIT_GEN(s) gen[s]
+#endif
+
 /* The transaction of a settled slot. */
 inline commit(s)
 {
@@ -673,7 +681,7 @@ inline commit(s)
 #ifdef M_NODEDUP
 		:: true ->
 #else
-		:: sg_gen[s] < gen[s] + 1 ->
+		:: sg_gen[s] < COMMIT_GEN(s) + 1 ->
 #endif
 			sg_gen[s] = gen[s] + 1;
 			sg_reversed[s] = false;
@@ -813,9 +821,9 @@ again:
 		do
 		/* The owner's exit is looked at first, the word after it. */
 		:: if
-		   :: d_step { WORK(0) -> s = 0; x = GONE(0) }
+		   :: d_step { WORK(0) -> s = 0; x = GONE(0); LOOKED(0) }
 #if NW > 1
-		   :: d_step { WORK(1) -> s = 1; x = GONE(1) }
+		   :: d_step { WORK(1) -> s = 1; x = GONE(1); LOOKED(1) }
 #endif
 		   :: d_step { state[OWN] != FREE -> s = OWN }
 #if TOPUP
