@@ -124,12 +124,15 @@ stage(struct group *g, uint32_t slot, enum slot_phase phase)
 
 /* True: something has changed, look at it again. */
 static bool
-settled(struct group *g, uint32_t slot, uint64_t w)
+settled(struct group *g, uint32_t slot)
 {
+	/* Loaded after it was seen SETTLED: before, the owner may have freed
+	 * the slot and begun another request in it. */
+	uint32_t gen = word_gen(word_of(g, slot));
 	uint64_t seq;
 
 	/* A writer that died after its commit. */
-	if (post_phase(g->post, slot, word_gen(w), &seq) != PHASE_NONE) {
+	if (post_phase(g->post, slot, gen, &seq) != PHASE_NONE) {
 		slot_durable(g->r, slot);
 		return true;
 	}
@@ -149,11 +152,12 @@ reverse(struct group *g, uint32_t slot)
 }
 
 static bool
-unsent(struct group *g, uint32_t slot, uint64_t w)
+unsent(struct group *g, uint32_t slot)
 {
+	uint32_t gen = word_gen(word_of(g, slot));
 	uint64_t seq;
 
-	if (post_phase(g->post, slot, word_gen(w), &seq) == PHASE_REVERSED) {
+	if (post_phase(g->post, slot, gen, &seq) == PHASE_REVERSED) {
 		reverse(g, slot);
 		return true;
 	}
@@ -175,10 +179,10 @@ step(struct group *g, uint32_t slot)
 	}
 	switch (slot_todo(g->r, slot, dead)) {
 	case TODO_NOTHING: return false;
-	case TODO_COMMIT: return settled(g, slot, w);
+	case TODO_COMMIT: return settled(g, slot);
 	case TODO_GIVE: slot_give_all(g->r, slot); return true;
 	case TODO_FREE: slot_free(g->r, slot); return false;
-	case TODO_REVERSE: return unsent(g, slot, w);
+	case TODO_REVERSE: return unsent(g, slot);
 	}
 	return false;
 }
