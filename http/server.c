@@ -142,7 +142,8 @@ take_connection(struct listener *l, int fd, const struct sockaddr_storage *from)
 							  NS_PER_MS);
 	if (s->count > s->limits.connections)
 		refuse_connection(x, E_OVERLOAD);
-	else if (source_count(x->source) > s->limits.connections_per_source)
+	else if (s->limits.connections_per_source != 0 &&
+		 source_count(x->source) > s->limits.connections_per_source)
 		refuse_connection(x, E_CONCURRENCY);
 }
 

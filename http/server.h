@@ -54,7 +54,8 @@ struct http_limits {
 	uint32_t idle_timeout_ms;  /* keep-alive */
 	uint32_t write_timeout_ms; /* no byte taken by the peer */
 	uint32_t connections;	   /* of this process */
-	uint32_t connections_per_source; /* of this process, per address */
+	uint32_t connections_per_source; /* of this process, per address; 0 =
+					    no limit */
 };
 
 struct exchange_ops {
