@@ -14,7 +14,7 @@ answer_account(struct page *p, uint32_t index)
 	const struct region *r = p->admin->args->region;
 	struct json_out o;
 
-	if (index >= account_count(r)) {
+	if (index >= account_rows(r)) {
 		page_error(p, 500, "internal_error",
 			   "It is done, but the account is not to be seen.");
 		return;
@@ -33,7 +33,7 @@ answer_key(struct page *p, uint32_t index)
 	const struct region *r = p->admin->args->region;
 	struct json_out o;
 
-	if (index >= key_count(r)) {
+	if (index >= key_rows(r)) {
 		page_error(p, 500, "internal_error",
 			   "It is done, but the key is not to be seen.");
 		return;

@@ -110,7 +110,7 @@ admin_key_revoke(struct page *p, struct str body)
 	memset(&order, 0, sizeof(order));
 	order.kind = ORDER_KEY_REVOKE;
 	if (!str_to_u64(str_of(p->name), &id) ||
-	    id >= key_count(p->admin->args->region)) {
+	    id >= key_rows(p->admin->args->region)) {
 		page_error(p, 404, "not_found",
 			   "There is no key %s. GET /admin/v1/keys lists them.",
 			   p->name);

@@ -214,7 +214,7 @@ void
 admin_page_accounts(struct page *p, struct str body)
 {
 	(void)body;
-	answer_list(p, "accounts", account_count(p->admin->args->region),
+	answer_list(p, "accounts", account_rows(p->admin->args->region),
 		    list_account, SHM_NONE);
 }
 
@@ -225,7 +225,7 @@ admin_page_keys(struct page *p, struct str body)
 
 	(void)body;
 	if (filter_read(p, &account))
-		answer_list(p, "keys", key_count(p->admin->args->region),
+		answer_list(p, "keys", key_rows(p->admin->args->region),
 			    list_key, account);
 }
 
@@ -258,7 +258,7 @@ admin_page_key(struct page *p, struct str body)
 
 	(void)body;
 	json_out_init(&o, &out);
-	if (!str_to_u64(str_of(p->name), &id) || id >= key_count(r) ||
+	if (!str_to_u64(str_of(p->name), &id) || id >= key_rows(r) ||
 	    !list_key(&o, r, (uint32_t)id, SHM_NONE)) {
 		page_error(p, 404, "not_found",
 			   "There is no key %s. GET /admin/v1/keys lists them.",
@@ -325,9 +325,8 @@ void
 admin_page_limits(struct page *p, struct str body)
 {
 	const struct region *r = p->admin->args->region;
-	uint32_t accounts = account_count(r);
+	uint32_t accounts = account_rows(r);
 
 	(void)body;
-	answer_list(p, "limits", accounts + key_count(r), list_limits,
-		    accounts);
+	answer_list(p, "limits", accounts + key_rows(r), list_limits, accounts);
 }

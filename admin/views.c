@@ -167,8 +167,8 @@ view_status(struct json_out *o, const struct admin_args *a)
 		now > started ? (now - started) / NS_PER_SEC : 0);
 	put_str(o, "config", a->conf->path);
 	put_u64(o, "workers_ready", workers_ready(a->region));
-	put_u64(o, "accounts", account_count(a->region));
-	put_u64(o, "keys", key_count(a->region));
+	put_u64(o, "accounts", account_rows(a->region));
+	put_u64(o, "keys", key_rows(a->region));
 	put_u64(o, "holds", holds_open(a->region));
 	put_u64(o, "holds_max", h->n_slots);
 	put_channel_states(o, a);

@@ -24,8 +24,8 @@ void put_list(struct json_out *o, const char *name, const char *commas);
 /* Index of the account `name`, SHM_NONE = there is none. */
 uint32_t account_find(const struct region *r, struct str name);
 /* Rows that exist, bounded by the table. */
-uint32_t account_count(const struct region *r);
-uint32_t key_count(const struct region *r);
+uint32_t account_rows(const struct region *r);
+uint32_t key_rows(const struct region *r);
 
 /* The members of an account or a key, without the braces. */
 void view_account(struct json_out *o, const struct region *r, uint32_t index);

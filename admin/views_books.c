@@ -8,13 +8,13 @@
 #include "shm/keys.h"
 
 uint32_t
-account_count(const struct region *r)
+account_rows(const struct region *r)
 {
 	return MIN_OF(atomic_load(&r->head->n_accounts), SHM_ACCOUNTS);
 }
 
 uint32_t
-key_count(const struct region *r)
+key_rows(const struct region *r)
 {
 	return MIN_OF(atomic_load(&r->head->n_keys), SHM_KEYS);
 }
@@ -22,7 +22,7 @@ key_count(const struct region *r)
 uint32_t
 account_find(const struct region *r, struct str name)
 {
-	uint32_t n = account_count(r);
+	uint32_t n = account_rows(r);
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct account_row *a = &r->accounts[i];
@@ -67,7 +67,7 @@ view_account(struct json_out *o, const struct region *r, uint32_t index)
 	put_text(o, "state", account_state(flags));
 	put_text(o, "group", a->group[0] ? a->group : "default");
 	put_text(o, "parent",
-		 parent < account_count(r) ? r->accounts[parent].name : "");
+		 parent < account_rows(r) ? r->accounts[parent].name : "");
 	put_bool(o, "postpaid", flags & ACCOUNT_POSTPAID);
 	put_money(o, "balance", balance);
 	put_money(o, "credit_limit", credit);
@@ -98,8 +98,8 @@ view_key(struct json_out *o, const struct region *r, uint32_t index)
 	put_u64(o, "id", index);
 	put_text(o, "name", k->name);
 	put_text(o, "account",
-		 k->account < account_count(r) ? r->accounts[k->account].name
-					       : "");
+		 k->account < account_rows(r) ? r->accounts[k->account].name
+					      : "");
 	put_text(o, "state", key_state(k));
 	put_text(o, "prefix", k->prefix);
 	put_text(o, "group", k->group);
