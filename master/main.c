@@ -22,11 +22,12 @@ say_invalid(const struct buf *error)
 static int
 say_valid(const struct options *o, const struct conf *c)
 {
+	if (o->quiet)
+		return EXIT_FINE;
 	for (uint32_t i = 0; i < c->n_warnings; i++)
 		(void)fprintf(stderr, "tollgate: warning: %.*s\n",
 			      STR_ARG(c->warnings[i]));
-	if (!o->quiet)
-		(void)printf("%.*s: valid\n", STR_ARG(c->path));
+	(void)printf("%.*s: valid\n", STR_ARG(c->path));
 	return EXIT_FINE;
 }
 

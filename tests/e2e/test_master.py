@@ -1,0 +1,403 @@
+"""Processes that die, hang or are told to end; starts that must fail."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import client
+import harness
+
+# An upstream that no test asks.
+NOBODY = 'http://127.0.0.1:9'
+STREAM = 'hello @@chunks=%d @@delay=%d'
+
+
+def alive(pid):
+    """A process that is not yet a zombie."""
+    try:
+        with open(f'/proc/{pid}/stat', encoding='ascii') as stream:
+            return stream.read().rsplit(')', 1)[1].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def running(tally):
+    """Requests the mock is busy with."""
+    return tally['requests'] - sum(tally[how] for how in (
+        'answered', 'aborted', 'broken'))
+
+
+def role_pid(gateway, role):
+    """The pid of a process of the server by its role."""
+    for pid in harness.children_of(gateway.pid):
+        try:
+            with open(f'/proc/{pid}/comm', encoding='ascii') as stream:
+                if stream.read().strip() == 'tollgate-' + role:
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+class Streaming(threading.Thread):
+    """A streamed request on a connection of its own."""
+
+    def __init__(self, gateway, key, chunks=10, delay=100):
+        super().__init__()
+        self.gateway, self.key = gateway, key
+        self.text = STREAM % (chunks, delay)
+        self.answer = None
+        self.start()
+
+    def run(self):
+        self.answer = self.gateway.chat(self.key, self.text, stream=True)
+
+    def end(self):
+        self.join(15)
+        return self.answer
+
+
+class Kills(unittest.TestCase):
+    """One server whose processes are killed one by one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mock = harness.Mock()
+        try:
+            cls.gateway = harness.Gateway(cls.mock)
+            cls.gateway.account('acme', '100.00')
+            cls.key = cls.gateway.key('acme')
+        except BaseException:
+            cls.mock.stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.close()
+        cls.mock.stop()
+
+    def kill(self, role):
+        """Kills a process and waits for its successor."""
+        old = role_pid(self.gateway, role)
+        self.assertIsNotNone(old, role)
+        os.kill(old, signal.SIGKILL)
+
+        def replaced():
+            new = role_pid(self.gateway, role)
+            return new if new not in (None, old) and not alive(old) else None
+        return harness.wait_until(replaced, 5, f'a new {role}')
+
+    def answers(self):
+        return self.gateway.chat(self.key).status
+
+    def test_a_killed_worker_is_replaced_and_the_others_go_on(self):
+        pids = set(self.gateway.pids)
+        streams = [Streaming(self.gateway, self.key) for _ in range(4)]
+        self.mock.wait(lambda tally: running(tally) >= 4, what='streams')
+        victim = self.gateway.workers()[0]['pid']
+        os.kill(victim, signal.SIGKILL)
+        harness.wait_until(
+            lambda: len(self.gateway.pids) == 2
+            and victim not in self.gateway.pids
+            and all(row['state'] == 'ready'
+                    for row in self.gateway.workers()), 5, 'a new worker')
+        self.assertEqual(len(pids & set(self.gateway.pids)), 1)
+        for stream in streams:
+            answer = stream.end()
+            # Of the killed worker: cut. Of the other: whole.
+            self.assertIn(answer.ended, ('complete', 'eof', 'reset', 'bad'))
+        self.assertEqual(self.answers(), 200)
+
+    def test_a_killed_writer_is_replaced_and_streams_do_not_notice(self):
+        stream = Streaming(self.gateway, self.key)
+        self.mock.wait(lambda tally: running(tally) >= 1, what='a stream')
+        self.kill('writer')
+        answer = stream.end()
+        self.assertEqual((answer.status, answer.ended), (200, 'complete'))
+        self.assertEqual(answer.events()[-1], '[DONE]')
+        self.assertEqual(self.answers(), 200)
+
+    def test_a_killed_admin_process_is_replaced(self):
+        self.kill('admin')
+        harness.wait_until(
+            lambda: self.gateway.run_tool(
+                self.gateway.control_program, '-p', self.gateway.folder,
+                'status', status=None).returncode == 0, 5, 'the admin API')
+        self.assertEqual(self.answers(), 200)
+
+    def test_a_topup_survives_the_writer(self):
+        harness.wait_until(self.gateway.settled, 5, 'settling')
+        before = harness.nano(self.gateway.show('acme')['balance'])
+        writer = role_pid(self.gateway, 'writer')
+        os.kill(writer, signal.SIGSTOP)
+        paid = subprocess.Popen(
+            [self.gateway.control_program, '-p', self.gateway.folder,
+             'account', 'topup', 'acme', '1.00', '--idempotency-key',
+             'survivor'], stdout=subprocess.DEVNULL)
+        time.sleep(0.1)
+        os.kill(writer, signal.SIGKILL)
+        self.assertEqual(paid.wait(10), 0)
+        self.gateway.ctl('account', 'topup', 'acme', '1.00',
+                         '--idempotency-key', 'survivor')
+        harness.wait_until(self.gateway.settled, 5, 'settling')
+        after = harness.nano(self.gateway.show('acme')['balance'])
+        self.assertEqual(after - before, harness.nano('1.00'))
+
+
+class Silent(unittest.TestCase):
+    """Processes that are stopped instead of killed."""
+
+    def test_a_silent_worker_and_a_silent_writer_are_replaced(self):
+        with harness.Mock() as mock, harness.Gateway(
+                mock, worker_timeout='500ms', writer_timeout='500ms') as one:
+            one.account('acme', '1.00')
+            key = one.key('acme')
+            worker = one.pids[0]
+            os.kill(worker, signal.SIGSTOP)
+            harness.wait_until(lambda: not alive(worker), 5, 'its end')
+            harness.wait_until(lambda: len(one.pids) == 2
+                               and worker not in one.pids, 5, 'a new worker')
+            writer = role_pid(one, 'writer')
+            os.kill(writer, signal.SIGSTOP)
+            harness.wait_until(lambda: not alive(writer), 5, 'its end')
+            self.assertEqual(one.chat(key).status, 200)
+            self.assertIn('no sign of life', one.errors())
+
+    def test_a_server_that_was_stopped_as_a_whole_kills_nobody(self):
+        with harness.Gateway(NOBODY, worker_timeout='500ms',
+                             writer_timeout='500ms') as one:
+            tree = one.tree()
+            for pid in tree:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(2.5)
+            for pid in reversed(tree):
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.5)
+            self.assertNotIn('no sign of life', one.errors())
+
+
+class Ends(unittest.TestCase):
+    """The signals that end the server."""
+
+    def setUp(self):
+        self.mock = harness.Mock()
+        self.addCleanup(self.mock.stop)
+
+    def start(self, **keys):
+        gateway = harness.Gateway(self.mock, **keys)
+        self.addCleanup(gateway.close)
+        gateway.account('acme', '10.00')
+        return gateway, gateway.key('acme')
+
+    def streaming(self, gateway, key, chunks, delay):
+        stream = Streaming(gateway, key, chunks, delay)
+        self.mock.wait(lambda tally: running(tally) >= 1, what='a stream')
+        time.sleep(0.2)
+        return stream
+
+    def test_term_lets_streams_end_and_takes_no_new_clients(self):
+        gateway, key = self.start()
+        tree = gateway.tree()
+        stream = self.streaming(gateway, key, 10, 100)
+        os.kill(gateway.pid, signal.SIGTERM)
+
+        def refused():
+            try:
+                client.Connection(gateway.url, 1.0).close()
+            except OSError:
+                return True
+            return False
+        harness.wait_until(refused, 2, 'an end of accepting')
+        answer = stream.end()
+        self.assertEqual((answer.ended, answer.events()[-1]),
+                         ('complete', '[DONE]'))
+        self.assertEqual(gateway.process.wait(5), 0)
+        gateway.process = None
+        self.assertFalse([pid for pid in tree[1:] if alive(pid)])
+        self.assertFalse(os.path.exists(gateway.path('run', 'tollgate.pid')))
+        self.assertFalse(os.path.exists(gateway.path('run', 'admin.sock')))
+        gateway.verify()
+
+    def test_term_ends_at_the_drain_timeout(self):
+        gateway, key = self.start(drain_timeout='500ms')
+        stream = self.streaming(gateway, key, 1000, 100)
+        start = time.monotonic()
+        self.assertEqual(gateway.stop(signal.SIGTERM, 10), 0)
+        self.assertLess(time.monotonic() - start, 4)
+        self.assertNotEqual(stream.end().events()[-1:], ['[DONE]'])
+        gateway.verify()
+
+    def test_a_second_term_and_int_are_fast(self):
+        for first in (signal.SIGTERM, None):
+            gateway, key = self.start()
+            stream = self.streaming(gateway, key, 1000, 100)
+            start = time.monotonic()
+            if first:
+                os.kill(gateway.pid, first)
+                time.sleep(0.3)
+            self.assertEqual(
+                gateway.stop(signal.SIGTERM if first else signal.SIGINT, 10),
+                0)
+            self.assertLess(time.monotonic() - start, 4)
+            stream.end()
+            gateway.verify()
+
+    def test_quit_waits_beyond_the_drain_timeout(self):
+        gateway, key = self.start(drain_timeout='100ms')
+        stream = self.streaming(gateway, key, 20, 100)
+        self.assertEqual(gateway.stop(signal.SIGQUIT, 10), 0)
+        self.assertEqual(stream.end().events()[-1], '[DONE]')
+
+    def test_stop_by_tollgatectl_is_a_term(self):
+        gateway, key = self.start()
+        stream = self.streaming(gateway, key, 10, 50)
+        self.assertTrue(gateway.ctl('stop')['stopping'])
+        self.assertEqual(gateway.process.wait(10), 0)
+        gateway.process = None
+        self.assertEqual(stream.end().events()[-1], '[DONE]')
+
+    def test_usr1_opens_the_logs_anew(self):
+        gateway, key = self.start(error_log='error.log')
+        self.assertEqual(gateway.chat(key).status, 200)
+        for name in ('access.log', 'error.log'):
+            os.rename(gateway.path(name), gateway.path(name + '.1'))
+        os.kill(gateway.pid, signal.SIGUSR1)
+
+        def written():
+            gateway.chat(key)
+            return all(os.path.exists(gateway.path(name))
+                       and os.path.getsize(gateway.path(name))
+                       for name in ('access.log', 'error.log'))
+        harness.wait_until(written, 5, 'lines in new files', 0.1)
+
+    def test_without_its_master_all_others_end(self):
+        gateway, key = self.start()
+        tree = gateway.tree()
+        self.assertEqual(gateway.chat(key).status, 200)
+        os.kill(gateway.pid, signal.SIGKILL)
+        gateway.process.wait(5)
+        gateway.process = None
+        harness.wait_until(lambda: not [pid for pid in tree if alive(pid)],
+                           12, 'the end of all')
+        gateway.verify()
+
+
+class Starts(unittest.TestCase):
+    """Warm starts, and starts that must fail."""
+
+    def test_after_killing_all_the_next_start_has_every_nano(self):
+        with harness.Mock() as mock, harness.Gateway(mock) as one:
+            one.account('acme', '5.00')
+            key = one.key('acme')
+            for _ in range(3):
+                self.assertEqual(one.chat(key).status, 200)
+            streams = [Streaming(one, key, 1000, 50) for _ in range(3)]
+            mock.wait(lambda tally: running(tally) >= 3, what='streams')
+            time.sleep(0.3)
+            one.kill_all()
+            for stream in streams:
+                stream.end()
+            one.start()
+            self.assertIn('start=warm', one.errors())
+            harness.wait_until(one.settled, 5, 'settling')
+            rows = one.report()
+            self.assertEqual(len(rows), 6)
+            charged = sum(harness.nano(row['charge_usd']) for row in rows)
+            self.assertEqual(
+                harness.nano(one.show('acme')['available']) + charged,
+                harness.nano('5.00'))
+            self.assertEqual(one.chat(key).status, 200)
+            one.verify()
+
+    def test_a_new_master_ends_what_a_dead_one_has_left(self):
+        with harness.Mock() as mock, harness.Gateway(mock) as one:
+            one.account('acme', '5.00')
+            key = one.key('acme')
+            tree = one.tree()
+            stream = Streaming(one, key, 1000, 50)
+            mock.wait(lambda tally: running(tally) >= 1, what='a stream')
+            os.kill(one.pid, signal.SIGKILL)
+            one.process.wait(5)
+            one.start(timeout=25)
+            self.assertFalse([pid for pid in tree if alive(pid)])
+            stream.end()
+            self.assertEqual(one.chat(key).status, 200)
+
+    def run_server(self, one, *options, **environment):
+        done = subprocess.run(
+            [one.server, '-p', one.folder, *options], capture_output=True,
+            text=True, timeout=10, check=False, stdin=subprocess.DEVNULL,
+            env={**os.environ, **one.environment, **environment})
+        return done.returncode, done.stdout + done.stderr
+
+    def test_a_second_server_in_the_same_place_is_refused(self):
+        with harness.Gateway(NOBODY) as one:
+            code, text = self.run_server(one, '-c', one.file)
+            self.assertEqual(code, 1)
+            self.assertIn('another tollgate runs', text)
+            self.assertIn(str(one.pid), text)
+            self.assertTrue(one.ready())
+
+    def test_a_port_that_is_taken_is_exit_4(self):
+        with harness.Gateway(NOBODY) as one, harness.Gateway(NOBODY, start=False) as two:
+            two.configure(listen=[{'address': f'127.0.0.1:{one.port}'}])
+            code, text = self.run_server(two, '-c', two.file)
+            self.assertEqual(code, 4)
+            self.assertIn(f'127.0.0.1:{one.port}', text)
+
+    def test_the_command_line_and_the_file_are_checked(self):
+        with harness.Gateway(NOBODY, start=False) as one:
+            self.assertEqual(self.run_server(one, '-t', '-c', one.file)[0], 0)
+            self.assertEqual(
+                self.run_server(one, '-q', '-t', '-c', one.file), (0, ''))
+            code, text = self.run_server(one, '-T', '-c', one.file)
+            self.assertEqual(code, 0)
+            self.assertNotIn(harness.TOKEN, text)
+            self.assertNotIn(harness.UPSTREAM_KEY, text)
+            self.assertEqual(self.run_server(one, '--nothing')[0], 2)
+            self.assertEqual(self.run_server(one, 'word')[0], 2)
+            self.assertEqual(self.run_server(one, '-t', '-T')[0], 2)
+            self.assertEqual(self.run_server(one, '-h')[0], 0)
+            self.assertEqual(self.run_server(one, '-V')[0], 0)
+            one.configure(colour='red')
+            code, text = self.run_server(one, '-t', '-c', one.file)
+            self.assertEqual(code, 3)
+            self.assertRegex(text, r'tollgate\.conf:\d+: .*colour')
+            self.assertEqual(self.run_server(one, '-c', one.file)[0], 3)
+            self.assertEqual(
+                self.run_server(one, '-t', '-c', one.file + '.no')[0], 3)
+
+    def test_an_unknown_provider_is_named_with_its_line(self):
+        with harness.Gateway([harness.channel('http://127.0.0.1:1',
+                                              provider='openay')],
+                             start=False) as one:
+            code, text = self.run_server(one, '-t', '-c', one.file)
+            self.assertEqual(code, 3)
+            self.assertRegex(text, r'tollgate\.conf:\d+: .*openay')
+
+    def test_the_service_manager_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'notify')
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(path)
+                manager.settimeout(5)
+                with harness.Gateway(NOBODY, environment={
+                        'NOTIFY_SOCKET': path,
+                        'WATCHDOG_USEC': '400000'}) as one:
+                    heard = set()
+                    one.hup()
+                    while not {'READY=1', 'WATCHDOG=1',
+                               'RELOADING=1'} <= heard:
+                        heard.add(manager.recv(256).decode().split('\n')[0])
+                    one.stop()
+                    while 'STOPPING=1' not in heard:
+                        heard.add(manager.recv(256).decode())
+
+
+if __name__ == '__main__':
+    unittest.main()
