@@ -12,6 +12,7 @@
 #include "conf/check.h"
 #include "conf/conf.h"
 #include "conf/load.h"
+#include "http/tls.h"
 #include "master/children.h"
 #include "master/control.h"
 #include "master/count.h"
@@ -47,9 +48,34 @@ check_channel(const struct conf_channel *c, struct buf *error)
 	return false;
 }
 
+/* Chain and key must fit together; nobody sees these tickets. */
+static bool
+check_listen(const struct conf_listen *l, struct buf *error)
+{
+	struct tls_tickets tickets;
+	struct tls_server *tls;
+	char why[TLS_WHY] = "";
+
+	if (l->certificate_pem.n == 0)
+		return true;
+	memset(&tickets, 0, sizeof(tickets));
+	tls = tls_server_new(l->certificate_pem, secret_bytes(l->private_key),
+			     &tickets, why);
+	if (!tls) {
+		buf_printf(error, "%s:%u: listen.certificate: %s",
+			   l->where.file, l->where.line, why);
+		return false;
+	}
+	tls_server_free(tls);
+	return true;
+}
+
 bool
 reload_check(const struct conf *c, struct buf *error)
 {
+	for (uint32_t i = 0; i < c->n_listen; i++)
+		if (!check_listen(&c->listen[i], error))
+			return false;
 	for (uint32_t i = 0; i < c->n_channels; i++)
 		if (!check_channel(&c->channels[i], error))
 			return false;
