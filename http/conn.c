@@ -178,13 +178,13 @@ conn_loop_init(struct conn_loop *l, struct event_base *base, struct pool *pool,
 {
 	*l = (struct conn_loop){.base = base, .pool = pool, .wheel = wheel};
 	l->turns_end = &l->turns;
-	l->scratch = malloc(CONN_SCRATCH);
+	l->scratch = pool_alloc(pool, CONN_SCRATCH);
 	l->record = malloc(CONN_RECORD);
 	if (l->scratch && l->record &&
 	    event_assign(&l->soon, base, -1, 0, soon_event, l) == 0 &&
 	    event_assign(&l->later, base, -1, 0, later_event, l) == 0)
 		return true;
-	free(l->scratch);
+	pool_free(pool, l->scratch, CONN_SCRATCH);
 	free(l->record);
 	return false;
 }
@@ -196,7 +196,7 @@ conn_loop_free(struct conn_loop *l)
 	end_rests(l);
 	(void)event_del(&l->soon);
 	(void)event_del(&l->later);
-	free(l->scratch);
+	pool_free(l->pool, l->scratch, CONN_SCRATCH);
 	free(l->record);
 }
 
@@ -412,6 +412,24 @@ conn_read(struct conn *c, char *p, size_t room)
 	c->bytes = c->loop->scratch;
 	c->n = (uint32_t)((size_t)got - room);
 	return (ssize_t)room;
+}
+
+char *
+conn_take(struct conn *c, size_t *skip)
+{
+	struct conn_loop *l = c->loop;
+	char *taken = l->scratch;
+	char *fresh;
+
+	if (c->n == 0 || c->held)
+		return NULL;
+	fresh = pool_alloc(l->pool, CONN_SCRATCH);
+	if (!fresh)
+		return NULL;
+	*skip = (size_t)(c->bytes - taken);
+	l->scratch = c->bytes = fresh;
+	c->n = 0;
+	return taken;
 }
 
 void

@@ -139,6 +139,9 @@ NODISCARD ssize_t conn_fill(struct conn *c, size_t max);
 /* Reads once into `p`; what exceeds `room` becomes unused input. Returns the
  * bytes in `p`. Only with no unused input. */
 NODISCARD ssize_t conn_read(struct conn *c, char *p, size_t room);
+/* Gives the scratch area away, with all unused input in it, as CONN_SCRATCH
+ * bytes of pool memory; the input begins at `skip`. NULL: it cannot be. */
+char *conn_take(struct conn *c, size_t *skip);
 /* The first `n` bytes of the input are used up (they stay readable until
  * the frame ends). */
 void conn_use(struct conn *c, size_t n);

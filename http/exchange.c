@@ -19,6 +19,7 @@
 #define LINGER_MS   1000
 #define LINGER_SIZE (64 * 1024)
 #define BODY_FIRST  (64 * 1024)
+#define BODY_TAKEN  (8 * 1024) /* not copied if it came whole with its head */
 #define STASH_SIZE  POOL_BLOCK /* pipelined input that is taken in ahead */
 
 static uint64_t
@@ -32,7 +33,7 @@ exchange_free_body(struct exchange *x)
 {
 	pool_free(x->server->loop.pool, x->body, x->body_size);
 	x->body = NULL;
-	x->body_n = x->body_size = 0;
+	x->body_n = x->body_size = x->body_skip = 0;
 }
 
 void
@@ -83,7 +84,9 @@ body_done(struct exchange *x)
 	x->phase = PHASE_ANSWER;
 	x->has_body = false;
 	conn_deadline(c, after_ms(x->start_ns, PROBE_MS));
-	x->server->ops->on_body(x, str_make(x->body, x->body_n));
+	x->server->ops->on_body(
+		x, x->body ? str_make(x->body + x->body_skip, x->body_n)
+			   : STR_NONE);
 }
 
 static void
@@ -227,6 +230,23 @@ body_add(struct exchange *x, const char *p, size_t n)
 	x->body_n += n;
 }
 
+/* A body that came whole with its head stays where it is. */
+static void
+take_body(struct exchange *x)
+{
+	struct conn *c = &x->conn;
+
+	if (x->body_n > 0 || c->n != x->left || c->n < BODY_TAKEN)
+		return;
+	x->body = conn_take(c, &x->body_skip);
+	if (!x->body)
+		return;
+	x->body_size = CONN_SCRATCH;
+	x->body_n = x->left;
+	x->bytes_in += x->left;
+	x->left = 0;
+}
+
 static bool
 step_length(struct exchange *x)
 {
@@ -234,6 +254,7 @@ step_length(struct exchange *x)
 	size_t room;
 	ssize_t got;
 
+	take_body(x);
 	if (x->left == 0) {
 		body_done(x);
 		return true;

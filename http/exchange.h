@@ -51,6 +51,7 @@ struct exchange {
 	struct chunked chunked;
 	uint64_t left; /* of the body, HTTP_BODY_LENGTH */
 	char *body;
+	size_t body_skip; /* the body begins there */
 	size_t body_n;
 	size_t body_size;
 	/* answer */

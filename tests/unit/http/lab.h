@@ -28,7 +28,8 @@ struct lab {
 	struct http_server *server;
 	struct http_client *client;
 	struct http_limits limits;
-	uint64_t ahead_ns; /* how far the wheel is ahead of the clock */
+	uint64_t pool_base; /* what server and client hold for ever */
+	uint64_t ahead_ns;  /* how far the wheel is ahead of the clock */
 	int listening;
 	uint16_t port;
 	/* what the server's user saw */
@@ -161,6 +162,14 @@ lab_open(void)
 	lab_listen(NULL);
 	lab.client = http_client_new(lab.base, lab.pool, lab.wheel);
 	must(lab.client);
+	lab.pool_base = pool_used(lab.pool);
+}
+
+/* Pool memory of connections. */
+static inline uint64_t
+lab_used(void)
+{
+	return pool_used(lab.pool) - lab.pool_base;
 }
 
 /* One pass of the loop, without waiting. */

@@ -179,7 +179,7 @@ TEST(marks_say_what_the_socket_has_taken)
 	PEER_UNTIL(&p,
 		   lab.ends == 1 && p.n > 0 && (unchunk(&p, &whole), whole));
 	CHECK_INT(unchunk(&p, &whole), sent * 1000);
-	CHECK_INT(pool_used(lab.pool), 0);
+	CHECK_INT(lab_used(), 0);
 	peer_close(&p);
 	lab_close();
 }
@@ -205,7 +205,7 @@ TEST(many_tiny_pieces_keep_their_marks_in_bounds)
 	CHECK_INT(exchange_mark(lab.x), sent);
 	exchange_stream_end(lab.x);
 	PEER_UNTIL(&p, lab.ends == 1 && (unchunk(&p, &whole), whole));
-	CHECK_INT(pool_used(lab.pool), 0);
+	CHECK_INT(lab_used(), 0);
 	peer_close(&p);
 	lab_close();
 }
@@ -246,7 +246,7 @@ TEST(a_client_that_does_not_read_is_given_up)
 	CHECK_INT(lab.ends, 1);
 	CHECK_INT(lab.why, E_CLIENT_SLOW);
 	CHECK_INT(http_server_connections(lab.server), 0);
-	CHECK_INT(pool_used(lab.pool), 0);
+	CHECK_INT(lab_used(), 0);
 	peer_close(&p);
 	lab_close();
 }
@@ -290,7 +290,7 @@ TEST(the_pool_cap_ends_a_stream_that_nobody_pauses)
 	}
 	LAB_UNTIL(lab.ends == 1);
 	CHECK_INT(lab.why, E_OVERLOAD);
-	CHECK_INT(pool_used(lab.pool), 0);
+	CHECK_INT(lab_used(), 0);
 	peer_close(&p);
 	lab_close();
 }

@@ -25,6 +25,13 @@ static struct owner one;
 static int far_end;
 static int dooms;
 
+/* Pool memory but for the scratch area. */
+static uint64_t
+used(void)
+{
+	return pool_used(pool) - CONN_SCRATCH;
+}
+
 static void
 count_doom(struct conn_loop *l)
 {
@@ -134,7 +141,7 @@ TEST(a_short_read_says_that_the_socket_is_dry)
 	CHECK_INT(conn_fill(&one.conn, CONN_SCRATCH), 5);
 	CHECK(!one.conn.readable);
 	CHECK(str_eq(str_make(one.conn.bytes, one.conn.n), STR("hello")));
-	CHECK_INT(pool_used(pool), 0);
+	CHECK_INT(used(), 0);
 	close_one();
 }
 
@@ -164,17 +171,17 @@ TEST(kept_input_grows_and_moves)
 	CHECK_INT(conn_fill(c, 32768), 3);
 	conn_use(c, 1);
 	CHECK(conn_keep(c));
-	CHECK_INT(pool_used(pool), POOL_BLOCK);
+	CHECK_INT(used(), POOL_BLOCK);
 	must(send(far_end, big, sizeof(big), 0) == (ssize_t)sizeof(big));
 	while (c->n < 2 + sizeof(big)) {
 		turn();
 		CHECK(conn_fill(c, 32768) > 0);
 	}
 	CHECK(c->n == 20002 && memcmp(c->bytes, "bcbbb", 5) == 0);
-	CHECK_INT(pool_used(pool), 32768);
+	CHECK_INT(used(), 32768);
 	conn_use(c, c->n);
 	CHECK(conn_keep(c));
-	CHECK_INT(pool_used(pool), 0);
+	CHECK_INT(used(), 0);
 	close_one();
 }
 
@@ -195,6 +202,26 @@ TEST(input_beyond_the_wanted_is_not_lost)
 }
 
 /* Numbered bytes through a full socket: none lost, none twice, in order. */
+TEST(the_scratch_area_can_be_taken_with_its_input)
+{
+	struct conn *c = &one.conn;
+	size_t skip = 0;
+	char *taken;
+
+	open_one();
+	CHECK(!conn_take(c, &skip));
+	say("abcdef");
+	turn();
+	CHECK_INT(conn_fill(c, CONN_SCRATCH), 6);
+	conn_use(c, 2);
+	taken = conn_take(c, &skip);
+	CHECK(taken && taken != loop.scratch && c->n == 0);
+	CHECK(skip == 2 && memcmp(taken + skip, "cdef", 4) == 0);
+	CHECK_INT(used(), CONN_SCRATCH);
+	pool_free(pool, taken, CONN_SCRATCH);
+	close_one();
+}
+
 TEST(what_the_socket_does_not_take_waits_in_order)
 {
 	struct conn *c = &one.conn;
@@ -235,7 +262,7 @@ TEST(what_the_socket_does_not_take_waits_in_order)
 		part = (size_t)n - part;
 	}
 	CHECK_INT(c->queued, 0);
-	CHECK_INT(pool_used(pool), 0);
+	CHECK_INT(used(), 0);
 	close_one();
 }
 
@@ -256,7 +283,7 @@ TEST(held_bytes_go_with_the_next_piece)
 	CHECK_INT(conn_hold(&one.conn, &head, 1), E_OK);
 	CHECK_INT(conn_send(&one.conn, NULL, 0), E_OK);
 	CHECK_INT(recv(far_end, in, sizeof(in), 0), 5);
-	CHECK_INT(pool_used(pool), 0);
+	CHECK_INT(used(), 0);
 	close_one();
 }
 
@@ -386,12 +413,12 @@ TEST(without_memory_nothing_is_kept_or_queued)
 	open_one();
 	say("abc");
 	turn();
-	hog = pool_alloc(pool, 1024 * 1024);
+	hog = pool_alloc(pool, 1024 * 1024 - CONN_SCRATCH);
 	CHECK(hog != NULL);
 	CHECK_INT(conn_fill(c, 100), 3);
 	CHECK(!conn_keep(c));
 	CHECK_INT(conn_hold(c, &iov, 1), E_OVERLOAD);
-	pool_free(pool, hog, 1024 * 1024);
+	pool_free(pool, hog, 1024 * 1024 - CONN_SCRATCH);
 	close_one();
 }
 
@@ -402,6 +429,7 @@ main(void)
 	RUN(the_end_that_came_with_the_bytes_is_read_as_well);
 	RUN(kept_input_grows_and_moves);
 	RUN(input_beyond_the_wanted_is_not_lost);
+	RUN(the_scratch_area_can_be_taken_with_its_input);
 	RUN(what_the_socket_does_not_take_waits_in_order);
 	RUN(held_bytes_go_with_the_next_piece);
 	RUN(much_held_is_sent_first);

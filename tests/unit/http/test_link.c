@@ -186,7 +186,7 @@ TEST(a_paused_call_holds_little_memory)
 		lab_turn();
 	}
 	CHECK_INT(note.n, 2);
-	CHECK_INT(pool_used(lab.pool), 0);
+	CHECK_INT(lab_used(), 0);
 	call_cancel(note.call);
 	peer_close(&p);
 	up_close();

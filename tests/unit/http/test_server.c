@@ -120,7 +120,7 @@ TEST(a_pipeliner_cannot_fill_the_memory)
 			lab_turn();
 	}
 	CHECK(n < 0 && errno == EAGAIN);
-	CHECK(pool_used(lab.pool) <= 4 * POOL_BLOCK);
+	CHECK(lab_used() <= 4 * POOL_BLOCK);
 	CHECK_STR(lab.log, "GET:/wait ");
 	peer_close(&p);
 	lab_close();
