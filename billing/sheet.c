@@ -60,9 +60,12 @@ runs_in_spreadsheets(struct str t)
 static bool
 needs_quotes(struct str t)
 {
-	for (size_t i = 0; i < t.n; i++)
-		if (memchr(",\"\r\n", t.p[i], 4))
+	for (size_t i = 0; i < t.n; i++) {
+		char c = t.p[i];
+
+		if (c == ',' || c == '"' || c == '\r' || c == '\n')
 			return true;
+	}
 	return t.n && (t.p[0] == ' ' || t.p[t.n - 1] == ' ');
 }
 

@@ -88,7 +88,7 @@ fix_open(struct fixture *f)
 static inline void
 fix_remove(const char *dir)
 {
-	char command[128];
+	char command[256];
 
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	if (system(command) != 0)

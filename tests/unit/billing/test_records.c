@@ -1,0 +1,106 @@
+/* Rows besides the entries: checksums, keys, price books, names. */
+#include "billing/records.h"
+#include "tests/tap.h"
+#include "tests/unit/billing/sample.h"
+
+TEST(a_record_with_any_flipped_byte_is_refused)
+{
+	struct account_record a = {.flags = 1, .name = "alice"}, b;
+	unsigned missed = 0;
+
+	record_seal(&a, sizeof(a));
+	CHECK(record_read(str_make((const char *)&a, sizeof(a)), &b,
+			  sizeof(b)));
+	CHECK(memcmp(&a, &b, sizeof(a)) == 0);
+	CHECK(!record_read(str_make((const char *)&a, sizeof(a) - 1), &b,
+			   sizeof(b)));
+	for (size_t i = 0; i < sizeof(a); i++) {
+		((char *)&a)[i] ^= 1;
+		missed += record_read(str_make((const char *)&a, sizeof(a)), &b,
+				      sizeof(b));
+		((char *)&a)[i] ^= 1;
+	}
+	CHECK_INT(missed, 0);
+}
+
+TEST(balance_keys_and_counters_are_one_to_one)
+{
+	const uint32_t some[] = {
+		0,
+		SHM_ACCOUNTS - 1,
+		counter_of_key(0),
+		counter_of_key(SHM_KEYS - 1),
+		counter_of_channel(0),
+		counter_of_channel(SHM_CHANNELS - 1),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+		CHECK_INT(balance_counter(balance_key(some[i])), some[i]);
+		CHECK(i == 0 ||
+		      balance_key(some[i]) > balance_key(some[i - 1]));
+	}
+	CHECK_INT(balance_counter(SHM_ACCOUNTS), SHM_NONE);
+	CHECK_INT(balance_counter(1ull << 32 | SHM_KEYS), SHM_NONE);
+	CHECK_INT(balance_counter(3ull << 32), SHM_NONE);
+}
+
+TEST(a_price_book_comes_back_as_it_was)
+{
+	struct book_row rows[3], *back;
+	struct price_record head;
+	struct sample s;
+	uint32_t n;
+
+	sample_open(&s);
+	for (unsigned i = 0; i < 3; i++) {
+		rows[i] = sample_price();
+		rows[i].output.pico += i;
+	}
+	CHECK_INT(ledger_begin(s.ledger), STORE_OK);
+	CHECK_INT(price_put(s.ledger, 2, rows, 3, 7), STORE_OK);
+	CHECK_INT(price_get(s.ledger, 2, &back, &n), STORE_OK);
+	CHECK_INT(n, 3);
+	CHECK(memcmp(rows, back, sizeof(rows)) == 0);
+	free(back);
+	CHECK_INT(price_head(s.ledger, 2, &head), STORE_OK);
+	CHECK_INT(head.created_ms, 7);
+	CHECK_INT(price_get(s.ledger, 3, &back, &n), STORE_NONE);
+	CHECK_INT(ledger_put(s.ledger, TABLE_PRICE, 3, STR("short"), PUT_ANY),
+		  STORE_OK);
+	CHECK_INT(price_get(s.ledger, 3, &back, &n), STORE_DAMAGED);
+	ledger_end(s.ledger);
+	sample_close(&s);
+}
+
+TEST(a_name_is_bound_to_its_number)
+{
+	char text[NAME_TEXT];
+	struct sample s;
+	struct str v;
+	char copy[64];
+
+	sample_open(&s);
+	CHECK_INT(ledger_begin(s.ledger), STORE_OK);
+	CHECK_INT(name_put(s.ledger, 50, STR("fifty")), STORE_OK);
+	CHECK_INT(name_get(s.ledger, 50, text), STORE_OK);
+	CHECK_STR(text, "fifty");
+	CHECK_INT(ledger_get(s.ledger, TABLE_NAME, 50, &v), STORE_OK);
+	memcpy(copy, v.p, v.n);
+	CHECK_INT(ledger_put(s.ledger, TABLE_NAME, 51, str_make(copy, v.n),
+			     PUT_ANY),
+		  STORE_OK);
+	CHECK_INT(name_get(s.ledger, 51, text), STORE_DAMAGED);
+	CHECK_INT(name_get(s.ledger, 52, text), STORE_NONE);
+	ledger_end(s.ledger);
+	sample_close(&s);
+}
+
+int
+main(void)
+{
+	RUN(a_record_with_any_flipped_byte_is_refused);
+	RUN(balance_keys_and_counters_are_one_to_one);
+	RUN(a_price_book_comes_back_as_it_was);
+	RUN(a_name_is_bound_to_its_number);
+	return tap_done();
+}

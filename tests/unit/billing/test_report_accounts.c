@@ -1,0 +1,60 @@
+/* The report of accounts, byte for byte. */
+#include "tests/tap.h"
+#include "tests/unit/billing/paper.h"
+
+#define HEAD                                                                \
+	"period_start,period_end,account_id,account_name,plan,currency,"    \
+	"opening_balance,topups,credits,usage_charges,refunds,adjustments," \
+	"closing_balance,check,requests_ok,requests_error,input_tokens,"    \
+	"cached_input_tokens,output_tokens,open_holds,last_request_ts\r\n"
+#define ALL  "2025-11-20T12:00:00.001Z,2025-11-20T12:01:30.001Z,"
+#define LATE "2025-11-20T12:00:03.001Z,2025-11-20T12:00:03.003Z,"
+#define ORG  "0,\"org, \"\"main\"\"\",prepaid,USD,"
+#define CMD  "1,\"'=cmd()\",prepaid,USD,"
+
+TEST(every_account_has_its_sums_and_they_check)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	paper_write(&p, &s, report_accounts);
+	CHECK_INT(p.result, REPORT_DONE);
+	CHECK_STR(p.text.p,
+		  HEAD ALL ORG "0.00,100.00,0.00,0.006984,30.00,0.00,"
+			       "69.993016,0.00,0,0,0,0,0,,\r\n" ALL CMD
+			       "0.00,20.00,0.00,0.006984,0.00,0.00,19.993016,"
+			       "0.00,3,1,3000,600,921,,"
+			       "2025-11-20T12:00:00.900Z\r\n");
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(a_period_opens_with_what_was_before_it)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	p.job.filter.from_ms = SAMPLE_T0 + 3001;
+	p.job.filter.to_ms = SAMPLE_T0 + 3003;
+	p.job.filter.account = STR("1");
+	paper_write(&p, &s, report_accounts);
+	/* The reversal comes later. */
+	CHECK_STR(p.text.p,
+		  HEAD LATE CMD "19.996508,0.00,0.00,0.006984,0.00,0.00,"
+				"19.989524,0.00,2,0,2000,400,614,,"
+				"2025-11-20T12:00:00.900Z\r\n");
+	paper_free(&p);
+	sample_close(&s);
+}
+
+int
+main(void)
+{
+	RUN(every_account_has_its_sums_and_they_check);
+	RUN(a_period_opens_with_what_was_before_it);
+	return tap_done();
+}

@@ -1,0 +1,155 @@
+/* The report of requests, byte for byte. */
+#include "tests/tap.h"
+#include "tests/unit/billing/paper.h"
+
+#define HEAD                                                                  \
+	"ts_start,ts_end,request_id,account_id,account_name,key_id,key_name," \
+	"route,model_requested,model_served,channel,provider,stream,status,"  \
+	"error_type,attempts,hedged,cache,input_tokens,cached_input_tokens,"  \
+	"cache_write_tokens,output_tokens,reasoning_tokens,usage_source,"     \
+	"price_id,unit_price_input_usd_per_1m,unit_price_output_usd_per_1m,"  \
+	"multiplier,charge_usd,upstream_cost_usd,ttft_ms,duration_ms,tags\r\n"
+#define ID(d)  "req_" d d d d d d d d d d d d d d d d
+#define WHO    ",1,\"'=cmd()\",0,laptop,/v1/chat/completions,gpt-4o,"
+#define SERVED "gpt-4o-2024-11-20,openai-main,,"
+#define TOKENS "1000,200,0,300,7,upstream,1,2.50,10.00,0.6,"
+#define LAST   "0.003492005,123.456,2000.001,\r\n"
+#define REQUEST_B                                                     \
+	"2025-11-20T12:00:00.800Z,2025-11-20T12:00:02.800Z," ID("bb") \
+		WHO SERVED "true,200,,1,false,," TOKENS "0.003492," LAST
+#define REQUEST_A                                                     \
+	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("aa") \
+		WHO SERVED "true,200,,1,false,," TOKENS "0.003492," LAST
+#define REQUEST_C                                                     \
+	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("cc") \
+		WHO SERVED "false,200,,1,false,," TOKENS "0.00," LAST
+#define REQUEST_D                                                               \
+	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("dd") WHO       \
+		"gpt-4o,openai-main,,true,502,caller_invalid_request,1,false,," \
+		"0,0,0,0,0,none,1,2.50,10.00,0.6,0.00,0.00,,2000.001,\r\n"
+
+TEST(rows_stand_by_start_and_id_and_a_reversed_one_costs_nothing)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.result, REPORT_DONE);
+	CHECK_STR(p.text.p, HEAD REQUEST_B REQUEST_A REQUEST_C REQUEST_D);
+	CHECK_INT(p.sum.rows, 4);
+	CHECK_INT(p.sum.charge_nano, 2 * 3492000);
+	CHECK_INT(p.sum.input_tokens, 3 * 1200);
+	CHECK_INT(p.sum.output_tokens, 3 * 307);
+	CHECK_INT(p.sum.last_seq, SAMPLE_ENTRIES);
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(the_same_ledger_gives_the_same_bytes)
+{
+	struct sample s;
+	struct paper a = {.job.format = SHEET_CSV};
+	struct paper b = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	paper_write(&a, &s, report_requests);
+	paper_write(&b, &s, report_requests);
+	CHECK_STR(a.text.p, b.text.p);
+	paper_free(&a);
+	paper_free(&b);
+	sample_close(&s);
+}
+
+TEST(raw_leaves_formulas_alone)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV, .job.raw = true};
+
+	sample_open(&s);
+	sample_read(&s);
+	paper_write(&p, &s, report_requests);
+	CHECK(strstr(p.text.p, ",1,=cmd(),0,"));
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(the_period_is_that_of_the_start)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	p.job.filter.from_ms = SAMPLE_T0 + 800;
+	p.job.filter.to_ms = SAMPLE_T0 + 900;
+	paper_write(&p, &s, report_requests);
+	CHECK_STR(p.text.p, HEAD REQUEST_B);
+	p.job.filter.from_ms = SAMPLE_T0 + 901;
+	p.job.filter.to_ms = 0;
+	paper_write(&p, &s, report_requests);
+	CHECK_STR(p.text.p, HEAD);
+	CHECK_INT(p.sum.rows, 0);
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(account_and_key_are_named_or_numbered)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	p.job.filter.account = STR("=cmd()");
+	p.job.filter.key = STR("tg_Ab3x");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.sum.rows, 4);
+	p.job.filter.account = STR("0");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.sum.rows, 0);
+	p.job.filter.account = STR("nobody");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.result, REPORT_NO_SUCH);
+	CHECK_STR(p.error.p, "there is no account nobody");
+	p.job.filter.account = STR_NONE;
+	p.job.filter.key = STR("7");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.result, REPORT_NO_SUCH);
+	CHECK_STR(p.error.p, "there is no key 7");
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(json_has_one_object_a_line)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_JSON};
+
+	sample_open(&s);
+	sample_read(&s);
+	p.job.filter.to_ms = SAMPLE_T0 + 900;
+	paper_write(&p, &s, report_requests);
+	CHECK(str_starts(str_of(p.text.p),
+			 STR("{\"ts_start\":\"2025-11-20T12:00:00.800Z\",")));
+	CHECK(strstr(p.text.p, "\"account_name\":\"=cmd()\","));
+	CHECK(strstr(p.text.p, "\"charge_usd\":\"0.003492\","));
+	CHECK(strstr(p.text.p, "\"provider\":null,"));
+	CHECK(strstr(p.text.p, "\"tags\":null}\n"));
+	paper_free(&p);
+	sample_close(&s);
+}
+
+int
+main(void)
+{
+	RUN(rows_stand_by_start_and_id_and_a_reversed_one_costs_nothing);
+	RUN(the_same_ledger_gives_the_same_bytes);
+	RUN(raw_leaves_formulas_alone);
+	RUN(the_period_is_that_of_the_start);
+	RUN(account_and_key_are_named_or_numbered);
+	RUN(json_has_one_object_a_line);
+	return tap_done();
+}
