@@ -38,6 +38,7 @@ struct demo_exchange {
 	struct ask ask;
 	struct demo_reply reply;
 	uint32_t next;
+	uint64_t due_ns; /* when the next token is due */
 	bool gone;
 	bool busy; /* inside go() */
 	struct wheel_timer timer;
@@ -93,22 +94,28 @@ release(struct demo_exchange *e)
 
 static void due(struct wheel_timer *t);
 
-/* What is due now: everything, or one token and a timer for the next. */
+/* What is due now, and a timer for the next token. Timers are coarse: what
+ * is late is sent along, so that the rate is kept. */
 static void
 stream(struct demo_exchange *e)
 {
 	CLEANUP(buf_free) struct buf text = BUF_INIT;
 	uint32_t rate = e->conf->tokens_per_second;
+	uint64_t now = clock_mono_ns();
 	bool more;
 	struct iovec piece;
 
-	if (e->next == 0)
+	if (e->next == 0) {
+		e->due_ns = now;
 		exchange_stream_begin(e->x, 200,
 				      STR("content-type: "
 					  "text/event-stream\r\n"));
-	do
+	}
+	do {
 		more = demo_event(&e->reply, e->next++, &text);
-	while (more && (rate == 0 || e->next == 1));
+		if (rate > 0 && e->next > 1)
+			e->due_ns += NS_PER_SEC / rate;
+	} while (more && e->due_ns <= now);
 	piece = (struct iovec){text.p, text.n};
 	if (text.n > 0)
 		exchange_stream_send(e->x, &piece, 1, 0);
@@ -119,8 +126,7 @@ stream(struct demo_exchange *e)
 	else if (!more)
 		exchange_stream_end(e->x);
 	else
-		wheel_arm(e->d->w->wheel, &e->timer,
-			  clock_mono_ns() + NS_PER_SEC / rate, due);
+		wheel_arm(e->d->w->wheel, &e->timer, e->due_ns, due);
 }
 
 static void
