@@ -452,7 +452,10 @@ class Gateway:
 
     def ctl(self, *args, status=0):
         """tollgatectl with --json: what it says, parsed."""
-        done = self.run_tool(self.control_program, '-p', self.folder, '--json',
+        where = ('-p', self.folder)
+        if os.path.isabs(self.keys['run_dir']):
+            where = ('-s', os.path.join(self.keys['run_dir'], 'admin.sock'))
+        done = self.run_tool(self.control_program, *where, '--json',
                              *args, status=status)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
