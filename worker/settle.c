@@ -208,6 +208,13 @@ count(struct request *req)
 }
 
 static void
+wake_writer(struct worker *w)
+{
+	if (writer_to_wake(w->region))
+		doorbell_ring(w->args->writer_doorbell);
+}
+
+static void
 post(struct request *req, bool sent)
 {
 	if (req->client_gone && req->reason == REASON_NORMAL)
@@ -223,6 +230,7 @@ post(struct request *req, bool sent)
 	count(req);
 	hold_settle(req->w->slots, &req->hold, req->charge, req->upstream_cost,
 		    req->reason, sent);
+	wake_writer(req->w);
 	req->settled = true;
 	req->needs_sent = !sent;
 }
@@ -240,6 +248,7 @@ settle_sent(struct request *req, bool accepted)
 		hold_sent(req->w->slots, &req->hold);
 	} else {
 		hold_not_sent(req->w->slots, &req->hold);
+		wake_writer(req->w);
 		req->charge = money_nano(0);
 	}
 	req->needs_sent = false;
