@@ -5,7 +5,8 @@
  *
  *   whole answer, usage known     price of the usage (zero stays zero)
  *   whole answer, no usage        price of the estimate, marked so
- *   nothing delivered             nothing
+ *   nothing delivered             nothing, nor for an empty answer without
+ *                                 a usage
  *   broke off at the upstream     the output that was delivered
  *   the client left               input and the output that was delivered
  *   the hold was used up          what was delivered, at most the hold
@@ -56,6 +57,14 @@ all_delivered(const struct request *req)
 	return !req->streaming || request_mark(req) == req->seen_bytes;
 }
 
+/* A broken socket takes no more: nothing is queued and something is missing,
+ * a loop turn before we are told that the client is gone. */
+static bool
+client_left(const struct request *req)
+{
+	return req->client_gone || !all_delivered(req);
+}
+
 static struct money
 hold_of(const struct request *req)
 {
@@ -67,6 +76,8 @@ price_whole(struct request *req)
 {
 	struct money cost;
 
+	if (!req->usage.present && req->seen_bytes == 0)
+		return money_nano(0);
 	req->usage_source =
 		req->usage.present ? USAGE_UPSTREAM : USAGE_ESTIMATED;
 	req->tokens =
@@ -90,7 +101,7 @@ price_part(struct request *req)
 static struct money
 cost_of(struct request *req)
 {
-	bool broke_off = req->stream_error || req->client_gone;
+	bool broke_off = req->stream_error || client_left(req);
 
 	if (req->err != E_OK && !req->streaming)
 		return money_nano(0);
@@ -141,7 +152,7 @@ note_flags(const struct request *req)
 
 	if (req->ask.stream)
 		flags |= NOTE_STREAM;
-	if (req->streaming && (req->stream_error || req->client_gone))
+	if (req->streaming && (req->stream_error || client_left(req)))
 		flags |= NOTE_PARTIAL;
 	if (req->usage_source == USAGE_ESTIMATED)
 		flags |= NOTE_ESTIMATED;
@@ -217,7 +228,7 @@ wake_writer(struct worker *w)
 static void
 post(struct request *req, bool sent)
 {
-	if (req->client_gone && req->reason == REASON_NORMAL)
+	if (client_left(req) && req->reason == REASON_NORMAL)
 		req->reason = REASON_CLIENT_GONE;
 	req->charge = bounded(req, cost_of(req));
 	req->upstream_cost = operator_cost(req);
