@@ -44,7 +44,7 @@ readable(const struct request *req, const struct http_head *head)
 
 	if (coding.n > 0 && !str_ieq(coding, STR("identity")))
 		return false;
-	return !req->ask.stream || head->status != 200 || type.n < 17 ||
+	return !req->ask.stream || head->status != 200 || type.n < 16 ||
 	       !str_ieq(str_make(type.p, 16), STR("application/json"));
 }
 
@@ -150,6 +150,9 @@ open_stream(struct request *req)
 	buf_add_cstr(fields, "content-type: text/event-stream\r\n"
 			     "cache-control: no-cache\r\n"
 			     "x-accel-buffering: no\r\n");
+	/* the end of the stream may have to name the model */
+	req->ask.model_value.raw =
+		arena_dup(&req->arena, req->ask.model_value.raw);
 	exchange_drop_body(req->x);
 	exchange_stream_begin(req->x, 200, buf_str(fields));
 	if (gap)
@@ -163,28 +166,6 @@ first_content(struct request *req)
 	req->first_byte_ns = req->w->now_ns;
 	series_observe(req->offer->series, M_FIRST_TOKEN,
 		       (req->w->now_ns - req->start_ns) / 1000);
-}
-
-/* Data of several lines goes out as several lines. */
-static void
-forward_lines(struct request *req, const struct sse_event *ev)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	struct str rest = ev->data;
-	struct iovec piece;
-
-	while (rest.p) {
-		buf_add_cstr(&text, "data: ");
-		buf_add_str(&text, str_cut(&rest, '\n'));
-		buf_add_char(&text, '\n');
-	}
-	buf_add_char(&text, '\n');
-	if (text.failed) {
-		stream_broken(req, E_NO_MEMORY);
-		return;
-	}
-	piece = (struct iovec){text.p, text.n};
-	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
 }
 
 static struct iovec
@@ -204,11 +185,6 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 	if (!req->streaming)
 		open_stream(req);
 	req->last_piece_ns = req->w->now_ns;
-	if (d->usage_value.type != JSON_OBJECT &&
-	    memchr(ev->data.p, '\n', ev->data.n)) {
-		forward_lines(req, ev);
-		return;
-	}
 	if (ev->name.n > 0) {
 		piece[n++] = piece_of(STR("event: "));
 		piece[n++] = piece_of(ev->name);
@@ -285,14 +261,11 @@ take_delta(struct request *req, const struct sse_event *ev,
 }
 
 static bool
-on_event(void *user, const struct sse_event *ev)
+read_event(struct request *req, const struct sse_event *ev)
 {
-	struct request *req = user;
 	const struct adapter *a = req->offer->lane->adapter;
 	struct delta d;
 
-	if (ev->data.n == 0)
-		return true;
 	if (a->parse_event(&req->ask, ev->data, &d) != E_OK) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
 		return false;
@@ -313,6 +286,31 @@ on_event(void *user, const struct sse_event *ev)
 		return false;
 	}
 	return take_delta(req, ev, &d);
+}
+
+/* Data of several lines becomes one line: in JSON their ends are between
+ * tokens only, where spaces say the same. */
+static bool
+on_event(void *user, const struct sse_event *ev)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct request *req = user;
+	struct sse_event one = *ev;
+
+	if (ev->data.n == 0)
+		return true;
+	if (!memchr(ev->data.p, '\n', ev->data.n))
+		return read_event(req, ev);
+	buf_add_str(&text, ev->data);
+	if (text.failed) {
+		stream_broken(req, E_NO_MEMORY);
+		return false;
+	}
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\n')
+			text.p[i] = ' ';
+	one.data = buf_str(&text);
+	return read_event(req, &one);
 }
 
 /* All content is on its way to the client: close the books. */
