@@ -15,26 +15,33 @@ tried(const struct request *req, const struct lane *l)
 	return false;
 }
 
-/* A key of the channel that is not cooling down; false: none. */
+/* From `start` on the first key of the channel that is not cooling down;
+ * false: none. */
 static bool
-pick_key(const struct lane *l, uint64_t now, unsigned *index)
+find_key(const struct lane *l, uint64_t now, uint32_t start, unsigned *index)
 {
 	uint32_t n = MIN_OF(l->conf->n_keys, (uint32_t)CHANNEL_KEYS);
-	uint32_t start;
 
 	*index = 0;
-	if (n == 0)
-		return true;
-	start = n == 1 ? 0
-		       : atomic_fetch_add_explicit(&l->row->key_next, 1,
-						   memory_order_relaxed);
 	for (uint32_t i = 0; i < n; i++) {
 		*index = (start + i) % n;
 		if (atomic_load_explicit(&l->row->key_until_ns[*index],
 					 memory_order_relaxed) <= now)
 			return true;
 	}
-	return false;
+	return n == 0;
+}
+
+/* The next key in turn. */
+static bool
+pick_key(const struct lane *l, uint64_t now, unsigned *index)
+{
+	uint32_t start = 0;
+
+	if (l->conf->n_keys > 1)
+		start = atomic_fetch_add_explicit(&l->row->key_next, 1,
+						  memory_order_relaxed);
+	return find_key(l, now, start, index);
 }
 
 static bool
@@ -57,7 +64,7 @@ fits(const struct request *req, const struct lane *l, bool desperate)
 	unsigned key;
 
 	if (tried(req, l) || !lane_serves(l, req->group) || !has_room(l) ||
-	    !pick_key(l, w->now_ns, &key))
+	    !find_key(l, w->now_ns, 0, &key))
 		return false;
 	if (channel_usable(w->region, l->row_index, w->now_ns))
 		return true;
