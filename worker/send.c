@@ -66,6 +66,7 @@ note_fault(struct request *req, enum err e)
 		note_key_fault(req, e);
 	} else if (e == E_UP_CONNECT) {
 		atomic_fetch_add(&row->refused, 1);
+		l->next_address++;
 		raise_until(&row->fault_until_ns,
 			    req->w->now_ns + req->w->conf->routing.cooldown_ms *
 						     NS_PER_MS);
@@ -121,7 +122,12 @@ attempt_failed(struct request *req, enum err e)
 	mark_tried(req, e);
 	gather_free(req);
 	req->err = e;
+	/* what it said is not the answer's */
+	req->usage = (struct usage){.present = false};
+	req->usage_data = STR_NONE;
+	req->served = STR_NONE;
 	req->seen_bytes = 0;
+	req->first_byte_ns = 0;
 	if (!err_row(e)->other_channel ||
 	    req->attempts >= w->conf->routing.attempts) {
 		if (req->attempts > 1)
