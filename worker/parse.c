@@ -51,5 +51,6 @@ step_parse(struct request *req)
 		req->param = req->detail;
 	if (e != E_OK)
 		return request_fail(req, e);
+	req->detail = NULL; /* the field that was read last */
 	return find_model(req);
 }
