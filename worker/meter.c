@@ -10,6 +10,7 @@
 
 /* Fewer tokens than this left in the hold: extend. */
 #define EXTEND_BELOW  256u
+#define EXTENSION_MIN 64u
 #define EXTENSION_MAX 16384u
 
 static uint32_t
@@ -72,19 +73,30 @@ meter_store(struct request *req)
 	hold_meter(req->w->slots, &req->hold, arrived, delivered);
 }
 
-/* A longer hold; the steps double so that a long answer needs few. */
 static bool
-extend(struct request *req)
+extend_by(struct request *req, uint64_t needed, uint64_t more)
 {
-	uint64_t output = req->held_output + req->next_extension;
+	uint64_t output = MAX_OF(req->held_output, needed) + more;
 	struct money total;
 
 	if (!hold_worst_price(req, output, &total) ||
 	    !hold_extend(req->w->slots, &req->hold, total))
 		return false;
 	req->held_output = output;
-	req->next_extension = MIN_OF(req->next_extension * 2, EXTENSION_MAX);
 	return true;
+}
+
+/* A hold for more than `needed` tokens. The steps double so that a long
+ * answer needs few, and are halved to use what is left of the money. */
+static void
+extend(struct request *req, uint64_t needed)
+{
+	while (!extend_by(req, needed, req->next_extension)) {
+		if (req->next_extension <= EXTENSION_MIN)
+			return;
+		req->next_extension /= 2;
+	}
+	req->next_extension = MIN_OF(req->next_extension * 2, EXTENSION_MAX);
 }
 
 bool
@@ -96,7 +108,7 @@ meter_arrived(struct request *req, uint64_t bytes)
 	if (!meter_price(req, req->input_tokens, output, &cost))
 		return false;
 	if (output + EXTEND_BELOW > req->held_output)
-		req->extension_refused = !extend(req);
+		extend(req, output);
 	if (cost.nano > hold_total(req->w->slots, &req->hold).nano)
 		return false;
 	req->seen_bytes += bytes;

@@ -104,7 +104,6 @@ struct request {
 	uint64_t input_tokens;	 /* estimate */
 	uint64_t held_output;	 /* tokens the hold is good for */
 	uint64_t next_extension; /* tokens */
-	bool extension_refused;
 	uint64_t seen_bytes;	    /* billable text that arrived */
 	struct usage usage;	    /* the upstream's */
 	struct token_counts tokens; /* as booked */
