@@ -84,31 +84,40 @@ limited_of(const struct request *req, struct limited out[2])
 	return 2;
 }
 
+/* Gives `units` back to the first `n`. */
+static void
+give_rate(const struct request *req, const struct limited *l, unsigned n,
+	  bool tokens, uint64_t units)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct limit_cells *c = l[i].cells;
+
+		limit_return(tokens ? &c->tpm_tat_ns : &c->rpm_tat_ns,
+			     atomic_load(tokens ? &c->tpm : &c->rpm),
+			     (int64_t)units, req->w->now_ns);
+	}
+}
+
 /* Takes `units` of one kind of limit from key and account, or from none. */
 static enum next
 take_rate(struct request *req, bool tokens, uint64_t units)
 {
 	struct limited l[2];
 	unsigned n = limited_of(req, l);
-	uint64_t now = req->w->now_ns;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct limit_cells *c = l[i].cells;
 		uint32_t per_minute = atomic_load(tokens ? &c->tpm : &c->rpm);
 
 		if (limit_take(tokens ? &c->tpm_tat_ns : &c->rpm_tat_ns,
-			       per_minute, units, now, &req->retry_after_ns))
+			       per_minute, units, req->w->now_ns,
+			       &req->retry_after_ns))
 			continue;
-		while (i-- > 0)
-			limit_return(tokens ? &l[i].cells->tpm_tat_ns
-					    : &l[i].cells->rpm_tat_ns,
-				     atomic_load(tokens ? &l[i].cells->tpm
-							: &l[i].cells->rpm),
-				     (int64_t)units, now);
+		give_rate(req, l, i, tokens, units);
 		return tokens ? refuse(req, E_RATE_TOKENS, REJECT_RATE_TOKENS,
-				       l[i + 1].whose)
+				       l[i].whose)
 			      : refuse(req, E_RATE_REQUESTS,
-				       REJECT_RATE_REQUESTS, l[i + 1].whose);
+				       REJECT_RATE_REQUESTS, l[i].whose);
 	}
 	return NEXT_STEP;
 }
@@ -131,20 +140,6 @@ take_running(struct request *req)
 	req->running_taken = true;
 	req->retry_after_ns = 0;
 	return NEXT_STEP;
-}
-
-static enum next
-take_limits(struct request *req, uint64_t tokens)
-{
-	enum next next = take_rate(req, false, 1);
-
-	if (next != NEXT_STEP)
-		return next;
-	next = take_rate(req, true, tokens);
-	if (next != NEXT_STEP)
-		return next;
-	req->tpm_taken = tokens;
-	return take_running(req);
 }
 
 /* ---- money ---- */
@@ -269,11 +264,27 @@ check_books(struct request *req)
 	return NEXT_STEP;
 }
 
+/* Behind the requests per minute. */
+static enum next
+take_rest(struct request *req, uint64_t tokens)
+{
+	enum next next = take_rate(req, true, tokens);
+
+	if (next != NEXT_STEP)
+		return next;
+	req->tpm_taken = tokens;
+	next = take_running(req);
+	if (next != NEXT_STEP)
+		return next;
+	return take_money(req);
+}
+
 enum next
 step_hold(struct request *req)
 {
 	const struct book_row *p = req->product->prices;
 	enum next next = check_books(req);
+	struct limited l[2];
 	uint64_t output;
 
 	if (next != NEXT_STEP)
@@ -282,8 +293,11 @@ step_hold(struct request *req)
 		tokens_of_input(&req->ask, p->bytes_per_token_milli);
 	output = MIN_OF(first_output(req),
 			(uint64_t)FIRST_TOKENS * req->ask.choices);
-	next = take_limits(req, req->input_tokens + output);
+	next = take_rate(req, false, 1);
 	if (next != NEXT_STEP)
 		return next;
-	return take_money(req);
+	next = take_rest(req, req->input_tokens + output);
+	if (next != NEXT_STEP) /* it was no request, then */
+		give_rate(req, l, limited_of(req, l), false, 1);
+	return next;
 }
