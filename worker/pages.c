@@ -54,11 +54,45 @@ page_models(struct request *req)
 	reply_json(req, 200, buf_str(&w->text));
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* SDKs escape the slash of "vendor/model". What is no escape stays. */
+static struct str
+unescape(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+
+	if (!p)
+		return STR("");
+	for (size_t i = 0; i < s.n; i++) {
+		int high = s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
+		int low = s.n - i > 2 ? hex_digit(s.p[i + 2]) : -1;
+
+		if (s.p[i] == '%' && high >= 0 && low >= 0 && high + low > 0) {
+			p[n++] = (char)(high * 16 + low);
+			i += 2;
+		} else {
+			p[n++] = s.p[i];
+		}
+	}
+	p[n] = '\0';
+	return str_make(p, n);
+}
+
 void
 page_model(struct request *req)
 {
 	struct worker *w = req->w;
-	struct str id = str_from(req->path, strlen(req->endpoint->path));
+	struct str id = unescape(
+		&req->arena, str_from(req->path, strlen(req->endpoint->path)));
 	struct product *p = product_find(w, id);
 	struct json_out o;
 

@@ -12,6 +12,9 @@
 #include "base/must.h"
 #include "worker/access.h"
 
+/* Of a path: a model's name of 127 bytes, each of them escaped, fits. */
+#define PATH_KEPT 512u
+
 static step_fn *const steps[STEP_COUNT] = {
 #define STEP(name) step_##name,
 #include "worker/steps.def"
@@ -278,8 +281,9 @@ find_endpoint(struct request *req, const struct http_head *head)
 	metric_add(req->w->metrics, M_REQUESTS_IN_FLIGHT + req->endpoint->route,
 		   1);
 	if (!method_ok)
-		return request_fail_detail(
-			req, E_METHOD, req->endpoint->post ? "POST" : "GET");
+		return request_fail_detail(req, E_METHOD,
+					   req->endpoint->post ? "POST"
+							       : "GET, HEAD");
 	if (req->endpoint->post && !plain_coding(head))
 		return request_fail_detail(req, E_MEDIA_TYPE,
 					   "a compressed body");
@@ -296,9 +300,9 @@ begin(struct request *req, struct exchange *x, const struct http_head *head)
 	req->method = head->method;
 	req->dialect = &dialect_openai;
 	req->origin = allowed_origin(req, head);
-	req->path =
-		arena_dup(&req->arena,
-			  str_make(head->path.p, MIN_OF(head->path.n, 128u)));
+	req->path = arena_dup(
+		&req->arena,
+		str_make(head->path.p, MIN_OF(head->path.n, PATH_KEPT)));
 	req->peer = arena_dup(&req->arena, exchange_peer(x));
 	exchange_set_user(x, req);
 }
