@@ -17,6 +17,9 @@
  * maximum is reduced to. */
 #define FIRST_TOKENS 1024u
 
+/* Times that a request waits for the audit. */
+#define PAUSES_MAX 5u
+
 static uint32_t
 clamp(uint64_t tokens)
 {
@@ -264,6 +267,30 @@ check_books(struct request *req)
 	return NEXT_STEP;
 }
 
+/* ---- the step ---- */
+
+static void
+try_again(struct wheel_timer *t)
+{
+	struct request *req =
+		(void *)((char *)t - offsetof(struct request, timer));
+
+	request_go(req, STEP_hold);
+}
+
+/* The audit wants a look without new holds. It is over in 2 ms; a writer
+ * that died meanwhile must not stop the account. */
+static bool
+paused(struct request *req)
+{
+	const struct account_row *rows = req->w->region->accounts;
+	uint32_t flags = atomic_load(&rows[req->account].flags);
+
+	if (req->parent != SHM_NONE)
+		flags |= atomic_load(&rows[req->parent].flags);
+	return (flags & ACCOUNT_PAUSED) && req->pauses++ < PAUSES_MAX;
+}
+
 /* Behind the requests per minute. */
 static enum next
 take_rest(struct request *req, uint64_t tokens)
@@ -289,6 +316,11 @@ step_hold(struct request *req)
 
 	if (next != NEXT_STEP)
 		return next;
+	if (paused(req)) {
+		wheel_arm(req->w->wheel, &req->timer,
+			  req->w->now_ns + 2 * NS_PER_MS, try_again);
+		return NEXT_WAIT;
+	}
 	req->input_tokens =
 		tokens_of_input(&req->ask, p->bytes_per_token_milli);
 	output = MIN_OF(first_output(req),

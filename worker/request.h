@@ -100,10 +100,11 @@ struct request {
 	/* money */
 	struct product *product;
 	struct hold hold;
+	unsigned pauses; /* waited for the audit */
 	uint32_t hold_counters;
-	uint64_t input_tokens;	 /* estimate */
-	uint64_t held_output;	 /* tokens the hold is good for */
-	uint64_t next_extension; /* tokens */
+	uint64_t input_tokens;	    /* estimate */
+	uint64_t held_output;	    /* tokens the hold is good for */
+	uint64_t next_extension;    /* tokens */
 	uint64_t seen_bytes;	    /* billable text that arrived */
 	struct usage usage;	    /* the upstream's */
 	struct token_counts tokens; /* as booked */
@@ -144,7 +145,7 @@ struct request {
 	char upstream_id[40];
 	uint8_t upstream_id_len;
 	uint64_t upstream_id_hash;
-	struct wheel_timer timer; /* keep-alive comments, commit patience */
+	struct wheel_timer timer; /* audit, keep-alive comments, commit */
 };
 
 typedef enum next step_fn(struct request *req);
