@@ -263,8 +263,8 @@ put_last_events(struct request *req, struct buf *text)
 	}
 	if (req->ask.include_usage &&
 	    req->dialect->usage_event(&req->arena, &req->ask, &req->answer,
-				      req->usage_data, &booked, req->charge,
-				      &p) == E_OK) {
+				      buf_str(&req->usage_data), &booked,
+				      req->charge, &p) == E_OK) {
 		buf_add_cstr(text, "data: ");
 		for (unsigned i = 0; i < p.n; i++)
 			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);

@@ -50,6 +50,7 @@ request_free(struct request *req)
 	wheel_disarm(&req->timer);
 	gather_free(req);
 	sse_free(&req->sse);
+	buf_free(&req->usage_data);
 	arena_free(&req->arena);
 	req->next = w->spare;
 	w->spare = req;

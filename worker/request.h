@@ -140,7 +140,7 @@ struct request {
 	struct gather body;
 	struct sse sse;
 	struct answer answer;
-	struct str usage_data; /* the usage event, kept back */
+	struct buf usage_data; /* the usage event, kept back */
 	struct str served;     /* model that answered, if another name */
 	char upstream_id[40];
 	uint8_t upstream_id_len;

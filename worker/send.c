@@ -124,7 +124,7 @@ attempt_failed(struct request *req, enum err e)
 	req->err = e;
 	/* what it said is not the answer's */
 	req->usage = (struct usage){.present = false};
-	req->usage_data = STR_NONE;
+	buf_reset(&req->usage_data);
 	req->served = STR_NONE;
 	req->seen_bytes = 0;
 	req->first_byte_ns = 0;

@@ -215,9 +215,13 @@ keep_usage(struct request *req, const struct sse_event *ev,
 	req->usage = d->usage;
 	if (d->choices || !req->ask.include_usage)
 		return;
-	req->usage_data = arena_dup(&req->arena, ev->data);
-	if (!req->usage_data.p)
+	/* the last one; an upstream may send any number of them */
+	buf_reset(&req->usage_data);
+	buf_add_str(&req->usage_data, ev->data);
+	if (req->usage_data.failed) {
+		buf_reset(&req->usage_data);
 		return;
+	}
 	/* the spans move with the copy */
 	shift = req->usage_data.p - ev->data.p;
 	req->answer = (struct answer){.usage = d->usage,
