@@ -1,0 +1,87 @@
+/* Which path and method is served by what. */
+#include "tests/tap.h"
+#include "worker/endpoints.h"
+#include "worker/request.h"
+
+static const struct endpoint *
+find(const char *path, enum http_method method, bool *ok)
+{
+	*ok = false;
+	return endpoint_find(str_of(path), method, ok);
+}
+
+TEST(inference_is_posted)
+{
+	bool ok;
+	const struct endpoint *e = find("/v1/chat/completions", HTTP_POST, &ok);
+
+	CHECK(e && ok && e->kind == ASK_CHAT && e->dialect && !e->page);
+	CHECK_INT(e->note, ENDPOINT_CHAT);
+	CHECK(find("/v1/chat/completions", HTTP_GET, &ok) == e && !ok);
+	e = find("/v1/completions", HTTP_POST, &ok);
+	CHECK(e && ok && e->kind == ASK_COMPLETIONS);
+	e = find("/v1/embeddings", HTTP_POST, &ok);
+	CHECK(e && ok && e->kind == ASK_EMBEDDINGS);
+}
+
+TEST(pages_are_read)
+{
+	static const char *const paths[] = {"/v1/models", "/v1/models/x",
+					    "/v1/balance", "/healthz",
+					    "/readyz"};
+	bool ok;
+
+	for (unsigned i = 0; i < ARRAY_LEN(paths); i++) {
+		const struct endpoint *e = find(paths[i], HTTP_GET, &ok);
+
+		CHECK(e && ok && e->page && !e->dialect);
+		CHECK(find(paths[i], HTTP_HEAD, &ok) == e && ok);
+		CHECK(find(paths[i], HTTP_POST, &ok) == e && !ok);
+		CHECK(find(paths[i], HTTP_DELETE, &ok) == e && !ok);
+		CHECK(find(paths[i], HTTP_OTHER, &ok) == e && !ok);
+	}
+	CHECK(find("/healthz", HTTP_GET, &ok)->flags & ENDPOINT_NO_KEY);
+	CHECK(find("/readyz", HTTP_GET, &ok)->flags & ENDPOINT_NO_KEY);
+	CHECK(!(find("/v1/models/healthz", HTTP_GET, &ok)->flags &
+		ENDPOINT_NO_KEY));
+}
+
+TEST(other_paths_are_not_served)
+{
+	static const char *const paths[] = {
+		"",
+		"/",
+		"/v1",
+		"/v1/",
+		"/v1/models/",
+		"/v1/modelsx",
+		"/V1/models",
+		"/v1/models//../..",
+		"/v1/chat/completions/",
+		"//v1/models",
+		"/healthz/",
+		"/v1/chat",
+	};
+	bool ok;
+
+	for (unsigned i = 0; i < ARRAY_LEN(paths); i++) {
+		const struct endpoint *e = find(paths[i], HTTP_GET, &ok);
+
+		/* an id may be anything; it is looked up, not opened */
+		if (e)
+			CHECK(str_starts(str_of(paths[i]),
+					 STR("/v1/models/")) &&
+			      strlen(paths[i]) > 11);
+	}
+	CHECK(!find("/v1/models/", HTTP_GET, &ok));
+	CHECK(!find("", HTTP_GET, &ok));
+}
+
+int
+main(void)
+{
+	RUN(inference_is_posted);
+	RUN(pages_are_read);
+	RUN(other_paths_are_not_served);
+	return tap_done();
+}
