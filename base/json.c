@@ -368,7 +368,7 @@ name_is(struct str raw, bool escaped, const char *wanted)
 static bool
 has_escape(struct str raw)
 {
-	return memchr(raw.p, '\\', raw.n) != NULL;
+	return raw.n > 0 && memchr(raw.p, '\\', raw.n) != NULL;
 }
 
 /* Stores the member if it is wanted; the name if it was there before. */
@@ -479,7 +479,7 @@ json_get(struct json_value object, const char *name)
 {
 	struct json_iter it;
 	struct json_value v;
-	struct str member;
+	struct str member = STR_NONE;
 
 	if (object.type == JSON_OBJECT && json_iter_init(&it, object))
 		while (json_iter_next(&it, &member, &v))

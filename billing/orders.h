@@ -22,5 +22,5 @@ struct orders {
 /* Does what is asked; shared memory shows it when this returns. The result
  * is ORDER_NO_LEDGER and post->trouble is set when the store failed: whether
  * it was done is then not known. */
-void orders_obey(struct orders *o, const struct order *order,
-		 struct order_answer *answer);
+void orders_obey(struct orders *o, const struct order *in,
+		 struct order_answer *out);

@@ -142,10 +142,12 @@ comment(struct scan *c)
 	while (c->at < c->text.n) {
 		if (!block && peek(c, 0) == '\n')
 			return true;
-		if (block && peek(c, 0) == '*' && peek(c, 1) == '/')
-			return step(c) && step(c);
+		bool last = block && peek(c, 0) == '*' && peek(c, 1) == '/';
+
 		if (!step(c))
 			return false;
+		if (last)
+			return step(c);
 	}
 	c->line = block ? from : c->line;
 	return !block || fail(c, "the comment that begins here is not closed");

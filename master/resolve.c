@@ -80,8 +80,10 @@ resolver_free(struct resolver *r)
 		return;
 	if (r->dns)
 		evdns_base_free(r->dns, 0);
-	while (r->lookups)
-		lookup_free(r->lookups);
+	for (struct lookup *l = r->lookups, *next; l; l = next) {
+		next = l->next;
+		free(l);
+	}
 	free(r);
 }
 

@@ -105,7 +105,7 @@ enter_worker(const struct child *c)
 	struct keep keep;
 	unsigned n;
 
-	must(listens);
+	must(listens && c->gen);
 	n = listen_share(&m->listeners, c->number, listens, most);
 	keep_init(&keep, KEEP_COMMON + 3 + n);
 	keep_common(&keep, m);

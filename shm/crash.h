@@ -37,7 +37,7 @@ struct crash_word {
 #ifdef TOLLGATE_CRASH_POINTS
 void crash_point(enum crash_place place);
 /* Before the fork; NULL: none. */
-void crash_share(struct crash_word *word);
+void crash_share(struct crash_word *shared);
 /* What this process is ("worker", "writer"); the text must stay. */
 void crash_role(const char *role);
 uint32_t crash_role_id(const char *role);
