@@ -69,7 +69,9 @@ map_file(const char *path)
 	p = mmap(NULL, sizeof(struct crash_word), PROT_READ | PROT_WRITE,
 		 MAP_SHARED, fd, 0);
 	close(fd);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	return p;
 }
 
 static void

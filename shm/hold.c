@@ -323,8 +323,9 @@ hold_write(const struct slot_owner *o, struct slot *s, const struct hold *h,
 {
 	uint64_t w = word_make(h->gen, spec->k, SLOT_ACQ);
 
-	for (uint32_t i = 0; i < SLOT_COUNTERS; i++)
-		s->ctr[i] = i < spec->k ? spec->ctr[i] : SHM_NONE;
+	/* The others keep what they had: a counter, whoever still looks. */
+	for (uint32_t i = 0; i < spec->k; i++)
+		s->ctr[i] = spec->ctr[i];
 	cell_store(&s->held[0], spec->amount.nano);
 	cell_store(&s->held_up[0], spec->amount.nano);
 	cell_store(&s->delivered, 0);

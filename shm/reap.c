@@ -223,8 +223,8 @@ own_write(struct region *r, enum slot_kind kind, uint64_t ref,
 	if (slot == SHM_NONE)
 		return SHM_NONE;
 	s = &r->slots[slot];
-	for (uint32_t i = 0; i < SLOT_COUNTERS; i++)
-		s->ctr[i] = i < k ? ctr[i] : SHM_NONE;
+	for (uint32_t i = 0; i < k; i++)
+		s->ctr[i] = ctr[i];
 	cell_store(&s->held[0], held);
 	cell_store(&s->held_up[0], held);
 	cell_store(&s->delivered, 0);

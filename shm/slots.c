@@ -14,9 +14,13 @@
 #include "shm/counters.h"
 #include "shm/steps.h"
 
-#if !defined(__x86_64__) || !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_16)
-#error "needs an inlined 16-byte compare-and-swap: x86-64 with -mcx16"
+/* Not a call into libatomic, whose locks are private to a process. */
+#ifdef __GCC_HAVE_SYNC_COMPARE_AND_SWAP_16
+#define SWAP_IS_INLINED 1
+#else
+#define SWAP_IS_INLINED 0
 #endif
+_Static_assert(SWAP_IS_INLINED, "16-byte compare-and-swap: x86-64, -mcx16");
 
 __extension__ typedef unsigned __int128 pair;
 
@@ -191,21 +195,27 @@ slot_take(struct region *r, uint32_t slot, uint64_t *w)
 	return true;
 }
 
-void
-slot_give(struct region *r, uint32_t slot)
+/* Does the next step of this word give. */
+static bool
+word_gives(uint64_t w)
+{
+	return word_pending(w) >= 0 && word_state(w) != SLOT_ACQ &&
+	       word_state(w) != SLOT_EXT;
+}
+
+/* The pending step of `w`, which says the state, the counter, the tag and the
+ * amount. All of it may be of the past already: a helper confirms the step, a
+ * live owner frees the slot and claims it anew. Then the second look at the
+ * word says so; nothing read before counts. */
+static void
+give(struct region *r, uint32_t slot, uint64_t w)
 {
 	struct slot *s = &r->slots[slot];
-	/* One load says the state, the counter, the tag and the amount. */
-	uint64_t w = word_load(s), op, tag = tag_of(slot, w);
-	enum slot_state st = word_state(w);
 	int i = word_pending(w);
-	struct counter *c;
-	int64_t amount, v, sum;
+	struct counter *c = counter_at(r, s->ctr[i]);
+	int64_t amount = give_amount(s, w, (uint32_t)i), v, sum;
+	uint64_t op, tag = tag_of(slot, w);
 
-	if (i < 0 || st == SLOT_ACQ || st == SLOT_EXT)
-		return;
-	c = counter_at(r, s->ctr[i]);
-	amount = give_amount(s, w, (uint32_t)i);
 	CRASH_POINT(CP_GIVE_LOADED);
 	do {
 		op = atomic_load_explicit(&c->last_op, memory_order_acquire);
@@ -223,16 +233,24 @@ slot_give(struct region *r, uint32_t slot)
 }
 
 void
+slot_give(struct region *r, uint32_t slot)
+{
+	uint64_t w = word_load(&r->slots[slot]);
+
+	if (word_gives(w))
+		give(r, slot, w);
+}
+
+void
 slot_give_all(struct region *r, uint32_t slot)
 {
-	struct slot *s = &r->slots[slot];
+	uint64_t first = word_load(&r->slots[slot]), w = first;
 
-	for (;;) {
-		uint64_t w = word_load(s);
-
-		if (word_pending(w) < 0 || word_state(w) == SLOT_ACQ ||
-		    word_state(w) == SLOT_EXT)
-			return;
-		slot_give(r, slot);
+	/* With the last step confirmed a live owner may have claimed the slot
+	 * anew: what it gives back then is its own. */
+	while (word_gives(w) && word_gen(w) == word_gen(first) &&
+	       word_state(w) == word_state(first)) {
+		give(r, slot, w);
+		w = word_load(&r->slots[slot]);
 	}
 }
