@@ -174,6 +174,11 @@ step(struct group *g, uint32_t slot)
 	uint64_t w = word_of(g, slot);
 
 	if (!slot_sane(g->r, slot, w)) {
+		/* Its owner may have freed it and be claiming it anew: what
+		 * was read is of two requests then. */
+		atomic_thread_fence(memory_order_acquire);
+		if (word_of(g, slot) != w)
+			return true;
 		slot_bad(g, slot, "word, counters or cost");
 		return false;
 	}
