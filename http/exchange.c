@@ -428,6 +428,12 @@ exchange_turn(struct conn *c)
 				  x->server->limits.idle_timeout_ms));
 	if (c->n > 0 || c->readable)
 		exchange_run(x);
+	/* A head that went out before the drain did not say "close". */
+	if (x->server->draining && !c->closed && x->phase == PHASE_IDLE &&
+	    c->n == 0) {
+		conn_close(c);
+		exchange_release(x);
+	}
 }
 
 static void

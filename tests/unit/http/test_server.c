@@ -466,6 +466,29 @@ TEST(a_drained_server_ends_what_it_has_begun)
 	lab_close();
 }
 
+TEST(a_stream_that_began_before_the_drain_is_the_last_of_its_connection)
+{
+	static char text[] = "late";
+	struct iovec piece = {text, 4};
+	struct peer_end p;
+
+	lab_open();
+	p = peer_connect(lab.port);
+	peer_send(&p, STR("GET /wait HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	LAB_UNTIL(lab.x != NULL);
+	exchange_stream_begin(lab.x, 200, STR(""));
+	exchange_stream_send(lab.x, &piece, 1, 0);
+	PEER_UNTIL(&p, peer_has(&p, "late"));
+	http_server_drain(lab.server);
+	exchange_stream_end(lab.x);
+	PEER_UNTIL(&p, p.ended);
+	CHECK(!peer_has(&p, "connection: close"));
+	CHECK(peer_has(&p, "0\r\n\r\n"));
+	CHECK_INT(http_server_connections(lab.server), 0);
+	peer_close(&p);
+	lab_close();
+}
+
 TEST(the_server_may_be_destroyed_in_a_callback)
 {
 	static const char *const requests[] = {
@@ -534,6 +557,7 @@ main(void)
 	RUN(connections_over_a_limit_are_told_so);
 	RUN(without_descriptors_clients_are_turned_away);
 	RUN(a_drained_server_ends_what_it_has_begun);
+	RUN(a_stream_that_began_before_the_drain_is_the_last_of_its_connection);
 	RUN(the_server_may_be_destroyed_in_a_callback);
 	RUN(peers_are_named);
 	return tap_done();
