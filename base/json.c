@@ -483,7 +483,8 @@ json_get(struct json_value object, const char *name)
 
 	if (object.type == JSON_OBJECT && json_iter_init(&it, object))
 		while (json_iter_next(&it, &member, &v))
-			if (name_is(member, has_escape(member), name))
+			if (member.p &&
+			    name_is(member, has_escape(member), name))
 				return v;
 	return (struct json_value){JSON_ABSENT, STR_NONE};
 }
