@@ -77,7 +77,8 @@ names_intern(struct names *n, struct ledger *l, struct str text, uint32_t *id)
 	enum store s;
 
 	*id = NAME_NONE;
-	text.n = strnlen(text.p, MIN_OF(text.n, (size_t)NAME_TEXT - 1));
+	if (text.n)
+		text.n = strnlen(text.p, MIN_OF(text.n, (size_t)NAME_TEXT - 1));
 	if (text.n == 0)
 		return STORE_OK;
 	*id = *place(n, text);
