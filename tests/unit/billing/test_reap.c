@@ -1,0 +1,127 @@
+/* What the writer does after the death of a worker. */
+#include "shm/metrics.h"
+#include "tests/tap.h"
+#include "tests/unit/billing/desk.h"
+
+/* Reaps and commits until nothing changes. */
+static void
+reap_all(struct desk *d)
+{
+	for (int i = 0; i < 4; i++) {
+		(void)reap_rows(&d->reaper);
+		CHECK_INT(desk_settle(d), STORE_OK);
+	}
+}
+
+TEST(every_state_of_a_dead_worker_ends_free)
+{
+	struct desk d;
+	struct slot_owner *w;
+	struct hold claimed, held, sent, unsent;
+	uint32_t row;
+
+	desk_open(&d);
+	w = fix_worker(&d.f, &row);
+	CHECK_INT(hold_claim(w, &claimed), E_OK);
+	CHECK(fix_hold(w, &held, 0, 0, USD));
+	hold_meter(w, &held, money_nano(20), money_nano(10));
+	CHECK(fix_hold(w, &sent, 0, 0, USD));
+	hold_settle(w, &sent, money_nano(100), money_nano(0), REASON_NORMAL,
+		    true);
+	CHECK(fix_hold(w, &unsent, 0, 0, USD));
+	hold_settle(w, &unsent, money_nano(1000), money_nano(0), REASON_NORMAL,
+		    false);
+	d.r->workers[row].state = WORKER_DEAD;
+	CHECK(!reap_rows(&d.reaper)); /* not without a commit */
+	CHECK(!reap_all_gone(&d.reaper));
+	reap_all(&d);
+	CHECK_INT(d.r->workers[row].state, WORKER_UNUSED);
+	CHECK(reap_all_gone(&d.reaper));
+	CHECK_INT(fix_available(&d.f, 0), 10 * USD - 110);
+	CHECK_INT(fix_available(&d.f, counter_of_key(0)), 3 * USD - 110);
+	CHECK_INT(metrics_of_writer(d.r)->cell[M_HOLDS_REAPED], 1);
+	CHECK(audit_run(&d.audit));
+	slot_owner_free(w);
+	desk_close(&d);
+}
+
+TEST(the_slots_of_the_living_are_not_touched)
+{
+	struct desk d;
+	struct slot_owner *w[2];
+	struct hold h[2];
+	uint32_t row[2];
+
+	desk_open(&d);
+	for (int i = 0; i < 2; i++) {
+		w[i] = fix_worker(&d.f, &row[i]);
+		CHECK(fix_hold(w[i], &h[i], 0, SHM_NONE, USD));
+	}
+	d.r->workers[row[0]].state = WORKER_DEAD;
+	reap_all(&d);
+	CHECK_INT(d.r->workers[row[1]].state, WORKER_READY);
+	CHECK_INT(word_state(d.r->slots[h[1].slot].word), SLOT_HELD);
+	CHECK_INT(fix_available(&d.f, 0), 9 * USD);
+	slot_owner_free(w[0]);
+	slot_owner_free(w[1]);
+	desk_close(&d);
+}
+
+TEST(a_row_whose_process_is_gone_becomes_dead)
+{
+	struct desk d;
+	struct slot_owner *w;
+	uint32_t row;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	desk_open(&d);
+	w = fix_worker(&d.f, &row);
+	d.r->workers[row].pid = (uint32_t)pid;
+	/* A zombie may still be asked for by its parent. */
+	reap_look_for_dead(&d.reaper);
+	CHECK_INT(d.r->workers[row].state, WORKER_READY);
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+	reap_look_for_dead(&d.reaper);
+	CHECK_INT(d.r->workers[row].state, WORKER_DEAD);
+	slot_owner_free(w);
+	desk_close(&d);
+}
+
+TEST(counts_are_not_healed_while_a_worker_does_not_turn)
+{
+	struct desk d;
+	struct slot_owner *w[2];
+	uint32_t row[2];
+	_Atomic int32_t *running;
+
+	desk_open(&d);
+	running = &d.r->keys[0].limits.running;
+	w[0] = fix_worker(&d.f, &row[0]);
+	w[1] = fix_worker(&d.f, &row[1]);
+	*running = 5;
+	d.r->workers[row[0]].state = WORKER_DEAD;
+	CHECK(reap_rows(&d.reaper));
+	for (int i = 0; i < 1200; i++) {
+		reap_heal(&d.reaper);
+		fix_pause();
+	}
+	CHECK_INT(*running, 5);
+	d.r->workers[row[1]].heartbeat_ns++;
+	reap_heal(&d.reaper);
+	CHECK_INT(*running, 0);
+	slot_owner_free(w[0]);
+	slot_owner_free(w[1]);
+	desk_close(&d);
+}
+
+int
+main(void)
+{
+	RUN(every_state_of_a_dead_worker_ends_free);
+	RUN(the_slots_of_the_living_are_not_touched);
+	RUN(a_row_whose_process_is_gone_becomes_dead);
+	RUN(counts_are_not_healed_while_a_worker_does_not_turn);
+	return tap_done();
+}
