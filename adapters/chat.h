@@ -48,7 +48,8 @@ struct answer {
 	struct json_value usage_value; /* span in the body */
 	struct json_value cost_value;  /* a "cost" the upstream put there */
 	struct str model; /* raw text between the quotes; n == 0 = not said */
-	uint64_t content_bytes;
+	uint64_t content_bytes; /* counted only if usage is not present,
+				   else 1 */
 };
 
 /* An event of a streamed answer. */

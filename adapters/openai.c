@@ -177,17 +177,68 @@ openai_build(struct arena *a, const struct ask *ask, const struct target *t,
 
 /* ---- usage ---- */
 
-static uint64_t
-count_of(struct json_value object, const char *name, bool *bad)
-{
-	struct json_value v = json_get(object, name);
-	uint64_t n = 0;
+/* One pass over an object picks the counts that have a name here; a name
+ * that is escaped is not one of the protocol's. */
+struct count {
+	struct str name; /* with its quotes */
+	uint64_t *at;
+	bool *seen; /* may be NULL */
+};
 
-	if (v.type == JSON_ABSENT || v.type == JSON_NULL)
-		return 0;
-	if (!json_u64(v, &n))
-		*bad = true;
-	return n;
+static bool
+read_count(const struct count *c, struct json_value v)
+{
+	if (v.type == JSON_NULL)
+		return true;
+	if (!json_u64(v, c->at))
+		return false;
+	if (c->seen)
+		*c->seen = true;
+	return true;
+}
+
+static bool
+read_counts(struct json_value object, const struct count *counts, unsigned n)
+{
+	struct json_iter it;
+	struct json_value v;
+	struct str name;
+
+	if (object.type != JSON_OBJECT || !json_iter_init(&it, object))
+		return true;
+	while (json_iter_next(&it, &name, &v))
+		for (unsigned i = 0; i < n; i++)
+			if (str_eq(name, counts[i].name) &&
+			    !read_count(&counts[i], v))
+				return false;
+	return true;
+}
+
+/* What a usage object says, before it is taken apart. */
+struct said {
+	uint64_t prompt, completion, cached, written, reasoning;
+	bool has_prompt;
+};
+
+static bool
+read_said(struct json_value v, struct said *s)
+{
+	const struct count top[] = {
+		{STR("\"prompt_tokens\""), &s->prompt, &s->has_prompt},
+		{STR("\"completion_tokens\""), &s->completion, NULL},
+	};
+	const struct count in[] = {
+		{STR("\"cached_tokens\""), &s->cached, NULL},
+		{STR("\"cache_write_tokens\""), &s->written, NULL},
+	};
+	const struct count out[] = {
+		{STR("\"reasoning_tokens\""), &s->reasoning, NULL},
+	};
+
+	if (!read_counts(v, top, 2) || !s->has_prompt)
+		return false;
+	return read_counts(json_get(v, "prompt_tokens_details"), in, 2) &&
+	       read_counts(json_get(v, "completion_tokens_details"), out, 1);
 }
 
 /*
@@ -198,29 +249,19 @@ count_of(struct json_value object, const char *name, bool *bad)
 static void
 read_usage(struct json_value v, struct usage *u)
 {
-	struct json_value in, out;
-	uint64_t prompt, completion;
-	bool bad = false;
+	struct said s = {0};
 
 	*u = (struct usage){0};
-	if (v.type != JSON_OBJECT ||
-	    json_get(v, "prompt_tokens").type != JSON_NUMBER)
+	if (v.type != JSON_OBJECT || !read_said(v, &s))
 		return;
-	prompt = count_of(v, "prompt_tokens", &bad);
-	completion = count_of(v, "completion_tokens", &bad);
-	in = json_get(v, "prompt_tokens_details");
-	out = json_get(v, "completion_tokens_details");
-	u->cache_read = count_of(in, "cached_tokens", &bad);
-	u->cache_write = count_of(in, "cache_write_tokens", &bad);
-	u->reasoning = count_of(out, "reasoning_tokens", &bad);
-	if (bad || u->cache_read > prompt ||
-	    u->cache_write > prompt - u->cache_read ||
-	    u->reasoning > completion) {
-		*u = (struct usage){0};
+	if (s.cached > s.prompt || s.written > s.prompt - s.cached ||
+	    s.reasoning > s.completion)
 		return;
-	}
-	u->input = prompt - u->cache_read - u->cache_write;
-	u->output = completion - u->reasoning;
+	u->cache_read = s.cached;
+	u->cache_write = s.written;
+	u->reasoning = s.reasoning;
+	u->input = s.prompt - s.cached - s.written;
+	u->output = s.completion - s.reasoning;
 	u->present = true;
 }
 
@@ -310,6 +351,19 @@ choice_bytes(struct json_value choices, bool *any)
 	return n;
 }
 
+static bool
+has_element(struct json_value array)
+{
+	struct str inside;
+
+	if (array.type != JSON_ARRAY)
+		return false;
+	inside = str_from(array.raw, 1);
+	while (inside.n > 0 && strchr(" \t\r\n", inside.p[0]))
+		inside = str_from(inside, 1);
+	return inside.n > 1;
+}
+
 enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, MEMBERS };
 static const char *const members[MEMBERS] = {"model", "choices", "usage",
 					     "error", "data"};
@@ -326,12 +380,15 @@ openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 		return E_UP_BAD_RESPONSE;
 	if (v[M_ERROR].type == JSON_OBJECT)
 		return E_UP_SERVER_ERROR;
-	out->content_bytes = choice_bytes(v[M_CHOICES], &any);
-	if (ask->kind == ASK_EMBEDDINGS ? v[M_DATA].type != JSON_ARRAY : !any)
-		return E_UP_BAD_RESPONSE;
-	if (ask->kind == ASK_EMBEDDINGS)
-		out->content_bytes = 1;
 	read_usage(v[M_USAGE], &out->usage);
+	any = has_element(ask->kind == ASK_EMBEDDINGS ? v[M_DATA]
+						      : v[M_CHOICES]);
+	if (!any)
+		return E_UP_BAD_RESPONSE;
+	/* counted only where the bill needs it */
+	out->content_bytes = 1;
+	if (!out->usage.present && ask->kind != ASK_EMBEDDINGS)
+		out->content_bytes = choice_bytes(v[M_CHOICES], &any);
 	out->usage_value = v[M_USAGE];
 	out->cost_value = json_get(v[M_USAGE], "cost");
 	out->model = inside_quotes(v[M_MODEL]);

@@ -150,6 +150,16 @@ store_has_room(struct writer *w, uint64_t now)
 	return s == STORE_OK || room.allocated >= room.used + COMMIT_ROOM;
 }
 
+/* As long again as the commit took: at most half of the time goes into
+ * commits, however slow the disk. */
+static uint64_t
+busy_until(uint64_t began)
+{
+	uint64_t now = clock_mono_ns();
+
+	return now + MAX_OF(BUSY_NS, now - began);
+}
+
 static void
 commit(struct writer *w, uint64_t now)
 {
@@ -166,7 +176,7 @@ commit(struct writer *w, uint64_t now)
 		return;
 	}
 	w->commit_at = relaxed		 ? now + RELAXED_NS
-		       : n >= BUSY_GROUP ? now + BUSY_NS
+		       : n >= BUSY_GROUP ? busy_until(now)
 					 : 0;
 	/* Their money goes back now, not in the next turn. */
 	(void)group_gather(&w->group);
