@@ -553,6 +553,16 @@ TEST(the_upstream_waits_for_a_slow_client)
 	CHECK(f->calls->paused); /* until the queue is low */
 	fix_take(x, 40000);
 	CHECK(!f->calls->paused);
+	fix_take(x, 1000);
+	/* and again */
+	fix_up_chunk(f, text);
+	fix_up_chunk(f, text);
+	CHECK(f->calls->paused);
+	fix_take(x, UINT64_MAX);
+	CHECK(!f->calls->paused);
+	CHECK_INT(f->calls->pauses, 2);
+	f->exchanges->room = 0;
+	fix_up_chunk(f, text);
 	fix_up_done(f);
 	fix_up_end(f);
 	fix_take(x, 20000);
