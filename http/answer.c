@@ -23,8 +23,10 @@ static void
 pass_marks(struct exchange *x)
 {
 	while (x->first_mark < x->n_marks &&
-	       x->marks[x->first_mark].at < x->conn.taken)
-		x->mark = x->marks[x->first_mark++].mark;
+	       x->marks[x->first_mark].at < x->conn.taken) {
+		x->mark = MAX_OF(x->mark, x->marks[x->first_mark].mark);
+		x->first_mark++;
+	}
 	if (x->marks && x->first_mark == x->n_marks)
 		drop_marks(x);
 }
@@ -37,7 +39,7 @@ note_mark(struct exchange *x, uint64_t at, uint64_t mark)
 	if (mark == 0)
 		return;
 	if (x->conn.taken > at) {
-		x->mark = mark;
+		x->mark = MAX_OF(x->mark, mark);
 		return;
 	}
 	if (!x->marks) {

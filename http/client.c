@@ -168,19 +168,38 @@ link_drop(struct link *l)
 	conn_release(&l->conn);
 }
 
+/* A long silence is usual while a model thinks: probes keep the way open, and
+ * tell when there is nobody left at its end. */
+static void
+set_options(int fd)
+{
+	const int on = 1;
+	const int idle_s = 60;
+	const int interval_s = 15;
+	const unsigned lost_ms = 30000;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s,
+			 sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
+			 sizeof(interval_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms,
+			 sizeof(lost_ms));
+}
+
 /* A socket on its way to the target; -1 with errno. `fault` is set when
  * connect() failed at once. */
 static int
 start_connect(const struct call_target *as, bool *faulted)
 {
-	const int on = 1;
 	int fd = socket(as->addr.ss_family,
 			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	if (as->addr.ss_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		set_options(fd);
 	*faulted = connect(fd, (const struct sockaddr *)&as->addr,
 			   as->addr_len) != 0 &&
 		   errno != EINPROGRESS;

@@ -118,6 +118,23 @@ static const struct exchange_ops lab_ops = {.on_head = lab_head,
 					    .on_end = lab_end,
 					    .render_error = lab_render};
 
+/* A listening socket on a free port. */
+static inline int
+lab_socket(uint16_t *port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0);
+	must(bind(fd, (struct sockaddr *)&in, n) == 0);
+	must(listen(fd, 1024) == 0);
+	must(getsockname(fd, (struct sockaddr *)&in, &n) == 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
 static inline void
 lab_listen(struct tls_server *tls)
 {
@@ -127,16 +144,8 @@ lab_listen(struct tls_server *tls)
 					.limits = lab.limits,
 					.ops = &lab_ops,
 					.user = &lab};
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	socklen_t n = sizeof(in);
 
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	lab.listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	must(lab.listening >= 0);
-	must(bind(lab.listening, (struct sockaddr *)&in, n) == 0);
-	must(listen(lab.listening, 1024) == 0);
-	must(getsockname(lab.listening, (struct sockaddr *)&in, &n) == 0);
-	lab.port = ntohs(in.sin_port);
+	lab.listening = lab_socket(&lab.port);
 	lab.server = http_server_new(&args);
 	must(lab.server);
 	must(http_server_listen(lab.server, lab.listening, tls) == E_OK);

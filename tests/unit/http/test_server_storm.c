@@ -1,12 +1,14 @@
 /*
  * A storm: many raw clients send good, bad and broken requests in random
  * pieces and leave at random; the user answers, streams, calls an upstream
- * (this same server), pauses, cancels and aborts at random, in callbacks and
+ * (this same server, plain or TLS), pauses, cancels and aborts at random, in callbacks and
  * between them, and now and then destroys all. Whatever happens: one on_end
  * for each on_head, one end for each call, and no memory left. Same seed,
  * same actions.
  */
 #include "http/server.h"
+#include "http/tls.h"
+#include "tests/unit/http/certs.h"
 #include "tests/unit/http/lab.h"
 
 #define CLIENTS 12
@@ -30,6 +32,11 @@ static struct job jobs[JOBS];
 static struct peer_end peers[CLIENTS];
 static int heads, ends, calls, call_ends;
 static bool over; /* the server or the client was destroyed */
+static struct tls_tickets tickets;
+static struct tls_server *tls_server;
+static struct tls_client *tls_client;
+static int tls_listening;
+static uint16_t tls_port;
 
 static unsigned
 dice(unsigned n)
@@ -105,10 +112,14 @@ start_call(struct job *j)
 
 	if (over || j->call)
 		return;
+	if (dice(2)) {
+		to.tls = tls_client;
+		in.sin_port = htons(tls_port);
+	}
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	memcpy(&to.addr, &in, sizeof(in));
 	to.addr_len = sizeof(in);
-	to.host = STR("a");
+	to.host = STR("gateway.test");
 	j->iov.iov_base = j->request;
 	j->iov.iov_len = (size_t)snprintf(
 		j->request, sizeof(j->request),
@@ -347,6 +358,8 @@ storm_open(void)
 	lab.server = http_server_new(&args);
 	must(lab.server);
 	must(http_server_listen(lab.server, lab.listening, NULL) == E_OK);
+	tls_listening = lab_socket(&tls_port);
+	must(http_server_listen(lab.server, tls_listening, tls_server) == E_OK);
 	memset(jobs, 0, sizeof(jobs));
 	heads = ends = calls = call_ends = 0;
 	over = false;
@@ -375,6 +388,7 @@ storm_close(void)
 	CHECK_INT(ends, heads);
 	CHECK_INT(call_ends, calls);
 	CHECK(heads > 0);
+	(void)close(tls_listening);
 	lab_close();
 }
 
@@ -405,9 +419,30 @@ TEST(whatever_happens_every_exchange_ends_once_and_nothing_leaks)
 	printf("# %d exchanges, %d calls\n", all_heads, all_calls);
 }
 
+static void
+make_contexts(void)
+{
+	char path[] = "/tmp/tollgate-storm-XXXXXX";
+	char why[TLS_WHY];
+	int fd = mkstemp(path);
+
+	must(fd >= 0 &&
+	     write(fd, ca_pem, strlen(ca_pem)) == (ssize_t)strlen(ca_pem));
+	(void)close(fd);
+	tls_tickets_rotate(&tickets);
+	tls_server = tls_server_new(str_of(leaf_pem), str_of(leaf_key),
+				    &tickets, why);
+	tls_client = tls_client_new(path, why);
+	must(tls_server && tls_client);
+	(void)unlink(path);
+}
+
 int
 main(void)
 {
+	make_contexts();
 	RUN(whatever_happens_every_exchange_ends_once_and_nothing_leaks);
+	tls_client_free(tls_client);
+	tls_server_free(tls_server);
 	return tap_done();
 }
