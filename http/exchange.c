@@ -425,7 +425,9 @@ exchange_turn(struct conn *c)
 	}
 	exchange_reset(x);
 	conn_deadline(c, after_ms(clock_mono_ns(),
-				  x->server->limits.idle_timeout_ms));
+				  x->server->draining
+					  ? DRAIN_IDLE_MS
+					  : x->server->limits.idle_timeout_ms));
 	if (c->n > 0 || c->readable)
 		exchange_run(x);
 	/* A head that went out before the drain did not say "close". */

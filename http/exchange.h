@@ -107,6 +107,9 @@ struct http_server {
 	struct http_head head; /* of the request that on_head sees */
 };
 
+/* How long a kept-alive connection may stay idle while the server drains. */
+#define DRAIN_IDLE_MS 1000
+
 extern const struct conn_role exchange_role;
 
 static inline struct exchange *

@@ -269,20 +269,20 @@ close_listeners(struct http_server *s)
 	}
 }
 
+/* A client that has just connected will get its first answer. One that keeps
+ * its connection may be sending its next request right now: it gets a moment
+ * for that, and an answer that says "connection: close". */
 void
 http_server_drain(struct http_server *s)
 {
-	struct exchange *next;
+	uint64_t until = clock_mono_ns() + DRAIN_IDLE_MS * NS_PER_MS;
 
 	s->draining = true;
 	close_listeners(s);
-	for (struct exchange *x = s->all; x; x = next) {
-		next = x->next;
-		if (x->phase == PHASE_IDLE && x->conn.n == 0) {
-			conn_close(&x->conn);
-			exchange_release(x);
-		}
-	}
+	for (struct exchange *x = s->all; x; x = x->next)
+		if (x->phase == PHASE_IDLE && x->conn.n == 0 &&
+		    x->given_before > 0)
+			conn_deadline(&x->conn, until);
 }
 
 static void

@@ -82,8 +82,9 @@ struct http_server *http_server_new(const struct http_server_args *args);
  * The descriptor stays the caller's. */
 NODISCARD enum err http_server_listen(struct http_server *s, int fd,
 				      struct tls_server *tls);
-/* Stops accepting; idle connections are closed, answers carry
- * "connection: close". */
+/* Stops accepting; answers carry "connection: close". A client that has not
+ * asked yet may still do so; connections that are kept alive are closed once
+ * they have been idle for a second. */
 void http_server_drain(struct http_server *s);
 /* Client connections that are open; drained when 0. */
 unsigned http_server_connections(const struct http_server *s);

@@ -446,22 +446,31 @@ TEST(without_descriptors_clients_are_turned_away)
 
 TEST(a_drained_server_ends_what_it_has_begun)
 {
-	struct peer_end idle, busy;
+	struct peer_end fresh, kept, busy;
 
 	lab_open();
-	idle = peer_connect(lab.port);
+	fresh = peer_connect(lab.port);
+	kept = peer_connect(lab.port);
+	peer_send(&kept, STR("GET /now HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	PEER_UNTIL(&kept, peer_has(&kept, "\r\n\r\nnow"));
 	busy = peer_connect(lab.port);
 	peer_send(&busy, STR("GET /wait HTTP/1.1\r\n" HOST "\r\n"), 1000);
-	LAB_UNTIL(lab.x && http_server_connections(lab.server) == 2);
+	LAB_UNTIL(lab.x && http_server_connections(lab.server) == 3);
 	http_server_drain(lab.server);
-	PEER_UNTIL(&idle, idle.ended);
-	CHECK_INT(http_server_connections(lab.server), 1);
 	exchange_reply(lab.x, 200, STR(""), STR("late"), 0);
 	PEER_UNTIL(&busy, busy.ended);
 	CHECK(peer_has(&busy, "connection: close\r\n"));
 	CHECK(peer_has(&busy, "late"));
+	/* It was accepted, so it may still ask, once. */
+	peer_send(&fresh, STR("GET /now HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	PEER_UNTIL(&fresh, fresh.ended);
+	CHECK(peer_has(&fresh, "connection: close\r\n"));
+	CHECK(peer_has(&fresh, "\r\n\r\nnow"));
+	/* Idle for a moment. */
+	PEER_UNTIL(&kept, kept.ended);
 	CHECK_INT(http_server_connections(lab.server), 0);
-	peer_close(&idle);
+	peer_close(&fresh);
+	peer_close(&kept);
 	peer_close(&busy);
 	lab_close();
 }
