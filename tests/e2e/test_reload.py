@@ -1,0 +1,287 @@
+"""Reloads: under load, with bad files, with other channels and prices."""
+
+import os
+import threading
+import time
+import unittest
+
+import client
+import harness
+
+
+class Load(threading.Thread):
+    """Requests one after the other, each on a connection of its own, until
+    end(): what went wrong stands in `bad`."""
+
+    def __init__(self, gateway, key, stream):
+        super().__init__()
+        self.gateway, self.key, self.stream = gateway, key, stream
+        self.stopping = False
+        self.done, self.bad = 0, []
+        self.start()
+
+    def run(self):
+        while not self.stopping:
+            try:
+                answer = self.gateway.chat(
+                    self.key, '@@chunks=4 @@delay=20', stream=self.stream)
+            except OSError as failed:
+                self.bad.append(repr(failed))
+                continue
+            whole = answer.ended == 'complete' and answer.status == 200
+            if self.stream:
+                whole = whole and answer.events()[-1] == '[DONE]'
+            if not whole:
+                self.bad.append((answer.status, answer.ended, answer.body))
+            self.done += 1
+
+    def end(self):
+        self.stopping = True
+        self.join(15)
+
+
+class Reload(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mock = harness.Mock(workers=2)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.mock.stop()
+
+    def setUp(self):
+        self.mock.reset()
+
+    def start(self, upstream=None, **keys):
+        gateway = harness.Gateway(upstream or self.mock, **keys)
+        self.addCleanup(gateway.close)
+        gateway.account('acme', '100.00')
+        return gateway, gateway.key('acme')
+
+    def generation(self, gateway):
+        return gateway.ctl('status')['generation']
+
+    def reload(self, gateway, **keys):
+        gateway.configure(**keys)
+        return gateway.ctl('reload')
+
+    def refused(self, gateway, pattern):
+        """A reload that is refused for this reason."""
+        done = gateway.run_tool(gateway.control_program, '-p', gateway.folder,
+                                'reload', status=None)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stderr, pattern)
+
+    def test_fifty_hups_under_load_fail_no_request_and_cut_no_stream(self):
+        gateway, key = self.start()
+        loads = [Load(gateway, key, stream=bool(i % 2)) for i in range(4)]
+        long = []
+        for _ in range(3):
+            one = threading.Thread(target=lambda: long.append(gateway.chat(
+                key, '@@chunks=40 @@delay=100', stream=True)))
+            one.start()
+            long.append(one)
+        threads = [one for one in long if isinstance(one, threading.Thread)]
+        for _ in range(50):
+            gateway.hup()
+            time.sleep(0.06)
+        before = self.generation(gateway)
+        harness.wait_until(
+            lambda: not [row for row in gateway.workers()
+                         if row['state'] != 'ready'] or not any(
+                             one.is_alive() for one in threads), 8, 'calm')
+        for load in loads:
+            load.end()
+        for one in threads:
+            one.join(10)
+        self.assertGreater(before, 10)
+        self.assertEqual([load.bad for load in loads], [[]] * 4)
+        self.assertGreater(sum(load.done for load in loads), 50)
+        answers = [one for one in long
+                   if not isinstance(one, threading.Thread)]
+        self.assertEqual(len(answers), 3)
+        for answer in answers:
+            self.assertEqual((answer.ended, answer.events()[-1]),
+                             ('complete', '[DONE]'))
+        harness.wait_until(gateway.settled, 5, 'settling')
+        rows = gateway.report()
+        self.assertEqual(len(rows), sum(load.done for load in loads) + 3)
+        charged = sum(harness.nano(row['charge_usd']) for row in rows)
+        self.assertEqual(harness.nano(gateway.show('acme')['balance']),
+                         harness.nano('100.00') - charged)
+        self.assertNotIn('died', gateway.errors())
+        gateway.verify()
+
+    def test_a_bad_file_changes_nothing_and_says_where(self):
+        gateway, key = self.start()
+        pids, generation = gateway.pids, self.generation(gateway)
+        with open(gateway.file, encoding='utf-8') as stream:
+            good = stream.read()
+        for text, pattern in (
+                (good + 'colour = "red";\n', r'tollgate\.conf:\d+: .*colour'),
+                (good + 'models = (', r'tollgate\.conf:\d+: '),
+                (good.replace('"2.50"', '"2.5.0"'),
+                 r'tollgate\.conf:\d+: .*input'),
+                ('', r'tollgate\.conf'),
+                (good.replace('"openai"', '"openay"'),
+                 r'tollgate\.conf:\d+: .*openay')):
+            gateway.write(text)
+            self.refused(gateway, pattern)
+        os.unlink(gateway.file)
+        self.refused(gateway, 'tollgate.conf')
+        gateway.hup()
+        harness.wait_until(
+            lambda: gateway.errors().count('nothing has changed') >= 7, 5,
+            'a line of the log')
+        self.assertEqual(gateway.pids, pids)
+        self.assertEqual(self.generation(gateway), generation)
+        self.assertEqual(gateway.chat(key).status, 200)
+        metrics = gateway.metrics()
+        self.assertEqual(metrics['tollgate_config_last_reload_success'], 0)
+        self.assertEqual(
+            metrics['tollgate_config_reloads_total{result="refused"}'], 7)
+        gateway.write(good)
+        gateway.ctl('reload')
+        self.assertEqual(
+            gateway.metrics()['tollgate_config_last_reload_success'], 1)
+        self.assertEqual(self.generation(gateway), generation + 1)
+
+    def test_a_key_that_needs_a_restart_is_refused(self):
+        gateway, _ = self.start()
+        for change in ({'workers': 3}, {'state_dir': 'elsewhere'},
+                       {'listen': [{'address': '127.0.0.1:1'}]},
+                       {'ledger': {'durability': 'relaxed',
+                                   'map_size': '256MiB'}}):
+            keys = dict(gateway.keys)
+            gateway.configure(**change)
+            self.refused(gateway, next(iter(change)))
+            gateway.configure(**keys)
+        gateway.ctl('reload')
+
+    def test_new_prices_channels_and_models_count_from_the_reload_on(self):
+        gateway, key = self.start()
+        self.assertEqual(gateway.chat(key, model='new-model').status, 404)
+        old = self.mock.tally(0)['requests']
+        dear = [{**model, 'input': '100.00', 'output': '100.00'}
+                for model in harness.MODELS]
+        dear.append({'name': 'new-model', 'input': '1.00', 'output': '1.00'})
+        with harness.Mock() as other:
+            route = harness.channel(other, 'other')
+            route['models'].append({'name': 'new-model'})
+            self.reload(gateway, models=dear, channels=[route])
+            answer = gateway.chat(key, '@@chunks=2')
+            self.assertEqual(answer.status, 200)
+            usage = answer.usage()
+            self.assertEqual(
+                harness.nano(f'{usage["cost"]:.9f}'),
+                harness.cost([(usage['prompt_tokens'], 100),
+                              (usage['completion_tokens'], 100)]))
+            self.assertEqual(gateway.chat(key, model='new-model').status, 200)
+            self.assertEqual(self.mock.tally(0)['requests'], old)
+            self.assertEqual(other.tally(0)['requests'], 2)
+            self.assertEqual(
+                [row['name'] for row in gateway.ctl('show', 'channels')
+                 ['channels']], ['other'])
+        self.assertEqual(len(gateway.report()), 2)
+
+    def test_a_stream_of_the_old_generation_goes_on_with_its_prices(self):
+        gateway, key = self.start()
+        answers = []
+        one = threading.Thread(target=lambda: answers.append(gateway.chat(
+            key, '@@chunks=10 @@delay=100', stream=True,
+            stream_options={'include_usage': True})))
+        one.start()
+        self.mock.wait(lambda tally: tally['requests'] >= 1, what='a stream')
+        time.sleep(0.2)
+        self.reload(gateway, models=[
+            {**model, 'input': '900.00', 'output': '900.00'}
+            for model in harness.MODELS])
+        states = {row['state'] for row in gateway.workers()}
+        self.assertEqual(states, {'ready', 'draining'})
+        one.join(10)
+        usage = answers[0].usage()
+        self.assertEqual(
+            harness.nano(f'{usage["cost"]:.9f}'),
+            harness.cost([(usage['prompt_tokens'], '2.50'),
+                          (usage['completion_tokens'], '10.00')]))
+
+    def test_an_old_generation_ends_at_the_drain_timeout(self):
+        gateway, key = self.start(drain_timeout='500ms')
+        answers = []
+        one = threading.Thread(target=lambda: answers.append(gateway.chat(
+            key, '@@chunks=1000 @@delay=100', stream=True)))
+        one.start()
+        self.mock.wait(lambda tally: tally['requests'] >= 1, what='a stream')
+        gateway.ctl('reload')
+        one.join(8)
+        self.assertFalse(one.is_alive())
+        self.assertNotEqual(answers[0].events()[-1:], ['[DONE]'])
+        harness.wait_until(
+            lambda: {row['state'] for row in gateway.workers()} == {'ready'},
+            5, 'the end of the old ones')
+
+    def test_what_an_operator_said_of_a_channel_outlives_reloads(self):
+        channels = [harness.channel(self.mock, 'one'),
+                    harness.channel(self.mock, 'two')]
+        gateway, key = self.start(channels)
+        gateway.ctl('channel', 'one', 'drain')
+        gateway.ctl('reload')
+        shown = {row['name']: row['state'] for row in
+                 gateway.ctl('show', 'channels')['channels']}
+        self.assertEqual(shown, {'one': 'drain', 'two': 'up'})
+        for _ in range(4):
+            answer = gateway.chat(key)
+            self.assertEqual(answer.headers['x-tollgate-channel'], 'two')
+        gateway.ctl('channel', 'one', 'up')
+        gateway.ctl('channel', 'two', 'down')
+        answer = gateway.chat(key)
+        self.assertEqual(answer.headers['x-tollgate-channel'], 'one')
+
+    def test_a_channel_that_refuses_opens_and_comes_back(self):
+        port = harness.free_port()
+        channels = [
+            harness.channel(f'http://127.0.0.1:{port}', 'weak', priority=1),
+            harness.channel(self.mock, 'strong', priority=2)]
+        gateway, key = self.start(
+            channels, probe={'interval': '200ms', 'timeout': '1s'},
+            routing={'cooldown': '0s'})
+
+        def state():
+            return {row['name']: row['state'] for row in
+                    gateway.ctl('show', 'channels')['channels']}['weak']
+
+        def asked():
+            self.assertEqual(gateway.chat(key).status, 200)
+            return state() in ('open', 'half')
+        harness.wait_until(asked, 5, 'an open breaker', 0.05)
+        mock = harness.Mock('--port', str(port))
+        try:
+            harness.wait_until(lambda: state() in ('up', 'degraded'), 5,
+                               'the channel')
+            harness.wait_until(
+                lambda: gateway.chat(key).headers['x-tollgate-channel']
+                == 'weak', 5, 'traffic')
+        finally:
+            mock.stop()
+
+    def test_a_name_is_resolved_by_the_master(self):
+        gateway, key = self.start(
+            [harness.channel(f'http://localhost:{self.mock.port}')])
+        self.assertEqual(gateway.chat(key).status, 200)
+        row = gateway.ctl('show', 'channels')['channels'][0]
+        self.assertIn(f'127.0.0.1:{self.mock.port}', row['addresses'])
+
+    def test_a_name_nobody_knows_leaves_its_channel_open(self):
+        gateway, key = self.start([
+            harness.channel('http://no-such-name.invalid:1', 'lost'),
+            harness.channel(self.mock, 'found')])
+        answer = gateway.chat(key)
+        self.assertEqual(answer.status, 200)
+        shown = {row['name']: row['state'] for row in
+                 gateway.ctl('show', 'channels')['channels']}
+        self.assertEqual(shown, {'lost': 'open', 'found': 'up'})
+
+
+if __name__ == '__main__':
+    unittest.main()
