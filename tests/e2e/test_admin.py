@@ -1,0 +1,319 @@
+"""The admin API over TCP and its socket, tollgatectl, and /metrics."""
+
+import json
+import os
+import re
+import subprocess
+import unittest
+
+import client
+import harness
+
+SAMPLE = re.compile(
+    r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (-?[0-9]+(?:\.[0-9]+)?)$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"')
+
+
+class Admin(unittest.TestCase):
+    """One server for all cases; each case has an account of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mock = harness.Mock()
+        try:
+            cls.gateway = harness.Gateway(cls.mock, groups=[
+                {'name': 'default', 'multiplier': '1.0'},
+                {'name': 'cheap', 'multiplier': '0.5'}])
+        except BaseException:
+            cls.mock.stop()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.close()
+        cls.mock.stop()
+
+    def setUp(self):
+        self.name = self.id().rsplit('.', 1)[1][-40:].strip('_')
+
+    def account(self, balance='10.00', *args):
+        return self.gateway.account(self.name, balance, *args)
+
+    def ask(self, method, path, body=None, token=harness.TOKEN, **headers):
+        return client.ask(self.gateway.admin_url, method, path, body, token,
+                          {name.replace('_', '-'): value
+                           for name, value in headers.items()})
+
+    def code(self, answer, status):
+        self.assertEqual(answer.status, status, answer.body)
+        return answer.json()['error']['code']
+
+    def tool(self, *args):
+        done = self.gateway.run_tool(
+            self.gateway.control_program, '-p', self.gateway.folder, *args,
+            status=None)
+        return done.returncode, done.stdout, done.stderr
+
+    # the listener
+
+    def test_a_token_is_needed_but_for_health(self):
+        for path in ('/healthz', '/readyz', '/openapi.yaml'):
+            self.assertEqual(self.ask('GET', path, token=None).status, 200)
+        for path in ('/metrics', '/admin/v1/status', '/admin/v1/keys'):
+            for token in (None, 'wrong', harness.TOKEN + 'x',
+                          harness.TOKEN[:-1]):
+                answer = self.ask('GET', path, token=token)
+                self.assertEqual(self.code(answer, 401), 'unauthorized')
+        self.assertEqual(self.ask('GET', '/admin/v1/status').status, 200)
+
+    def test_malformed_requests_are_told_in_json(self):
+        with client.Connection(self.gateway.admin_url) as one:
+            one.send(b'GET / HTTP/1.1\r\nbad header\r\n\r\n')
+            answer = one.read()
+        self.assertEqual(answer.status, 400)
+        self.assertIn('message', answer.json()['error'])
+        answer = self.ask('POST', '/admin/v1/accounts', b'{')
+        self.assertEqual(self.code(answer, 400), 'malformed_json')
+        answer = self.ask('POST', '/admin/v1/accounts', b'x' * 300000)
+        self.assertEqual(answer.status, 413)
+        self.assertEqual(self.ask('DELETE', '/admin/v1/keys').status, 405)
+        self.assertEqual(self.ask('GET', '/nothing').status, 404)
+
+    def test_head_and_keep_alive_work(self):
+        with client.Connection(self.gateway.admin_url) as one:
+            for _ in range(3):
+                answer = one.ask('GET', '/healthz')
+                self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.body, b'ok\n')
+            one.send(client.request('HEAD', '/healthz'))
+            answer = one.read('HEAD')
+            self.assertEqual((answer.status, answer.body), (200, b''))
+
+    # accounts
+
+    def test_an_account_is_made_once(self):
+        made = self.account('12.5', '--group', 'cheap', '--rpm', '60')
+        self.assertEqual((made['balance'], made['group'], made['rpm']),
+                         ('12.50', 'cheap', 60))
+        code, _, said = self.tool('account', 'create', self.name)
+        self.assertEqual(code, 1)
+        self.assertIn('already', said)
+        self.assertEqual(self.gateway.show(self.name)['available'], '12.50')
+
+    def test_a_topup_with_the_same_key_counts_once(self):
+        self.account()
+        path = f'/admin/v1/accounts/{self.name}/topup'
+        first = self.ask('POST', path, {'amount': '2.50'},
+                         idempotency_key='inv-1').json()
+        again = self.ask('POST', path, {'amount': '2.50'},
+                         idempotency_key='inv-1').json()
+        self.assertEqual((first['balance'], first['repeated']),
+                         ('12.50', False))
+        self.assertEqual((again['entry'], again['repeated']),
+                         (first['entry'], True))
+        other = self.ask('POST', path, {'amount': '3.50'},
+                         idempotency_key='inv-1')
+        self.assertEqual(self.code(other, 409), 'idempotency_conflict')
+        missing = self.ask('POST', path, {'amount': '3.50'})
+        self.assertEqual(self.code(missing, 400), 'missing_idempotency_key')
+        self.assertEqual(self.gateway.show(self.name)['balance'], '12.50')
+
+    def test_a_refund_takes_no_more_than_there_is(self):
+        self.account()
+        taken = self.gateway.ctl('account', 'refund', self.name, '4',
+                                 '--idempotency-key', 'r' + self.name)
+        self.assertEqual(taken['balance'], '6.00')
+        code, _, said = self.tool('account', 'refund', self.name, '7',
+                                  '--idempotency-key', 's' + self.name)
+        self.assertEqual(code, 1)
+        self.assertIn('less available', said)
+        self.assertEqual(self.gateway.show(self.name)['balance'], '6.00')
+
+    def test_a_frozen_account_is_refused_until_it_thaws(self):
+        self.account()
+        key = self.gateway.key(self.name)
+        self.assertEqual(self.gateway.chat(key).status, 200)
+        shown = self.gateway.ctl('account', 'freeze', self.name)
+        self.assertEqual(shown['state'], 'frozen')
+        self.assertEqual(self.gateway.chat(key).status, 403)
+        shown = self.gateway.ctl('account', 'unfreeze', self.name)
+        self.assertEqual(shown['state'], 'active')
+        self.assertEqual(self.gateway.chat(key).status, 200)
+
+    def test_unknown_accounts_and_keys_are_404(self):
+        for method, path, body in (
+                ('GET', '/admin/v1/accounts/nobody', None),
+                ('POST', '/admin/v1/accounts/nobody/freeze', None),
+                ('POST', '/admin/v1/accounts/nobody/topup', {'amount': '1'}),
+                ('GET', '/admin/v1/keys/99999', None),
+                ('POST', '/admin/v1/keys/99999/revoke', None),
+                ('POST', '/admin/v1/keys', {'account': 'nobody'}),
+                ('POST', '/admin/v1/accounts',
+                 {'name': 'x', 'parent': 'nobody'}),
+                ('POST', '/admin/v1/channels/nobody/drain', None)):
+            answer = self.ask(method, path, body, idempotency_key='n' + path)
+            self.assertEqual(self.code(answer, 404), 'not_found')
+
+    # keys
+
+    def test_a_key_works_until_it_is_revoked_and_is_shown_once(self):
+        self.account()
+        made = self.gateway.ctl('key', 'create', '--account', self.name,
+                                '--name', 'ci', '--models', 'gpt-4o,x-*',
+                                '--allow-ip', '127.0.0.0/8')
+        key = made['key']
+        self.assertTrue(key.startswith('tg_') and len(key) == 46)
+        self.assertEqual(self.gateway.chat(key).status, 200)
+        shown = self.gateway.ctl('key', 'show', str(made['id']))
+        self.assertNotIn('key', shown)
+        self.assertEqual((shown['name'], shown['models'], shown['state']),
+                         ('ci', ['gpt-4o', 'x-*'], 'active'))
+        listed = self.gateway.ctl('key', 'list', '--account', self.name)
+        self.assertEqual([row['id'] for row in listed['keys']], [made['id']])
+        self.assertNotIn(key, json.dumps(listed))
+        self.assertEqual(
+            self.gateway.ctl('key', 'revoke', str(made['id']))['state'],
+            'revoked')
+        self.assertEqual(self.gateway.chat(key).status, 401)
+
+    def test_an_imported_key_works_as_it_is(self):
+        self.account()
+        secret = 'sk-old-secret-' + self.name
+        self.gateway.ctl('key', 'create', '--account', self.name, '--secret',
+                         secret)
+        self.assertEqual(self.gateway.chat(secret).status, 200)
+        code, _, said = self.tool('key', 'create', '--account', self.name,
+                                  '--secret', secret)
+        self.assertEqual(code, 1)
+        self.assertIn('exists', said)
+        code, _, said = self.tool('key', 'create', '--account', self.name,
+                                  '--secret', 'short')
+        self.assertEqual(code, 1)
+        self.assertIn('12 to 256', said)
+
+    def test_limits_are_shown_as_they_are_used(self):
+        self.account()
+        key = self.gateway.key(self.name, '--name', self.name, rpm=10)
+        for _ in range(3):
+            self.assertEqual(self.gateway.chat(key).status, 200)
+        row = [row for row in self.gateway.ctl('show', 'limits')['limits']
+               if row['name'] == self.name][0]
+        self.assertEqual((row['kind'], row['requests']['limit']), ('key', 10))
+        self.assertIn(row['requests']['remaining'], (7, 8))
+
+    # the tool
+
+    def test_the_tool_says_what_is_wrong_with_its_words(self):
+        for args, said in (
+                (('nothing',), 'no command'),
+                (('account', 'show'), 'usage: tollgatectl account show NAME'),
+                (('account', 'topup', 'a', '1'), '--idempotency-key'),
+                (('account', 'show', 'a', '--balance', '1'),
+                 'takes no --balance'),
+                (('status', '--nothing'), 'no option'),
+                (('show', 'nothing'), 'workers'),
+                (('channel', 'mock', 'away'), 'drain, up or down'),
+                (('key', 'create'), '--account'),
+                (('key', 'create', '--account', 'a', '--rpm', 'x'),
+                 'whole number')):
+            code, _, text = self.tool(*args)
+            self.assertEqual((code, said in text), (2, True), (args, text))
+
+    def test_without_a_server_the_tool_ends_with_6(self):
+        done = subprocess.run(
+            [self.gateway.control_program, '-s', '/nonexistent/socket',
+             'status'], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 6)
+        self.assertIn('/nonexistent/socket', done.stderr)
+
+    def test_tables_are_for_people(self):
+        self.account()
+        code, out, _ = self.tool('account', 'list')
+        self.assertEqual(code, 0)
+        lines = out.splitlines()
+        self.assertTrue(lines[0].startswith('ID'))
+        self.assertTrue(any(self.name in line and '10.00' in line
+                            for line in lines))
+        self.assertNotIn('\033', out)
+        for what in ('workers', 'channels', 'models', 'conns', 'limits'):
+            code, out, _ = self.tool('show', what)
+            self.assertEqual((code, bool(out)), (0, True))
+
+    def test_the_status_is_complete(self):
+        shown = self.gateway.ctl('status')
+        self.assertTrue(shown['ready'])
+        self.assertEqual(shown['pid'], self.gateway.pid)
+        self.assertEqual(shown['workers_ready'], 2)
+        self.assertEqual(shown['ledger']['state'], 'ok')
+        self.assertEqual(shown['channels'], {'up': 1})
+
+    def test_the_socket_is_not_for_others(self):
+        mode = os.stat(self.gateway.path('run', 'admin.sock')).st_mode
+        self.assertEqual(mode & 0o007, 0)
+
+    # metrics
+
+    def test_metrics_are_what_a_scraper_accepts(self):
+        self.account()
+        key = self.gateway.key(self.name)
+        self.assertEqual(self.gateway.chat(key, stream=True).status, 200)
+        answer = self.ask('GET', '/metrics')
+        self.assertTrue(answer.headers['content-type'].startswith(
+            'text/plain; version=0.0.4'))
+        seen, series, kinds = [], set(), {}
+        for line in answer.body.decode().splitlines():
+            if line.startswith('# HELP '):
+                name = line.split(' ', 3)[2]
+                self.assertNotIn(name, seen)
+                seen.append(name)
+                continue
+            if line.startswith('# TYPE '):
+                _, _, name, kind = line.split(' ')
+                self.assertEqual(name, seen[-1])
+                kinds[name] = kind
+                continue
+            match = SAMPLE.match(line)
+            self.assertIsNotNone(match, line)
+            name, labels, value = match.groups()
+            self.assertTrue(name.startswith(seen[-1]), line)
+            self.assertNotIn((name, labels), series)
+            series.add((name, labels))
+            if labels:
+                left = LABEL.sub('', labels[1:-1]).replace(',', '')
+                self.assertEqual(left, '', line)
+            if kinds[seen[-1]] == 'counter':
+                self.assertTrue(seen[-1].endswith('_total'), line)
+                self.assertGreaterEqual(float(value), 0)
+        names = {name for name, _ in series}
+        for name in ('tollgate_requests_total', 'tollgate_build_info',
+                     'tollgate_charged_usd_total', 'tollgate_tokens_total',
+                     'tollgate_channel_state', 'tollgate_worker_up',
+                     'tollgate_ledger_commits_total'):
+            self.assertIn(name, names)
+
+    def test_metrics_outlive_the_death_of_a_worker(self):
+        self.account()
+        key = self.gateway.key(self.name)
+        for _ in range(5):
+            self.assertEqual(self.gateway.chat(key).status, 200)
+
+        def total():
+            return sum(value for name, value in self.gateway.metrics().items()
+                       if name.startswith('tollgate_requests_total'))
+        before = total()
+        victim = self.gateway.pids[0]
+        os.kill(victim, 9)
+        harness.wait_until(
+            lambda: victim not in self.gateway.pids
+            and len(self.gateway.pids) == 2, 5, 'a new worker')
+        self.assertGreaterEqual(total(), before)
+        self.assertGreaterEqual(
+            self.gateway.metrics()['tollgate_worker_restarts_total'], 1)
+
+    def test_an_audit_finds_the_books_balanced(self):
+        self.assertEqual(self.ask('POST', '/admin/v1/audit').json(),
+                         {'balanced': True, 'frozen_by_audit': 0})
+
+
+if __name__ == '__main__':
+    unittest.main()
