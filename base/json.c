@@ -355,10 +355,12 @@ struct wanted {
 static bool
 name_is(struct str raw, bool escaped, const char *wanted)
 {
-	const char *p = raw.p + 1;
 	size_t n = raw.n - 2, i = 0;
 
-	while (i < n && wanted[i] == p[i])
+	/* A name has its quotes; said for the analyzer. */
+	if (raw.n < 2)
+		return false;
+	while (i < n && wanted[i] == raw.p[1 + i])
 		i++;
 	if (i == n && wanted[i] == '\0')
 		return true;
