@@ -256,7 +256,7 @@ fix_start(struct fixture *f)
 
 /* ---- the end ---- */
 
-static bool
+static int
 left(bool bad, const char *what)
 {
 	if (bad)
@@ -264,10 +264,10 @@ left(bool bad, const char *what)
 	return bad;
 }
 
-static bool
+static int
 gauges_left(const struct fixture *f)
 {
-	bool bad = false;
+	int bad = 0;
 
 	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
 		bad |= left(fix_gauge(f, M_REQUESTS_IN_FLIGHT + i) != 0,
@@ -279,7 +279,7 @@ gauges_left(const struct fixture *f)
 }
 
 /* What is available is what the entries left of the opening amounts. */
-static bool
+static int
 money_left(const struct fixture *f)
 {
 	int64_t spent = 0;
@@ -300,7 +300,7 @@ money_left(const struct fixture *f)
 		    "budget of the key");
 }
 
-static bool
+static int
 worker_left(const struct fixture *f)
 {
 	const struct worker *w = &f->w;
@@ -314,10 +314,10 @@ worker_left(const struct fixture *f)
 	       left(fix_running(f) != 0, "calls");
 }
 
-static bool
+static int
 all_left(const struct fixture *f)
 {
-	bool bad = worker_left(f) | gauges_left(f) | money_left(f);
+	int bad = worker_left(f) | gauges_left(f) | money_left(f);
 
 	for (unsigned i = 0; i < LANES; i++)
 		bad |= left(f->region.channels[f->rows[i]].in_flight != 0,

@@ -345,8 +345,8 @@ TEST(a_head_that_is_no_event_stream_leads_to_the_next_channel)
 		"content-type: application/json\r\n",
 		"content-type: application/json; charset=utf-8\r\n",
 		"content-type: Application/JSON\r\n",
-		"content-type: text/event-stream\r\n"
-		"content-encoding: gzip\r\n"};
+		("content-type: text/event-stream\r\n"
+		 "content-encoding: gzip\r\n")};
 
 	for (unsigned i = 0; i < ARRAY_LEN(heads); i++) {
 		struct fixture *f = started();
