@@ -165,20 +165,30 @@ unsent(struct group *g, uint32_t slot)
 	return false;
 }
 
+/* While a living owner frees the slot and fills it anew, what is read of it
+ * may be of both: it only makes no sense if its word stays the same. */
+static bool
+makes_sense(const struct group *g, uint32_t slot)
+{
+	uint64_t w;
+
+	do {
+		w = word_of(g, slot);
+		if (slot_sane(g->r, slot, w))
+			return true;
+		atomic_thread_fence(memory_order_acquire);
+	} while (word_of(g, slot) != w);
+	return false;
+}
+
 /* One step with a slot; true: there may be another. */
 static bool
 step(struct group *g, uint32_t slot)
 {
 	/* The owner's death first: after it, only we change the word. */
 	bool dead = slot_orphaned(g->r, slot);
-	uint64_t w = word_of(g, slot);
 
-	if (!slot_sane(g->r, slot, w)) {
-		/* Its owner may have freed it and be claiming it anew: what
-		 * was read is of two requests then. */
-		atomic_thread_fence(memory_order_acquire);
-		if (word_of(g, slot) != w)
-			return true;
+	if (!makes_sense(g, slot)) {
 		slot_bad(g, slot, "word, counters or cost");
 		return false;
 	}

@@ -144,7 +144,8 @@ store_has_room(struct writer *w, uint64_t now)
 		w->post.trouble = STORE_FULL;
 		look_at_store(w, now);
 	} else if (w->r->head->ledger_state == LEDGER_READONLY &&
-		   now >= w->retry_at) {
+		   now >= w->retry_at && w->group.n_items == 0) {
+		/* And the group that found no room is committed. */
 		set_state(w, LEDGER_OK);
 	}
 	return s == STORE_OK || room.allocated >= room.used + COMMIT_ROOM;
@@ -441,6 +442,10 @@ open_store(struct writer *w, struct buf *why)
 		s = post_load(&w->post, w->ledger, n_slots, why);
 	if (s == STORE_OK)
 		s = recover_check_tail(&w->post, why);
+	if (s == STORE_OK && !w->post.meta.clean)
+		LOG_WARN("the last writer did not end in order",
+			 F_U64("entries", w->post.meta.next_seq - 1));
+	w->post.meta.clean = 0;
 	if (s == STORE_OK)
 		s = recover_is_cold(w->r, &w->post, &cold, why);
 	if (s == STORE_OK && cold)
