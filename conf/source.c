@@ -167,6 +167,15 @@ name(struct scan *c)
 		       "channels are lists: { name = \"...\"; }");
 }
 
+static bool
+all_digits(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!digit(s.p[i]))
+			return false;
+	return true;
+}
+
 /* True when the number is one that libconfig takes for an int and that is
  * none. `s` has no sign. */
 static bool
@@ -179,7 +188,7 @@ wraps(struct str s)
 		s.n--;
 	if (!hex && !str_to_u64(s, &v))
 		/* Digits only, but more than 64 bits; else a decimal. */
-		return s.n == strspn(s.p, "0123456789") && s.n > 18;
+		return s.n > 18 && all_digits(s);
 	if (hex) /* leading zeros do not count */
 		for (size_t i = 2; i < s.n && v <= INT_LIMIT; i++)
 			v = v * 16 +

@@ -183,6 +183,7 @@ generations_sweep(struct master *m, uint64_t now_ns)
 
 	while (*at) {
 		struct generation *g = *at;
+		const struct conf *conf;
 
 		if (!g->draining || !generation_ended(g)) {
 			if (g->draining)
@@ -194,9 +195,10 @@ generations_sweep(struct master *m, uint64_t now_ns)
 			*at = g->next;
 			LOG_INFO("generation ended",
 				 F_U64("generation", g->number));
-			if (g->conf != m->conf)
-				conf_free(g->conf);
+			conf = g->conf;
 			generation_free(g);
+			if (conf != m->conf)
+				conf_free(conf);
 		}
 	}
 }

@@ -224,6 +224,7 @@ start_undo(struct master *m)
 			       STR_ARG(m->conf->run_dir));
 		(void)unlink(path);
 	}
+	free(m->worker_bells);
 	if (m->tickets)
 		(void)munmap(m->tickets, sizeof(*m->tickets));
 	if (m->region.head) {
