@@ -240,7 +240,11 @@ commit(struct yard *y)
 
 	for (uint32_t i = 0; i < y->r.head->n_slots; i++)
 		switch (slot_todo(&y->r, i, false)) {
-		case TODO_COMMIT: slot_durable(&y->r, i); n++; /* fallthrough */
+		case TODO_COMMIT:
+			slot_durable(&y->r, i);
+			slot_give_all(&y->r, i);
+			n++;
+			break;
 		case TODO_GIVE: slot_give_all(&y->r, i); break;
 		case TODO_FREE: slot_free(&y->r, i); break;
 		case TODO_REVERSE:
