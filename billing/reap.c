@@ -14,18 +14,24 @@
 #include "base/log.h"
 #include "billing/slot_entry.h"
 #include "shm/accounts.h"
+#include "shm/channels.h"
 #include "shm/keys.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
 #include "shm/workers.h"
 
-#define HEAL_NS	  NS_PER_SEC
-#define LEAKS_MAX 65536u
-#define CELLS	  (SHM_ACCOUNTS + SHM_KEYS)
+#define HEAL_NS	    NS_PER_SEC
+#define HEAL_ROUNDS 5u
+#define LEAKS_MAX   65536u
+
+/* Cells: accounts, keys, channels. */
+#define CELL_KEYS     SHM_ACCOUNTS
+#define CELL_CHANNELS (CELL_KEYS + SHM_KEYS)
+#define CELLS	      (CELL_CHANNELS + SHM_CHANNELS)
 
 /* A count that is higher than the slots in use explain. */
 struct leak {
-	uint32_t cell; /* account, or SHM_ACCOUNTS + key */
+	uint32_t cell;
 	int32_t least; /* the smallest excess that was seen */
 };
 
@@ -40,6 +46,8 @@ reaper_init(struct reaper *x, struct region *r, struct group *g)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (x->counts == MAP_FAILED)
 		x->counts = NULL;
+	/* The writer before this one may have died while it healed. */
+	x->heal_rounds = HEAL_ROUNDS;
 	return x->heartbeats && x->leaks && x->counts;
 }
 
@@ -156,9 +164,9 @@ reap_look_for_dead(struct reaper *x)
 }
 
 static void
-heal_begin(struct reaper *x)
+heal_begin(struct reaper *x, unsigned rounds)
 {
-	x->healing = true;
+	x->heal_rounds = rounds;
 	x->heal_began_ns = 0;
 	x->n_leaks = 0;
 }
@@ -180,7 +188,7 @@ reap_rows(struct reaper *x)
 		atomic_store_explicit(&row->state, WORKER_UNUSED,
 				      memory_order_release);
 		freed = true;
-		heal_begin(x);
+		heal_begin(x, HEAL_ROUNDS);
 	}
 	return freed;
 }
@@ -201,21 +209,26 @@ count_slot(struct reaper *x, uint32_t slot)
 {
 	const struct note *n = &x->r->notes[slot];
 	uint32_t account = n->account, key = n->key;
+	uint32_t attempt =
+		atomic_load_explicit(&n->attempt, memory_order_relaxed);
 
 	if (word_state(word_of(x, slot)) == SLOT_FREE)
 		return;
 	if (account < x->r->head->n_accounts)
 		x->counts[account]++;
 	if (key < x->r->head->n_keys)
-		x->counts[SHM_ACCOUNTS + key]++;
+		x->counts[CELL_KEYS + key]++;
+	if (attempt > 0 && attempt <= SHM_CHANNELS)
+		x->counts[CELL_CHANNELS + attempt - 1]++;
 }
 
 static void
 count_slots(struct reaper *x)
 {
 	memset(x->counts, 0, sizeof(*x->counts) * x->r->head->n_accounts);
-	memset(x->counts + SHM_ACCOUNTS, 0,
+	memset(x->counts + CELL_KEYS, 0,
 	       sizeof(*x->counts) * x->r->head->n_keys);
+	memset(x->counts + CELL_CHANNELS, 0, sizeof(*x->counts) * SHM_CHANNELS);
 	for (uint32_t p = 0; p < x->r->head->n_slots / SLOT_PAGE; p++) {
 		if (x->r->pages[p].owner == 0)
 			continue;
@@ -227,9 +240,11 @@ count_slots(struct reaper *x)
 static _Atomic int32_t *
 running_of(const struct reaper *x, uint32_t cell)
 {
-	return cell < SHM_ACCOUNTS
-		       ? &x->r->accounts[cell].limits.running
-		       : &x->r->keys[cell - SHM_ACCOUNTS].limits.running;
+	if (cell >= CELL_CHANNELS)
+		return &x->r->channels[cell - CELL_CHANNELS].in_flight;
+	if (cell >= CELL_KEYS)
+		return &x->r->keys[cell - CELL_KEYS].limits.running;
+	return &x->r->accounts[cell].limits.running;
 }
 
 static int32_t
@@ -256,7 +271,8 @@ heal_first_look(struct reaper *x)
 		x->heartbeats[i] = x->r->workers[i].heartbeat_ns;
 	x->heal_began_ns = clock_mono_ns();
 	find_leaks(x, 0, x->r->head->n_accounts);
-	find_leaks(x, SHM_ACCOUNTS, x->r->head->n_keys);
+	find_leaks(x, CELL_KEYS, x->r->head->n_keys);
+	find_leaks(x, CELL_CHANNELS, SHM_CHANNELS);
 }
 
 static bool
@@ -273,10 +289,22 @@ all_turned(const struct reaper *x)
 	return true;
 }
 
+/* So much is surely nobody's. */
+static void
+take_back(const struct reaper *x)
+{
+	for (uint32_t i = 0; i < x->n_leaks; i++) {
+		const struct leak *l = &x->leaks[i];
+
+		if (l->least > 0)
+			atomic_fetch_sub(running_of(x, l->cell), l->least);
+	}
+}
+
 void
 reap_heal(struct reaper *x)
 {
-	if (!x->healing)
+	if (x->heal_rounds == 0)
 		return;
 	count_slots(x);
 	if (x->heal_began_ns == 0) {
@@ -290,9 +318,6 @@ reap_heal(struct reaper *x)
 	}
 	if (clock_mono_ns() - x->heal_began_ns < HEAL_NS || !all_turned(x))
 		return;
-	for (uint32_t i = 0; i < x->n_leaks; i++)
-		if (x->leaks[i].least > 0)
-			atomic_fetch_sub(running_of(x, x->leaks[i].cell),
-					 x->leaks[i].least);
-	x->healing = false;
+	take_back(x);
+	heal_begin(x, x->heal_rounds - 1);
 }

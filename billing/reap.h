@@ -17,10 +17,10 @@ struct reaper {
 	struct region *r;
 	struct group *group;
 	/* Healing of concurrency counts, see reap_heal(). */
-	bool healing;
+	unsigned heal_rounds; /* still to do */
 	uint64_t heal_began_ns;
 	uint64_t *heartbeats; /* per row, when it began */
-	uint32_t *counts;     /* per account, then per key: slots in use */
+	uint32_t *counts;     /* slots in use: per account, key, channel */
 	struct leak *leaks;
 	uint32_t n_leaks;
 };
@@ -36,7 +36,10 @@ void reap_look_for_dead(struct reaper *x);
 bool reap_rows(struct reaper *x);
 /* No row is in use. */
 bool reap_all_gone(const struct reaper *x);
-/* Called every 100 ms: takes back what dead workers had counted as running.
- * Sure of itself only after a second in which every live worker has turned
- * its loop, since a request is counted shortly before it has its slot. */
+/* Called every 100 ms: takes back what dead workers had counted as running
+ * on accounts and keys and as in flight on channels. Sure of itself only
+ * after a second in which every live worker has turned its loop, since a
+ * request is counted shortly before it has its slot; and done a few times,
+ * since a slot that is in use a little longer than its request is counted
+ * hides a leak. */
 void reap_heal(struct reaper *x);

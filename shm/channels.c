@@ -146,6 +146,26 @@ channel_usable(const struct region *r, uint32_t row, uint64_t now_ns)
 	       now_ns;
 }
 
+void
+channel_enter(struct channel_row *c)
+{
+	atomic_fetch_add_explicit(&c->in_flight, 1, memory_order_relaxed);
+}
+
+void
+channel_leave(struct channel_row *c)
+{
+	int32_t was = atomic_load_explicit(&c->in_flight, memory_order_relaxed);
+
+	/* The writer may have put the count right meanwhile. */
+	do {
+		if (was <= 0)
+			return;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&c->in_flight, &was, was - 1, memory_order_relaxed,
+		memory_order_relaxed));
+}
+
 const char *
 channel_state_name(enum channel_state s)
 {

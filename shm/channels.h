@@ -39,7 +39,7 @@ struct channel_row {
 	_Atomic uint64_t since_ms; /* wall; of the state: master */
 	_Atomic uint64_t fault_until_ns; /* monotonic; workers by CAS (refused,
 					    reset), master */
-	_Atomic int32_t in_flight;	 /* workers */
+	_Atomic int32_t in_flight;	 /* workers; the writer heals it */
 	_Atomic uint32_t ewma_ttfb_us;	 /* workers */
 	/* Outcomes, only ever added to; the master takes differences. */
 	_Atomic uint64_t ok;
@@ -73,4 +73,7 @@ uint32_t channel_addresses(const struct region *r, uint32_t row,
 			   uint32_t *version);
 /* May a new request go there now (state, operator, fault_until). */
 bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
+/* Worker: one more, or one less, request in flight there. */
+void channel_enter(struct channel_row *c);
+void channel_leave(struct channel_row *c);
 const char *channel_state_name(enum channel_state s);

@@ -139,7 +139,9 @@ struct note {
 	char upstream_id[40]; /* cut; the hash below is of all of it */
 	uint64_t upstream_id_hash;
 	char served[64];
-	uint8_t spare[56];
+	_Atomic uint32_t attempt; /* channel row + 1 that counts it as in
+				     flight now; 0 = none */
+	uint8_t spare[52];
 };
 _Static_assert(sizeof(struct note) == 256, "note");
 

@@ -75,6 +75,32 @@ note_fault(struct request *req, enum err e)
 	}
 }
 
+/* Counted at the channel; the slot says so, in case this process dies. A
+ * slot that is settled may be another request's already. */
+static void
+attempt_count(struct request *req)
+{
+	struct lane *l = req->offer->lane;
+	struct note *n = hold_note(req->w->slots, &req->hold);
+
+	req->in_flight = true;
+	channel_enter(l->row);
+	n->channel = (uint16_t)l->row_index;
+	atomic_store_explicit(&n->attempt, l->row_index + 1,
+			      memory_order_relaxed);
+}
+
+static void
+attempt_uncount(struct request *req)
+{
+	req->in_flight = false;
+	channel_leave(req->offer->lane->row);
+	if (!req->settled)
+		atomic_store_explicit(
+			&hold_note(req->w->slots, &req->hold)->attempt, 0,
+			memory_order_relaxed);
+}
+
 void
 attempt_end(struct request *req, enum err e)
 {
@@ -86,9 +112,8 @@ attempt_end(struct request *req, enum err e)
 	}
 	if (!req->in_flight)
 		return;
-	req->in_flight = false;
+	attempt_uncount(req);
 	l = req->offer->lane;
-	atomic_fetch_sub(&l->row->in_flight, 1);
 	series_add(l->series, M_ATTEMPTS + err_vocab_id(e), 1);
 	series_observe(l->series, M_UPSTREAM_DURATION,
 		       (req->w->now_ns - req->attempt_ns) / 1000);
@@ -283,8 +308,7 @@ step_send(struct request *req)
 	req->attempts++;
 	req->attempt_ns = req->w->now_ns;
 	req->phase = PHASE_CONNECT;
-	req->in_flight = true;
-	atomic_fetch_add(&l->row->in_flight, 1);
+	attempt_count(req);
 	req->upstream = (struct upstream_error){.err = E_OK};
 	req->retry_after_ns = 0;
 	if (!pick_address(req, &t)) {

@@ -149,6 +149,33 @@ class Kills(unittest.TestCase):
         self.assertEqual(after - before, harness.nano('1.00'))
 
 
+class Counts(unittest.TestCase):
+    """What a dead worker had counted as running is given back."""
+
+    def test_a_killed_worker_leaves_room_on_channel_account_and_key(self):
+        with harness.Mock() as mock, harness.Gateway(
+                [harness.channel(mock, max_concurrency=6)],
+                workers=1) as one:
+            one.account('acme', '100.00', '--concurrency', '6')
+            key = one.key('acme', concurrency=6)
+            streams = [Streaming(one, key, 1000, 100) for _ in range(6)]
+            mock.wait(lambda tally: running(tally) >= 6, what='streams')
+            self.assertIn(one.chat(key).status, (429, 503))
+            os.kill(one.pids[0], signal.SIGKILL)
+            for stream in streams:
+                stream.end()
+
+            def healed():
+                return one.ctl('show', 'channels')['channels'][0][
+                    'in_flight'] == 0
+            harness.wait_until(healed, 10, 'in_flight 0', 0.1)
+            streams = [Streaming(one, key, 5, 50) for _ in range(6)]
+            for stream in streams:
+                self.assertEqual(stream.end().status, 200)
+            harness.wait_until(one.settled, 5, 'settling')
+            one.verify()
+
+
 class Silent(unittest.TestCase):
     """Processes that are stopped instead of killed."""
 

@@ -1,4 +1,5 @@
 /* What the writer does after the death of a worker. */
+#include "shm/channels.h"
 #include "shm/metrics.h"
 #include "tests/tap.h"
 #include "tests/unit/billing/desk.h"
@@ -116,6 +117,60 @@ TEST(counts_are_not_healed_while_a_worker_does_not_turn)
 	desk_close(&d);
 }
 
+TEST(attempts_of_the_dead_are_taken_off_their_channel)
+{
+	struct desk d;
+	struct slot_owner *w[2];
+	struct hold h[2];
+	uint32_t row[2];
+
+	desk_open(&d);
+	for (int i = 0; i < 2; i++) {
+		w[i] = fix_worker(&d.f, &row[i]);
+		CHECK(fix_hold(w[i], &h[i], 0, 0, USD));
+		hold_note(w[i], &h[i])->attempt = 3 + 1;
+		channel_enter(&d.r->channels[3]);
+	}
+	channel_enter(&d.r->channels[3]); /* died before it said so */
+	CHECK_INT(d.r->channels[3].in_flight, 3);
+	d.r->workers[row[0]].state = WORKER_DEAD;
+	reap_all(&d);
+	reap_heal(&d.reaper);
+	for (int i = 0; i < 1100; i++)
+		fix_pause();
+	d.r->workers[row[1]].heartbeat_ns++;
+	reap_heal(&d.reaper);
+	CHECK_INT(d.r->channels[3].in_flight, 1);
+	/* One too few was left: never below zero. */
+	channel_leave(&d.r->channels[3]);
+	channel_leave(&d.r->channels[3]);
+	CHECK_INT(d.r->channels[3].in_flight, 0);
+	slot_owner_free(w[0]);
+	slot_owner_free(w[1]);
+	desk_close(&d);
+}
+
+TEST(a_new_writer_heals_what_the_one_before_it_had_not)
+{
+	struct desk d;
+	struct slot_owner *w;
+	uint32_t row;
+
+	desk_open(&d);
+	w = fix_worker(&d.f, &row);
+	d.r->accounts[0].limits.running = 2;
+	d.r->channels[0].in_flight = 7;
+	reap_heal(&d.reaper);
+	for (int i = 0; i < 1100; i++)
+		fix_pause();
+	d.r->workers[row].heartbeat_ns++;
+	reap_heal(&d.reaper);
+	CHECK_INT(d.r->accounts[0].limits.running, 0);
+	CHECK_INT(d.r->channels[0].in_flight, 0);
+	slot_owner_free(w);
+	desk_close(&d);
+}
+
 int
 main(void)
 {
@@ -123,5 +178,7 @@ main(void)
 	RUN(the_slots_of_the_living_are_not_touched);
 	RUN(a_row_whose_process_is_gone_becomes_dead);
 	RUN(counts_are_not_healed_while_a_worker_does_not_turn);
+	RUN(attempts_of_the_dead_are_taken_off_their_channel);
+	RUN(a_new_writer_heals_what_the_one_before_it_had_not);
 	return tap_done();
 }
