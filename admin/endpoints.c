@@ -319,13 +319,13 @@ on_end(struct exchange *x, enum err why)
 }
 
 static void
-render_error(void *user, enum err e, const char *detail, struct buf *fields,
-	     struct buf *body)
+render_error(struct exchange *x, enum err e, const char *detail,
+	     struct buf *fields, struct buf *body)
 {
 	const struct err_row *row = err_row(e);
 	char message[512];
 
-	(void)user;
+	(void)x;
 	/* The row's text holds one %s at most. */
 	(void)snprintf(message, sizeof(message), "%s", row->text);
 	{

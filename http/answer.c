@@ -265,8 +265,8 @@ exchange_refuse(struct exchange *x, enum err e, const char *detail)
 	x->phase = PHASE_ANSWER;
 	x->close = x->has_body = true;
 	conn_use(c, c->n);
-	x->server->ops->render_error(x->server->user, e, detail ? detail : "",
-				     &fields, &body);
+	x->server->ops->render_error(x, e, detail ? detail : "", &fields,
+				     &body);
 	if (fields.failed || body.failed)
 		exchange_fail(x, E_NO_MEMORY);
 	else

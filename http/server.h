@@ -63,8 +63,11 @@ struct exchange_ops {
 	void (*on_body)(struct exchange *x, struct str body);
 	void (*on_progress)(struct exchange *x);
 	void (*on_end)(struct exchange *x, enum err why);
-	/* An answer for a request that is malformed: status, fields, body. */
-	void (*render_error)(void *user, enum err e, const char *detail,
+	/* An answer of the server itself: fields and body. Either to a head
+	 * that is malformed or late: exchange_user() is NULL, no other
+	 * callback comes. Or, between on_head and on_body, to a body that
+	 * cannot be taken: on_end(e) follows. */
+	void (*render_error)(struct exchange *x, enum err e, const char *detail,
 			     struct buf *fields, struct buf *body);
 };
 

@@ -255,10 +255,10 @@ on_end(struct exchange *x, enum err why)
 }
 
 static void
-render_error(void *user, enum err err, const char *detail, struct buf *fields,
-	     struct buf *body)
+render_error(struct exchange *x, enum err err, const char *detail,
+	     struct buf *fields, struct buf *body)
 {
-	(void)user;
+	(void)x;
 	(void)err;
 	(void)detail;
 	buf_add_cstr(fields, "content-type: application/json\r\n");

@@ -142,6 +142,17 @@ retry_after(const struct request *req)
 	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
 }
 
+static void
+put_error_lines(const struct request *req, const struct complaint *c,
+		struct buf *fields)
+{
+	if (c->status == 429 || c->status == 503)
+		put_number(fields, "retry-after: ", retry_after(req));
+	if (c->status == 405)
+		put_line(fields, "allow: ", str_of(req->detail));
+	buf_add_cstr(fields, "content-type: application/json\r\n");
+}
+
 void
 reply_error(struct request *req)
 {
@@ -152,25 +163,44 @@ reply_error(struct request *req)
 	buf_reset(text);
 	req->dialect->error(text, &c);
 	reply_fields(req, fields);
-	if (c.status == 429 || c.status == 503)
-		put_number(fields, "retry-after: ", retry_after(req));
-	if (c.status == 405)
-		put_line(fields, "allow: ", str_of(req->detail));
-	buf_add_cstr(fields, "content-type: application/json\r\n");
+	put_error_lines(req, &c, fields);
 	req->status = c.status;
 	req->answered = true;
 	exchange_reply(req->x, c.status, buf_str(fields), buf_str(text), 0);
 }
 
+/* The server refuses the body of a request that we know: it is counted and
+ * logged at its end, like any other. */
+static void
+refuse_body(struct request *req, enum err e, const char *detail,
+	    struct buf *fields, struct buf *body)
+{
+	struct complaint c;
+
+	req->err = e;
+	req->detail = detail;
+	complain(req, &c);
+	req->dialect->error(body, &c);
+	reply_fields(req, fields);
+	put_error_lines(req, &c, fields);
+	req->detail = NULL; /* the text is not ours */
+	req->status = c.status;
+	req->answered = true;
+}
+
 /* A head that was not even a request: nobody to account it to. */
 void
-reply_render_error(void *user, enum err e, const char *detail,
+reply_render_error(struct exchange *x, enum err e, const char *detail,
 		   struct buf *fields, struct buf *body)
 {
 	struct complaint c = {.err = e, .detail = detail};
-	struct worker *w = user;
+	struct worker *w = exchange_server_user(x);
 	char id[REQUEST_ID_TEXT];
 
+	if (exchange_user(x)) {
+		refuse_body(exchange_user(x), e, detail, fields, body);
+		return;
+	}
 	request_id_text(id_next(&w->ids), id);
 	put_line(fields, "x-request-id: ", str_make(id, REQUEST_ID_TEXT - 1));
 	if (err_row(e)->status == 503)

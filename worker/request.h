@@ -225,7 +225,7 @@ void settle_limits(struct request *req);
 void reply_fields(struct request *req, struct buf *out);
 void reply_error(struct request *req);
 void reply_json(struct request *req, int status, struct str body);
-void reply_render_error(void *user, enum err e, const char *detail,
+void reply_render_error(struct exchange *x, enum err e, const char *detail,
 			struct buf *fields, struct buf *body);
 
 /* ---- pages.c: answered in place, no money ---- */

@@ -309,5 +309,29 @@ class Failover(unittest.TestCase):
             self.assertEqual(row['attempts'], '1')
 
 
+class Refused(unittest.TestCase):
+    """Bodies that the server does not take."""
+
+    def test_a_body_too_large_is_one_request_with_one_id(self):
+        with harness.Mock() as mock, harness.Gateway(
+                mock, workers=1, limits={'body_size': '4KiB'},
+                cors={'origins': ['*']}) as one:
+            one.account('a', '1')
+            answer = one.ask('POST', '/v1/chat/completions', b'x' * 5000,
+                             one.key('a'), {'origin': 'https://page.example'})
+            self.assertEqual(answer.status, 413)
+            self.assertEqual(answer.headers['access-control-allow-origin'],
+                             'https://page.example')
+            lines = harness.wait_until(one.access, 5, 'a line')
+            self.assertEqual([(line['req_id'], line['status'])
+                              for line in lines if line['status'] == 413],
+                             [(answer.headers['x-request-id'], 413)])
+            counted = sum(
+                value for name, value in one.metrics().items()
+                if name.startswith('tollgate_requests_total')
+                and 'caller_too_large' in name)
+            self.assertEqual(counted, 1)
+
+
 if __name__ == '__main__':
     unittest.main()

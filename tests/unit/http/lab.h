@@ -104,10 +104,10 @@ lab_end(struct exchange *x, enum err why)
 }
 
 static void
-lab_render(void *user, enum err e, const char *detail, struct buf *fields,
-	   struct buf *body)
+lab_render(struct exchange *x, enum err e, const char *detail,
+	   struct buf *fields, struct buf *body)
 {
-	(void)user;
+	(void)x;
 	buf_add_cstr(fields, "content-type: text/plain\r\n");
 	buf_printf(body, "%s: %s\n", err_row(e)->name, detail);
 }

@@ -248,6 +248,16 @@ exchange_mark(const struct exchange *x)
 	return x->mark;
 }
 
+void
+fix_refuse(struct exchange *x, enum err why, const char *detail)
+{
+	must(x->live && x->wants_body && !x->begun);
+	x->begun = x->answered = true;
+	x->ops->render_error(x, why, detail, &x->fields, &x->out);
+	x->status = err_row(why)->status;
+	finish(x, why);
+}
+
 /* Only the embedded provider makes one. */
 struct http_server *
 http_server_new(const struct http_server_args *args)

@@ -159,6 +159,8 @@ struct exchange *fix_demo(struct fixture *f, const char *target,
 /* The socket takes so many bytes more, and the worker hears of it. */
 void fix_take(struct exchange *x, uint64_t n);
 void fix_gone(struct exchange *x, enum err why);
+/* The server does not take the body: it answers by itself. */
+void fix_refuse(struct exchange *x, enum err why, const char *detail);
 /* One turn of the loop: ends of exchanges. True: something happened. */
 bool fix_turn(struct fixture *f);
 

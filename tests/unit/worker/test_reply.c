@@ -60,8 +60,9 @@ TEST(a_malformed_request_is_answered_by_render_error)
 	struct json_error fault;
 	const struct series *s =
 		metrics_request(f->w.metrics, ROUTE_OTHER, STR_NONE);
+	struct exchange x = {.server_user = &f->w};
 
-	request_exchange_ops.render_error(&f->w, E_BAD_HTTP, "two lengths",
+	request_exchange_ops.render_error(&x, E_BAD_HTTP, "two lengths",
 					  &fields, &body);
 	CHECK(json_valid(buf_str(&body), &root, &fault));
 	CHECK(str_search(buf_str(&body), STR("two lengths")) >= 0);
@@ -70,9 +71,41 @@ TEST(a_malformed_request_is_answered_by_render_error)
 	CHECK(str_starts(buf_str(&fields), STR("x-request-id: req_")));
 	CHECK(str_search(buf_str(&fields), STR("retry-after")) < 0);
 	CHECK_INT(s->cell[M_REQUESTS + err_vocab_id(E_BAD_HTTP)], 1);
-	request_exchange_ops.render_error(&f->w, E_OVERLOAD, "", &fields,
-					  &body);
+	request_exchange_ops.render_error(&x, E_OVERLOAD, "", &fields, &body);
 	CHECK(str_search(buf_str(&fields), STR("retry-after: 1\r\n")) >= 0);
+	CHECK(fix_done(f));
+}
+
+/* Between head and body the server answers, and nobody counts it twice. */
+TEST(a_body_that_is_refused_is_one_request_with_one_id)
+{
+	struct fixture *f = started();
+	struct str star = STR("*");
+	const struct series *s =
+		metrics_request(f->w.metrics, ROUTE_OTHER, STR_NONE);
+	char text[REQUEST_ID_TEXT];
+	struct exchange *x;
+	uint64_t other;
+
+	f->conf.cors.origins = &star;
+	f->conf.cors.n_origins = 1;
+	other = s->cell[M_REQUESTS + err_vocab_id(E_TOO_LARGE)];
+	x = fix_open(f, "POST", FIX_CHATS, FIX_KEY,
+		     "origin: https://page.example\r\n");
+	request_id_text(((struct request *)x->user)->id, text);
+	fix_refuse(x, E_TOO_LARGE, "1024");
+	CHECK_INT(x->ends, 1);
+	CHECK_INT(x->end, E_TOO_LARGE);
+	CHECK(fix_says(x, "1024"));
+	CHECK_STR(fix_field(x, "x-request-id"), text);
+	CHECK_STR(fix_field(x, "access-control-allow-origin"),
+		  "https://page.example");
+	CHECK_INT(s->cell[M_REQUESTS + err_vocab_id(E_TOO_LARGE)], other);
+	s = metrics_request(f->w.metrics, ROUTE_CHAT, STR_NONE);
+	CHECK_INT(s->cell[M_REQUESTS + err_vocab_id(E_TOO_LARGE)], 1);
+	x = fix_open(f, "POST", FIX_CHATS, FIX_KEY, "");
+	fix_refuse(x, E_OVERLOAD, "");
+	CHECK_STR(fix_field(x, "retry-after"), "1");
 	CHECK(fix_done(f));
 }
 
@@ -281,6 +314,7 @@ main(void)
 	RUN(every_answer_has_an_id_of_its_own);
 	RUN(every_error_is_well_formed);
 	RUN(a_malformed_request_is_answered_by_render_error);
+	RUN(a_body_that_is_refused_is_one_request_with_one_id);
 	RUN(unknown_paths_and_methods_are_said);
 	RUN(a_compressed_body_is_not_read);
 	RUN(head_is_get_without_the_body);
