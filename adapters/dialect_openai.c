@@ -295,6 +295,18 @@ empty_object(struct json_value v)
 	return !json_iter_init(&it, v) || !json_iter_next(&it, &name, &member);
 }
 
+/* The member to stand at an object's begin. For every answer: no printf. */
+static struct str
+cost_member(struct arena *a, const char *cost, bool more)
+{
+	char text[sizeof("\"cost\":,") + MONEY_TEXT] = "\"cost\":";
+	size_t name = sizeof("\"cost\":") - 1, n = strlen(cost);
+
+	memcpy(text + name, cost, n);
+	text[name + n] = ',';
+	return arena_dup(a, str_make(text, name + n + more));
+}
+
 static enum err
 openai_put_cost(struct arena *a, const struct answer *answer, struct str body,
 		const struct usage *estimate, struct money cost,
@@ -313,8 +325,7 @@ openai_put_cost(struct arena *a, const struct answer *answer, struct str body,
 		put_patched(body, answer->cost_value.raw.p,
 			    answer->cost_value.raw.n, with, out);
 	} else if (answer->usage.present) {
-		with = arena_printf(a, "\"cost\":%s%s", text,
-				    empty_object(usage) ? "" : ",");
+		with = cost_member(a, text, !empty_object(usage));
 		put_patched(body, usage.raw.p + 1, 0, with, out);
 	} else {
 		with = usage_text(a, estimate, text);

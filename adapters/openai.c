@@ -5,6 +5,7 @@
  */
 #include "adapters/openai.h"
 
+#include "base/digits.h"
 #include "base/json.h"
 
 struct str
@@ -114,19 +115,6 @@ put_field(struct head *h, struct str name, struct str value)
 	put(h, STR("\r\n"));
 }
 
-static void
-put_u64(struct head *h, uint64_t v)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	put(h, str_make(digits + n, sizeof(digits) - n));
-}
-
 /* base_url may or may not end in the version already. */
 static struct str
 version_of(struct str path)
@@ -158,7 +146,7 @@ openai_build(struct arena *a, const struct ask *ask, const struct target *t,
 			    : STR("application/json"));
 	put(&h, STR("\r\naccept-encoding: identity\r\nuser-agent: "
 		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));
-	put_u64(&h, body.bytes);
+	h.at += digits_write(h.at, body.bytes);
 	put(&h, STR("\r\n"));
 	put_field(&h, STR("openai-organization: "), t->organization);
 	put_field(&h, STR("openai-project: "), t->project);
@@ -177,68 +165,52 @@ openai_build(struct arena *a, const struct ask *ask, const struct target *t,
 
 /* ---- usage ---- */
 
-/* One pass over an object picks the counts that have a name here; a name
- * that is escaped is not one of the protocol's. */
-struct count {
-	struct str name; /* with its quotes */
-	uint64_t *at;
-	bool *seen; /* may be NULL */
-};
-
+/* A count that is there; absent and null leave *out alone. */
 static bool
-read_count(const struct count *c, struct json_value v)
+read_count(struct json_value v, uint64_t *out)
 {
-	if (v.type == JSON_NULL)
-		return true;
-	if (!json_u64(v, c->at))
-		return false;
-	if (c->seen)
-		*c->seen = true;
-	return true;
-}
-
-static bool
-read_counts(struct json_value object, const struct count *counts, unsigned n)
-{
-	struct json_iter it;
-	struct json_value v;
-	struct str name;
-
-	if (object.type != JSON_OBJECT || !json_iter_init(&it, object))
-		return true;
-	while (json_iter_next(&it, &name, &v))
-		for (unsigned i = 0; i < n; i++)
-			if (str_eq(name, counts[i].name) &&
-			    !read_count(&counts[i], v))
-				return false;
-	return true;
+	return v.type == JSON_ABSENT || v.type == JSON_NULL || json_u64(v, out);
 }
 
 /* What a usage object says, before it is taken apart. */
 struct said {
 	uint64_t prompt, completion, cached, written, reasoning;
-	bool has_prompt;
 };
 
-static bool
-read_said(struct json_value v, struct said *s)
-{
-	const struct count top[] = {
-		{STR("\"prompt_tokens\""), &s->prompt, &s->has_prompt},
-		{STR("\"completion_tokens\""), &s->completion, NULL},
-	};
-	const struct count in[] = {
-		{STR("\"cached_tokens\""), &s->cached, NULL},
-		{STR("\"cache_write_tokens\""), &s->written, NULL},
-	};
-	const struct count out[] = {
-		{STR("\"reasoning_tokens\""), &s->reasoning, NULL},
-	};
+enum {
+	U_PROMPT,
+	U_COMPLETION,
+	U_PROMPT_DETAILS,
+	U_COMPLETION_DETAILS,
+	U_COST,
+	COUNTS
+};
+static const char *const counts[COUNTS] = {"prompt_tokens", "completion_tokens",
+					   "prompt_tokens_details",
+					   "completion_tokens_details", "cost"};
 
-	if (!read_counts(v, top, 2) || !s->has_prompt)
+static bool
+read_said(const struct json_value *v, struct said *s)
+{
+	static const char *const in[] = {"cached_tokens", "cache_write_tokens"};
+	static const char *const out[] = {"reasoning_tokens"};
+	struct json_value d[2];
+
+	if (!json_u64(v[U_PROMPT], &s->prompt) ||
+	    !read_count(v[U_COMPLETION], &s->completion))
 		return false;
-	return read_counts(json_get(v, "prompt_tokens_details"), in, 2) &&
-	       read_counts(json_get(v, "completion_tokens_details"), out, 1);
+	if (v[U_PROMPT_DETAILS].type == JSON_OBJECT) {
+		json_pick(v[U_PROMPT_DETAILS], in, 2, d);
+		if (!read_count(d[0], &s->cached) ||
+		    !read_count(d[1], &s->written))
+			return false;
+	}
+	if (v[U_COMPLETION_DETAILS].type == JSON_OBJECT) {
+		json_pick(v[U_COMPLETION_DETAILS], out, 1, d);
+		if (!read_count(d[0], &s->reasoning))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -247,12 +219,15 @@ read_said(struct json_value v, struct said *s)
  * contradict each other or are no counts make the usage missing, not zero.
  */
 static void
-read_usage(struct json_value v, struct usage *u)
+read_usage(struct json_value usage, struct usage *u, struct json_value *cost)
 {
+	struct json_value v[COUNTS];
 	struct said s = {0};
 
 	*u = (struct usage){0};
-	if (v.type != JSON_OBJECT || !read_said(v, &s))
+	json_pick(usage, counts, COUNTS, v);
+	*cost = v[U_COST];
+	if (!read_said(v, &s))
 		return;
 	if (s.cached > s.prompt || s.written > s.prompt - s.cached ||
 	    s.reasoning > s.completion)
@@ -380,7 +355,7 @@ openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 		return E_UP_BAD_RESPONSE;
 	if (v[M_ERROR].type == JSON_OBJECT)
 		return E_UP_SERVER_ERROR;
-	read_usage(v[M_USAGE], &out->usage);
+	read_usage(v[M_USAGE], &out->usage, &out->cost_value);
 	any = has_element(ask->kind == ASK_EMBEDDINGS ? v[M_DATA]
 						      : v[M_CHOICES]);
 	if (!any)
@@ -390,7 +365,6 @@ openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 	if (!out->usage.present && ask->kind != ASK_EMBEDDINGS)
 		out->content_bytes = choice_bytes(v[M_CHOICES], &any);
 	out->usage_value = v[M_USAGE];
-	out->cost_value = json_get(v[M_USAGE], "cost");
 	out->model = inside_quotes(v[M_MODEL]);
 	return E_OK;
 }
@@ -414,9 +388,8 @@ openai_parse_event(const struct ask *ask, struct str data, struct delta *out)
 		return E_OK;
 	}
 	out->content_bytes = choice_bytes(v[M_CHOICES], &out->choices);
-	read_usage(v[M_USAGE], &out->usage);
+	read_usage(v[M_USAGE], &out->usage, &out->cost_value);
 	out->usage_value = v[M_USAGE];
-	out->cost_value = json_get(v[M_USAGE], "cost");
 	out->model = inside_quotes(v[M_MODEL]);
 	return E_OK;
 }

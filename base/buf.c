@@ -5,34 +5,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/digits.h"
+
 #define FIRST_CAP 256
 
+/* After a failure there is no room whatever is asked for, so that the
+ * inline appends need no look at `failed`. */
 static bool
-grow(struct buf *b, size_t n)
+fails(struct buf *b)
+{
+	b->failed = true;
+	b->cap = b->n;
+	return false;
+}
+
+bool
+buf_grow(struct buf *b, size_t n)
 {
 	size_t need, cap;
 	char *p;
 
-	if (b->failed)
-		return false;
-	if (b->cap - b->n >= n)
-		return true;
-	if (__builtin_add_overflow(b->n, n, &need)) {
-		b->failed = true;
-		return false;
-	}
+	if (b->failed || __builtin_add_overflow(b->n, n, &need))
+		return fails(b);
 	cap = b->cap ? b->cap : FIRST_CAP;
 	while (cap < need && cap <= SIZE_MAX / 2)
 		cap *= 2;
 	cap = MAX_OF(cap, need);
 	p = realloc(b->p, cap);
-	if (p == NULL) {
-		b->failed = true;
-		return false;
-	}
+	if (p == NULL)
+		return fails(b);
 	b->p = p;
 	b->cap = cap;
 	return true;
+}
+
+/* Room for `n` more; true when there is. */
+static bool
+grow(struct buf *b, size_t n)
+{
+	return !b->failed && (b->cap - b->n >= n || buf_grow(b, n));
 }
 
 char *
@@ -42,43 +53,10 @@ buf_reserve(struct buf *b, size_t n)
 }
 
 void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0 || !grow(b, n))
-		return;
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-}
-
-void
-buf_add_str(struct buf *b, struct str s)
-{
-	buf_add(b, s.p, s.n);
-}
-
-void
-buf_add_cstr(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void
-buf_add_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
-}
-
-void
 buf_add_u64(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	buf_add(b, digits + at, sizeof(digits) - at);
+	if (LIKELY(grow(b, DIGITS_MAX)))
+		b->n += digits_write(b->p + b->n, v);
 }
 
 void

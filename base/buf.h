@@ -20,10 +20,41 @@ struct buf {
 
 #define BUF_INIT ((struct buf){NULL, 0, 0, false})
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_str(struct buf *b, struct str s);
-void buf_add_cstr(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
+/* What the inline ones below call when there is no room; false: failed. */
+COLD bool buf_grow(struct buf *b, size_t n);
+
+/* Appends are inline: heads and log lines are made of many short pieces,
+ * most of them of a size the compiler knows. */
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (UNLIKELY(b->cap - b->n < n) && !buf_grow(b, n))
+		return;
+	if (n > 0)
+		memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+static inline void
+buf_add_str(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+static inline void
+buf_add_cstr(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+static inline void
+buf_add_char(struct buf *b, char c)
+{
+	if (UNLIKELY(b->cap == b->n) && !buf_grow(b, 1))
+		return;
+	b->p[b->n++] = c;
+}
+
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);

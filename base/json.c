@@ -348,12 +348,27 @@ struct wanted {
 	const char *const *names;
 	struct json_value *values;
 	unsigned n;
+	bool may_repeat; /* then the first one counts */
 	uint64_t first[4];
 };
 
-/* `escaped`: the name may hold escapes. */
-static bool
-name_is(struct str raw, bool escaped, const char *wanted)
+static struct wanted
+wanted_make(const char *const *names, unsigned n, struct json_value *values)
+{
+	struct wanted w = {.names = names, .values = values, .n = n};
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)names[i][0];
+
+		values[i] = (struct json_value){JSON_ABSENT, STR_NONE};
+		w.first[c / 64] |= 1ull << (c % 64);
+	}
+	return w;
+}
+
+/* A name without escapes, byte for byte. */
+INLINE bool
+plain_name(struct str raw, const char *wanted)
 {
 	size_t n = raw.n - 2, i = 0;
 
@@ -362,35 +377,47 @@ name_is(struct str raw, bool escaped, const char *wanted)
 		return false;
 	while (i < n && wanted[i] == raw.p[1 + i])
 		i++;
-	if (i == n && wanted[i] == '\0')
-		return true;
-	return escaped && json_str_eq(raw, str_of(wanted));
+	return i == n && wanted[i] == '\0';
 }
 
+/* Escapes are rare: looked for only where nothing else fits. */
 static bool
-has_escape(struct str raw)
+escaped_name(struct str raw, const char *wanted)
 {
-	return raw.n > 0 && memchr(raw.p, '\\', raw.n) != NULL;
+	return raw.n > 0 && memchr(raw.p, '\\', raw.n) != NULL &&
+	       json_str_eq(raw, str_of(wanted));
 }
 
-/* Stores the member if it is wanted; the name if it was there before. */
+/* Which of the wanted ones the name is; w->n: none. */
+INLINE unsigned
+which(const struct wanted *w, struct str name)
+{
+	unsigned char c = (unsigned char)name.p[1];
+
+	if (LIKELY(!(w->first[c / 64] >> (c % 64) & 1) && c != '\\'))
+		return w->n;
+	for (unsigned i = 0; i < w->n; i++)
+		if (plain_name(name, w->names[i]))
+			return i;
+	for (unsigned i = 0; i < w->n; i++)
+		if (escaped_name(name, w->names[i]))
+			return i;
+	return w->n;
+}
+
+/* Stores the member if it is wanted; the name if it was there before and
+ * may not be. */
 INLINE const char *
 keep(struct wanted *w, struct str name, struct json_value v)
 {
-	unsigned char c = (unsigned char)name.p[1];
-	bool escaped;
+	unsigned i = which(w, name);
 
-	if (!(w->first[c / 64] >> (c % 64) & 1) && c != '\\')
+	if (i == w->n)
 		return NULL;
-	escaped = has_escape(name);
-	for (unsigned i = 0; i < w->n; i++) {
-		if (!name_is(name, escaped, w->names[i]))
-			continue;
-		if (w->values[i].type != JSON_ABSENT)
-			return w->names[i];
+	if (w->values[i].type == JSON_ABSENT)
 		w->values[i] = v;
-		return NULL;
-	}
+	else if (!w->may_repeat)
+		return w->names[i];
 	return NULL;
 }
 
@@ -425,15 +452,9 @@ json_members(struct str text, const char *const *names, unsigned n,
 	     struct json_value *values, struct json_error *error)
 {
 	struct scan s = scan_make(text);
-	struct wanted w = {names, values, n, {0}};
+	struct wanted w = wanted_make(names, n, values);
 	const char *twice = NULL;
 
-	for (unsigned i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)names[i][0];
-
-		values[i] = (struct json_value){JSON_ABSENT, STR_NONE};
-		w.first[c / 64] |= 1ull << (c % 64);
-	}
 	if (peek(&s) != '{') {
 		/* Broken JSON is said to be broken, whatever it is. */
 		if (!json_valid(text, NULL, error))
@@ -445,6 +466,22 @@ json_members(struct str text, const char *const *names, unsigned n,
 		(void)at_end(&s);
 	}
 	return report(&s, error, twice);
+}
+
+void
+json_pick(struct json_value object, const char *const *names, unsigned n,
+	  struct json_value *values)
+{
+	struct scan s = scan_make(object.raw);
+	struct wanted w = wanted_make(names, n, values);
+	const char *twice = NULL;
+
+	w.may_repeat = true;
+	if (object.type != JSON_OBJECT || peek(&s) != '{' || !push(&s, true) ||
+	    peek(&s) == '}')
+		return;
+	/* Validated before: it cannot fail. */
+	(void)take_members(&s, &w, &twice);
 }
 
 bool
@@ -485,8 +522,8 @@ json_get(struct json_value object, const char *name)
 
 	if (object.type == JSON_OBJECT && json_iter_init(&it, object))
 		while (json_iter_next(&it, &member, &v))
-			if (member.p &&
-			    name_is(member, has_escape(member), name))
+			if (member.p && (plain_name(member, name) ||
+					 escaped_name(member, name)))
 				return v;
 	return (struct json_value){JSON_ABSENT, STR_NONE};
 }

@@ -70,6 +70,11 @@ NODISCARD bool json_members(struct str text, const char *const *names,
 NODISCARD bool json_valid(struct str text, struct json_value *root,
 			  struct json_error *error);
 
+/* The wanted members of a validated value, in one pass; none when it is no
+ * object. Members may repeat: the first one counts. */
+void json_pick(struct json_value object, const char *const *names, unsigned n,
+	       struct json_value *values);
+
 /* Iteration over a validated object or array. */
 struct json_iter {
 	const char *at;

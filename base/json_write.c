@@ -1,4 +1,6 @@
 /* The JSON writer: commas and quotes are its business. */
+#include <string.h>
+
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -47,12 +49,35 @@ put_escape(struct buf *b, unsigned char c)
 	}
 }
 
+#define ONES (~(uint64_t)0 / 255)
+
+/* Some byte of `v` is 0 (or, as a false alarm, follows such a byte). */
+static inline uint64_t
+zeros(uint64_t v)
+{
+	return (v - ONES) & ~v;
+}
+
+/* Eight bytes that need no look: ASCII, no control, quote or backslash. */
+static inline bool
+plain8(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return ((v | ((v - ONES * 0x20) & ~v) | zeros(v ^ ONES * '"') |
+		 zeros(v ^ ONES * '\\')) &
+		ONES * 0x80) == 0;
+}
+
 /* How many bytes may go out as they are. */
 static size_t
 clean(struct str s)
 {
 	size_t i = 0;
 
+	while (s.n - i >= 8 && plain8(s.p + i))
+		i += 8;
 	while (i < s.n) {
 		unsigned char c = (unsigned char)s.p[i];
 		size_t n = 1;

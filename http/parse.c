@@ -31,29 +31,29 @@ struct reader {
 	struct framing framing;
 };
 
-/* A set of ASCII characters, one bit each. */
-struct set {
-	uint64_t low;  /* 0x00 to 0x3f */
-	uint64_t high; /* 0x40 to 0x7f */
+/* What a byte may stand in. */
+enum {
+	T = 1,	   /* a token, RFC 9110, 5.6.2 */
+	H = 2,	   /* a host name or address with an optional port */
+	B = T | H, /* both */
 };
 
-#define LETTERS 0x07fffffe07fffffeull
-#define DIGITS	0x03ff000000000000ull
-#define LOW(c)	(1ull << (c))
-#define HIGH(c) (1ull << ((c)-64))
-
-/* token characters of RFC 9110, 5.6.2 */
-static const struct set token = {
-	DIGITS | LOW('!') | LOW('#') | LOW('$') | LOW('%') | LOW('&') |
-		LOW('\'') | LOW('*') | LOW('+') | LOW('-') | LOW('.'),
-	LETTERS | HIGH('^') | HIGH('_') | HIGH('`') | HIGH('|') | HIGH('~')};
-
-/* of a host name or address with an optional port */
-static const struct set host = {
-	DIGITS | LOW('-') | LOW('.') | LOW('%') | LOW(':') | LOW('!') |
-		LOW('$') | LOW('&') | LOW('\'') | LOW('(') | LOW(')') |
-		LOW('*') | LOW('+') | LOW(';') | LOW('='),
-	LETTERS | HIGH('_') | HIGH('~') | HIGH('[') | HIGH(']')};
+static const unsigned char sets[256] = {
+	['!'] = B, ['#'] = T, ['$'] = B, ['%'] = B, ['&'] = B, ['\''] = B,
+	['('] = H, [')'] = H, ['*'] = B, ['+'] = B, ['-'] = B, ['.'] = B,
+	['0'] = B, ['1'] = B, ['2'] = B, ['3'] = B, ['4'] = B, ['5'] = B,
+	['6'] = B, ['7'] = B, ['8'] = B, ['9'] = B, [':'] = H, [';'] = H,
+	['='] = H, ['A'] = B, ['B'] = B, ['C'] = B, ['D'] = B, ['E'] = B,
+	['F'] = B, ['G'] = B, ['H'] = B, ['I'] = B, ['J'] = B, ['K'] = B,
+	['L'] = B, ['M'] = B, ['N'] = B, ['O'] = B, ['P'] = B, ['Q'] = B,
+	['R'] = B, ['S'] = B, ['T'] = B, ['U'] = B, ['V'] = B, ['W'] = B,
+	['X'] = B, ['Y'] = B, ['Z'] = B, ['['] = H, [']'] = H, ['^'] = T,
+	['_'] = B, ['`'] = T, ['a'] = B, ['b'] = B, ['c'] = B, ['d'] = B,
+	['e'] = B, ['f'] = B, ['g'] = B, ['h'] = B, ['i'] = B, ['j'] = B,
+	['k'] = B, ['l'] = B, ['m'] = B, ['n'] = B, ['o'] = B, ['p'] = B,
+	['q'] = B, ['r'] = B, ['s'] = B, ['t'] = B, ['u'] = B, ['v'] = B,
+	['w'] = B, ['x'] = B, ['y'] = B, ['z'] = B, ['|'] = T, ['~'] = B,
+};
 
 static const struct {
 	struct str text;
@@ -103,15 +103,13 @@ text_ok(const char *p, size_t n)
 }
 
 static inline bool
-is_in(struct set set, char c)
+is_in(unsigned set, char c)
 {
-	unsigned u = (unsigned char)c;
-
-	return u < 128 && ((u < 64 ? set.low : set.high) >> (u & 63) & 1);
+	return sets[(unsigned char)c] & set;
 }
 
 static bool
-all_in(struct set set, struct str s)
+all_in(unsigned set, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!is_in(set, s.p[i]))
@@ -144,18 +142,14 @@ trim(struct str s)
 	return s;
 }
 
-/* `lower` is lower case and of `s`'s length. */
-static bool
+/* `lower` is lower case, without '_', and of `s`'s length. In text without
+ * control bytes setting one bit makes no other byte equal than a capital. */
+static inline bool
 same_word(struct str s, const char *lower)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c | 0x20);
-		if (c != lower[i])
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.p[i] | 0x20) != lower[i])
 			return false;
-	}
 	return true;
 }
 
@@ -205,7 +199,7 @@ read_request_line(struct reader *r, struct str line)
 	if (!sp)
 		return bad(r, "the request line has no target");
 	h->method_text = str_make(line.p, (size_t)(sp - line.p));
-	if (!all_in(token, h->method_text) || h->method_text.n > METHOD_MAX)
+	if (!all_in(T, h->method_text) || h->method_text.n > METHOD_MAX)
 		return bad(r, "the method is malformed");
 	h->method = method_of(h->method_text);
 	sp++;
@@ -281,7 +275,7 @@ read_host(struct reader *r, struct str value)
 		return bad(r, "more than one Host");
 	r->framing.has_host = true;
 	r->framing.host = value;
-	if (!all_in(host, value))
+	if (!all_in(H, value))
 		return bad(r, "Host is malformed");
 	return true;
 }
@@ -353,7 +347,7 @@ read_field(struct reader *r, struct str line)
 	struct http_field *f;
 	size_t n = 0;
 
-	while (n < line.n && is_in(token, line.p[n]))
+	while (n < line.n && is_in(T, line.p[n]))
 		n++;
 	if (n == line.n || line.p[n] != ':')
 		return bad(r, n == 0 && is_blank(line.p[0])

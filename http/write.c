@@ -4,6 +4,7 @@
  */
 #include "http/write.h"
 
+#include "base/digits.h"
 #include "base/must.h"
 
 struct cursor {
@@ -28,14 +29,8 @@ put_str(struct cursor *c, struct str s)
 static void
 put_number(struct cursor *c, uint64_t v)
 {
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	put(c, digits + n, sizeof(digits) - n);
+	must((size_t)(c->end - c->at) >= DIGITS_MAX);
+	c->at += digits_write(c->at, v);
 }
 
 static void

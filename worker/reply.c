@@ -6,9 +6,12 @@
 #include "shm/limits.h"
 #include "worker/request.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* ---- header lines ---- */
 
-static void
+/* Inlined, so that the lengths of the names are known. */
+INLINE void
 put_line(struct buf *out, const char *name, struct str value)
 {
 	if (value.n == 0)
@@ -18,7 +21,7 @@ put_line(struct buf *out, const char *name, struct str value)
 	buf_add(out, "\r\n", 2);
 }
 
-static void
+INLINE void
 put_number(struct buf *out, const char *name, uint64_t value)
 {
 	buf_add_cstr(out, name);
@@ -27,7 +30,7 @@ put_number(struct buf *out, const char *name, uint64_t value)
 }
 
 /* As OpenAI writes it: "120ms", "6s". */
-static void
+INLINE void
 put_reset(struct buf *out, const char *name, uint64_t ns)
 {
 	uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
@@ -86,11 +89,8 @@ put_origin(struct request *req, struct buf *out)
 void
 reply_fields(struct request *req, struct buf *out)
 {
-	char id[REQUEST_ID_TEXT];
-
 	buf_reset(out);
-	request_id_text(req->id, id);
-	put_line(out, "x-request-id: ", str_make(id, REQUEST_ID_TEXT - 1));
+	put_line(out, "x-request-id: ", request_id_str(req));
 	if (req->attempts > 0 && req->offer) {
 		put_line(out,
 			 "x-tollgate-channel: ", req->offer->lane->conf->name);

@@ -296,6 +296,7 @@ begin(struct request *req, struct exchange *x, const struct http_head *head)
 {
 	req->x = x;
 	req->id = id_next(&req->w->ids);
+	request_id_text(req->id, req->id_text);
 	req->start_ns = exchange_start_ns(x);
 	req->start_wall_ns = clock_wall_ns();
 	req->method = head->method;

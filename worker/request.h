@@ -78,6 +78,7 @@ struct request {
 	const struct dialect *dialect;
 	enum http_method method;
 	struct request_id id;
+	char id_text[REQUEST_ID_TEXT];
 	struct str origin; /* CORS, n == 0 = not asked for or not allowed */
 	struct str path;
 	struct str peer;
@@ -147,6 +148,12 @@ struct request {
 	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */
 };
+
+static inline struct str
+request_id_str(const struct request *req)
+{
+	return str_make(req->id_text, REQUEST_ID_TEXT - 1);
+}
 
 typedef enum next step_fn(struct request *req);
 #define STEP(name) step_fn step_##name;

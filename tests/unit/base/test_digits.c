@@ -1,0 +1,44 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/digits.h"
+#include "tests/tap.h"
+
+static bool
+as_printf(uint64_t v)
+{
+	char want[DIGITS_MAX + 1], got[DIGITS_MAX];
+	int n = snprintf(want, sizeof(want), "%" PRIu64, v);
+
+	return digits_write(got, v) == (size_t)n &&
+	       memcmp(got, want, (size_t)n) == 0;
+}
+
+TEST(small_numbers_are_written_as_printf_does)
+{
+	bool same = true;
+
+	for (uint64_t v = 0; v <= 20000; v++)
+		same = same && as_printf(v);
+	CHECK(same);
+}
+
+TEST(both_sides_of_each_power_of_ten_and_the_largest)
+{
+	uint64_t power = 1;
+	bool same = true;
+
+	for (int i = 0; i < 19; i++, power *= 10)
+		same = same && as_printf(power - 1) && as_printf(power) &&
+		       as_printf(power * 10 - 1);
+	CHECK(same);
+	CHECK(as_printf(UINT64_MAX));
+}
+
+int
+main(void)
+{
+	RUN(small_numbers_are_written_as_printf_does);
+	RUN(both_sides_of_each_power_of_ten_and_the_largest);
+	return tap_done();
+}
