@@ -15,7 +15,12 @@
 #include "http/link.h"
 #include "http/tls.h"
 
-#define IDLE_MS	    45000
+#define IDLE_MS 45000
+/* The end of a released call: how long between two pieces, how many bytes,
+ * and what a piece counts besides its own. */
+#define WASTE_MS    1000
+#define WASTE_MAX   16384
+#define WASTE_PIECE 256
 #define IDLE_MAX    256	 /* of one target */
 #define TARGETS_MAX 1024 /* beyond it, unused ones go */
 
@@ -410,6 +415,52 @@ call_cancel(struct call *c)
 	(void)detach(l);
 	free_call(l->client, c);
 	link_drop(l);
+}
+
+static void
+waste_head(struct call *c, const struct http_head *head)
+{
+	(void)c;
+	(void)head;
+}
+
+static void
+waste_data(struct call *c, struct str piece)
+{
+	c->wasted += (uint32_t)MIN_OF(piece.n, (size_t)WASTE_MAX) + WASTE_PIECE;
+	if (c->wasted > WASTE_MAX)
+		call_cancel(c);
+}
+
+static void
+waste_end(struct call *c)
+{
+	(void)c;
+}
+
+static void
+waste_fail(struct call *c, enum call_fault f)
+{
+	(void)c;
+	(void)f;
+}
+
+void
+call_release(struct call *c)
+{
+	static const struct call_ops waste = {waste_head, waste_data, waste_end,
+					      waste_fail};
+	struct link *l = c->link;
+
+	if (!l || l->phase != LINK_BODY || l->given) {
+		call_cancel(c);
+		return;
+	}
+	c->ops = &waste;
+	c->user = NULL;
+	c->timeouts.idle_ms = WASTE_MS;
+	conn_deadline(&l->conn, clock_mono_ns() + WASTE_MS * NS_PER_MS);
+	call_resume(c);
 }
 
 bool

@@ -85,6 +85,9 @@ void call_pause(struct call *c);
 void call_resume(struct call *c);
 /* Gives the call up: no further callback; an unfinished connection closes. */
 void call_cancel(struct call *c);
+/* The same for one whose answer is complete but for the end of its framing:
+ * a little more is read and thrown away, and the connection is kept. */
+void call_release(struct call *c);
 /* Was the connection taken from the pool; time the connect took (0 if so). */
 bool call_reused(const struct call *c);
 uint64_t call_connect_ns(const struct call *c);

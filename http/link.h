@@ -75,6 +75,7 @@ struct call {
 	size_t iov_used; /* is sent already */
 	struct call_timeouts timeouts;
 	uint64_t connect_ns;
+	uint32_t wasted; /* of a released one: what came since */
 	bool paused;
 	bool reused;
 };

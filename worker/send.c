@@ -106,10 +106,11 @@ attempt_end(struct request *req, enum err e)
 {
 	struct lane *l;
 
-	if (req->call) {
+	if (req->call && req->upstream_done)
+		call_release(req->call);
+	else if (req->call)
 		call_cancel(req->call);
-		req->call = NULL;
-	}
+	req->call = NULL;
 	if (!req->in_flight)
 		return;
 	attempt_uncount(req);

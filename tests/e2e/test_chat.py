@@ -309,6 +309,24 @@ class Failover(unittest.TestCase):
             self.assertEqual(row['attempts'], '1')
 
 
+class Pools(unittest.TestCase):
+    """Connections to the upstream are kept."""
+
+    def test_relaxed_streams_share_their_upstream_connection(self):
+        """Also when the answer ends before the upstream's last chunk."""
+        with harness.Mock() as mock, harness.Gateway(
+                mock, workers=1, ledger={'durability': 'relaxed',
+                                         'map_size': '256MiB'}) as one:
+            one.account('a', '1')
+            key = one.key('a')
+            before = mock.tally(0)['accepted']
+            for _ in range(8):
+                answer = one.chat(key, 'hello @@chunks=1 @@split=9 @@split_ms=1',
+                                  stream=True)
+                self.assertEqual(answer.events()[-1], '[DONE]')
+            self.assertLess(mock.tally(0)['accepted'] - before, 4)
+
+
 class Refused(unittest.TestCase):
     """Bodies that the server does not take."""
 

@@ -216,6 +216,58 @@ TEST(a_call_may_be_cancelled_in_any_callback)
 	}
 }
 
+#define CHUNKED_HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+TEST(a_released_call_reads_the_end_and_keeps_the_connection)
+{
+	for (int i = 0; i < 2; i++) {
+		struct peer_end p;
+
+		up_open();
+		note.release_at_data = true;
+		note.pause_at_data = i == 1;
+		note.call = up_call();
+		p = up_accept();
+		peer_send(&p, STR(CHUNKED_HEAD "2\r\nab\r\n"), 99);
+		LAB_UNTIL(note.n == 2);
+		peer_send(&p, STR("1\r\nc\r\n0\r\n\r\n"), 99);
+		LAB_UNTIL(http_client_idle(lab.client) == 1);
+		CHECK_INT(note.n, 2);
+		CHECK_INT(note.ended + note.failed, 0);
+		note.call = up_call();
+		CHECK(call_reused(note.call));
+		call_release(note.call); /* no answer yet: it is cancelled */
+		CHECK_INT(http_client_idle(lab.client), 0);
+		peer_close(&p);
+		up_close();
+	}
+}
+
+TEST(a_released_call_does_not_read_for_ever)
+{
+	for (int i = 0; i < 2; i++) {
+		struct peer_end p;
+
+		up_open();
+		note.release_at_data = true;
+		note.call = up_call();
+		p = up_accept();
+		peer_send(&p, STR(CHUNKED_HEAD "2\r\nab\r\n"), 99);
+		LAB_UNTIL(note.n == 2);
+		for (int k = 0; i == 0 && k < 100; k++) {
+			(void)send(p.fd, "1\r\nx\r\n", 6,
+				   MSG_DONTWAIT | MSG_NOSIGNAL);
+			lab_turn();
+		}
+		PEER_UNTIL(&p, p.ended || p.reset); /* or a second of silence */
+		CHECK_INT(note.n, 2);
+		CHECK_INT(note.ended + note.failed, 0);
+		CHECK_INT(http_client_idle(lab.client), 0);
+		peer_close(&p);
+		up_close();
+	}
+}
+
 TEST(the_answer_to_head_has_no_body)
 {
 	static const char head[] = "HEAD /up HTTP/1.1\r\nhost: u\r\n\r\nhi";
@@ -297,6 +349,8 @@ main(void)
 	RUN(a_pause_at_the_last_piece_holds_the_end_back);
 	RUN(a_paused_call_holds_little_memory);
 	RUN(a_call_may_be_cancelled_in_any_callback);
+	RUN(a_released_call_reads_the_end_and_keeps_the_connection);
+	RUN(a_released_call_does_not_read_for_ever);
 	RUN(the_answer_to_head_has_no_body);
 	RUN(a_large_request_is_sent_as_the_socket_takes_it);
 	RUN(an_early_answer_is_heard);

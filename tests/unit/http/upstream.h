@@ -17,6 +17,7 @@ struct note {
 	enum call_fault fault;
 	bool cancel_at_head;
 	bool cancel_at_data;
+	bool release_at_data;
 	bool pause_at_head;
 	bool pause_at_data;
 	bool destroy_at_end;
@@ -64,6 +65,8 @@ on_data(struct call *c, struct str piece)
 		call_pause(c);
 	if (note.cancel_at_data)
 		call_cancel(c);
+	if (note.release_at_data)
+		call_release(c);
 }
 
 static void

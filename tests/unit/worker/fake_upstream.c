@@ -64,6 +64,13 @@ call_cancel(struct call *c)
 	c->end = CALL_CANCELLED;
 }
 
+void
+call_release(struct call *c)
+{
+	must(c->end == CALL_RUNS);
+	c->end = CALL_RELEASED;
+}
+
 bool
 call_reused(const struct call *c)
 {

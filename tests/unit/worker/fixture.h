@@ -75,7 +75,13 @@ struct exchange {
 	struct exchange *next;
 };
 
-enum call_end { CALL_RUNS, CALL_ENDED, CALL_FAILED, CALL_CANCELLED };
+enum call_end {
+	CALL_RUNS,
+	CALL_ENDED,
+	CALL_FAILED,
+	CALL_CANCELLED,
+	CALL_RELEASED
+};
 
 /* The upstream's side. */
 struct call {

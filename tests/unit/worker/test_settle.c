@@ -436,6 +436,24 @@ TEST(in_mode_relaxed_nothing_waits)
 	CHECK(fix_done(f));
 }
 
+/* Its connection is worth keeping, though the last chunk is not there. */
+TEST(in_mode_relaxed_a_finished_call_is_released)
+{
+	struct fixture *f = fix_new();
+	struct exchange *x;
+
+	f->conf.ledger.durability = DURABILITY_RELAXED;
+	f->at_once = true;
+	fix_start(f);
+	x = streaming(f, STREAMED);
+	fix_up_usage(f, 12, 6);
+	fix_up_done(f);
+	CHECK_INT(x->ends, 1);
+	CHECK_INT(f->calls->end, CALL_RELEASED);
+	CHECK_INT(f->region.channels[f->rows[LANE_A]].in_flight, 0);
+	CHECK(fix_done(f));
+}
+
 TEST(the_end_of_a_stream_waits_for_the_commit_its_content_does_not)
 {
 	struct fixture *f = started();
@@ -599,6 +617,7 @@ main(void)
 	RUN(an_answer_that_failed_costs_nothing);
 	RUN(a_whole_answer_waits_for_its_commit);
 	RUN(in_mode_relaxed_nothing_waits);
+	RUN(in_mode_relaxed_a_finished_call_is_released);
 	RUN(the_end_of_a_stream_waits_for_the_commit_its_content_does_not);
 	RUN(a_disk_that_stalls_is_waited_for_two_seconds);
 	RUN(a_client_gone_before_the_answer_gets_its_charge_back);
