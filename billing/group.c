@@ -192,6 +192,7 @@ step(struct group *g, uint32_t slot)
 		slot_bad(g, slot, "word, counters or cost");
 		return false;
 	}
+	CRASH_POINT(CP_STEP_LOOKED);
 	switch (slot_todo(g->r, slot, dead)) {
 	case TODO_NOTHING: return false;
 	case TODO_COMMIT: return settled(g, slot);

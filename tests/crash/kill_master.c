@@ -126,7 +126,8 @@ arm(struct kill_test *t, uint32_t place, const char *role)
 					  CP_REAP_LOADED,
 					  CP_REAP_LOOKED,
 					  CP_GIVE_LOADED,
-					  CP_GIVE_BEFORE};
+					  CP_GIVE_BEFORE,
+					  CP_STEP_LOOKED};
 	struct crash_word *c = &t->k->crash;
 
 	c->role = role ? crash_role_id(role) : 0;
