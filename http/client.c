@@ -222,6 +222,7 @@ attach(struct link *l, struct call *call)
 	l->chunked = (struct chunked){0};
 	l->interim = 0;
 	l->heard = l->sent = l->whole = false;
+	l->looked = true; /* nothing was read yet */
 }
 
 static bool
@@ -402,6 +403,7 @@ call_resume(struct call *c)
 	if (!c->paused || !c->link)
 		return;
 	c->paused = false;
+	c->link->looked = false; /* the silence was ours */
 	conn_later(&c->link->conn);
 }
 

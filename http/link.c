@@ -15,11 +15,16 @@
 
 #define HEAD_SIZE   (64 * 1024)
 #define INTERIM_MAX 16
+/* A reset that comes together with the last bytes has no edge of its own,
+ * and libevent tells it from plain readiness no more than a short read does.
+ * So after so much silence the socket is read once again. */
+#define LOOK_MS 1000
 
 static void
 deadline(struct link *l, uint32_t ms)
 {
-	conn_deadline(&l->conn, clock_mono_ns() + ms * NS_PER_MS);
+	l->give_up_ns = clock_mono_ns() + ms * NS_PER_MS;
+	conn_deadline(&l->conn, l->give_up_ns);
 }
 
 /* Sending. */
@@ -91,6 +96,36 @@ no_bytes(struct link *l, ssize_t got)
 	return false;
 }
 
+static ssize_t
+fill(struct link *l, size_t max)
+{
+	ssize_t got = conn_fill(&l->conn, max);
+
+	if (got > 0) {
+		l->heard = true;
+		l->looked = false;
+	}
+	return got;
+}
+
+/* The socket has no more. */
+static bool
+wait_for_bytes(struct link *l)
+{
+	uint64_t now_ns;
+
+	if (l->looked) {
+		conn_deadline(&l->conn, l->give_up_ns);
+		return false;
+	}
+	now_ns = clock_mono_ns();
+	if (l->phase == LINK_BODY)
+		l->give_up_ns = now_ns + l->call->timeouts.idle_ms * NS_PER_MS;
+	conn_deadline(&l->conn,
+		      MIN_OF(l->give_up_ns, now_ns + LOOK_MS * NS_PER_MS));
+	return false;
+}
+
 static bool
 begin_body(struct link *l, const struct http_head *h)
 {
@@ -131,11 +166,10 @@ step_head(struct link *l)
 		ssize_t got;
 
 		if (!c->readable)
-			return false;
-		got = conn_fill(c, HEAD_SIZE);
+			return wait_for_bytes(l);
+		got = fill(l, HEAD_SIZE);
 		if (got <= 0)
 			return no_bytes(l, got);
-		l->heard = true;
 	}
 	state = head_parse(&l->scan, &rules, str_make(c->bytes, c->n), h,
 			   &fault);
@@ -162,11 +196,9 @@ fill_body(struct link *l)
 	struct conn *c = &l->conn;
 	ssize_t got;
 
-	if (!c->readable) {
-		deadline(l, l->call->timeouts.idle_ms);
-		return false;
-	}
-	got = conn_fill(c, CONN_SCRATCH);
+	if (!c->readable)
+		return wait_for_bytes(l);
+	got = fill(l, CONN_SCRATCH);
 	if (got == 0 && l->kind == HTTP_BODY_CLOSE) {
 		l->whole = true;
 		return true;
@@ -328,6 +360,11 @@ link_due(struct conn *c)
 {
 	struct link *l = link_of(c);
 
+	if (!l->looked && (l->phase == LINK_HEAD || l->phase == LINK_BODY)) {
+		l->looked = c->readable = c->fresh = true;
+		link_run(l);
+		return;
+	}
 	switch (l->phase) {
 	case LINK_CONNECTING:
 	case LINK_HANDSHAKE: link_fail(l, CALL_CONNECT_TIMEOUT); return;

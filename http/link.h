@@ -47,6 +47,7 @@ struct link {
 	struct link *next_idle;
 	struct link **prev_idle;
 	uint64_t opened_ns;
+	uint64_t give_up_ns; /* when the answer, or more of it, is too late */
 	struct head_scan scan;
 	struct chunked chunked;
 	uint64_t left; /* of the body, HTTP_BODY_LENGTH */
@@ -58,6 +59,7 @@ struct link {
 	bool given;	 /* a socket of the caller's: used once */
 	bool reused;
 	bool heard;  /* a byte of the answer has come */
+	bool looked; /* the socket is known to be empty: see LOOK_MS */
 	bool sent;   /* the whole request */
 	bool broken; /* sending failed */
 	bool keep_alive;

@@ -233,6 +233,44 @@ TEST(timeouts_are_told_apart)
 	up_close();
 }
 
+/* Bytes and a reset behind them, both there before the loop looks. */
+static void
+reset_behind(struct str text)
+{
+	const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+	struct peer_end p;
+
+	up_open();
+	note.call = up_call();
+	p = up_accept();
+	must(send(p.fd, text.p, text.n, 0) == (ssize_t)text.n);
+	must(setsockopt(p.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
+	(void)close(p.fd);
+	p.fd = -1;
+	lab_turn();
+	lab_skip(1100);
+	LAB_UNTIL(note.failed == 1);
+	peer_close(&p);
+}
+
+TEST(a_reset_that_comes_with_the_last_bytes_is_noticed_soon)
+{
+	reset_behind(STR("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"));
+	CHECK_INT(note.n, 2);
+	CHECK_INT(note.fault, CALL_CUT);
+	up_close();
+
+	reset_behind(STR("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab"));
+	CHECK_INT(note.ended, 0);
+	CHECK_INT(note.fault, CALL_CUT);
+	up_close();
+
+	reset_behind(STR("HTTP/1.1 200 OK\r\nContent-Le"));
+	CHECK_INT(note.heads, 0);
+	CHECK_INT(note.fault, CALL_RESET);
+	up_close();
+}
+
 TEST(a_connected_socket_of_the_caller_is_used_once)
 {
 	struct peer_end p;
@@ -306,6 +344,7 @@ main(void)
 	RUN(a_forgotten_target_takes_no_connection_back);
 	RUN(a_refused_connect_is_told_in_a_later_turn);
 	RUN(timeouts_are_told_apart);
+	RUN(a_reset_that_comes_with_the_last_bytes_is_noticed_soon);
 	RUN(a_connected_socket_of_the_caller_is_used_once);
 	RUN(the_user_may_call_again_or_destroy_all_at_the_end);
 	RUN(the_end_of_the_client_ends_calls_without_a_word);
