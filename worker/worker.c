@@ -94,6 +94,10 @@ drain(struct worker *w)
 	w->draining = true;
 	atomic_store(&w->row->state, WORKER_DRAINING);
 	http_server_drain(w->server);
+	/* In a reload others hold them; else clients are to be refused now
+	 * and not queued where nobody will come. */
+	for (unsigned i = 0; i < w->args->n_listen; i++)
+		(void)close(w->args->listen[i].fd);
 }
 
 static void

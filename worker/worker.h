@@ -3,8 +3,8 @@
  * The worker role: HTTP in and out, the whole life of a request on one event
  * loop. Never blocks, never opens LMDB.
  *
- * Signals from the master: TERM = drain (stop accepting, finish, exit 0),
- * INT = end now, USR1 = reopen logs.
+ * Signals from the master: TERM = drain (close the listening sockets,
+ * finish, exit 0), INT = end now, USR1 = reopen logs.
  */
 #include <stdint.h>
 

@@ -268,13 +268,22 @@ kill_once(struct kill_test *t, uint32_t place)
 	thaw(t);
 }
 
+static void
+kill_everybody(const struct kill_test *t)
+{
+	for (uint32_t i = 0; i < KILL_WORKERS; i++) {
+		if (t->worker[i] > 0)
+			(void)kill(t->worker[i], SIGKILL);
+	}
+	if (t->writer > 0)
+		(void)kill(t->writer, SIGKILL);
+}
+
 /* What a power switch does to the processes, and the kernel survives. */
 static void
 kill_all(struct kill_test *t)
 {
-	(void)kill(t->writer, SIGKILL);
-	for (uint32_t i = 0; i < KILL_WORKERS; i++)
-		(void)kill(t->worker[i], SIGKILL);
+	kill_everybody(t);
 	for (uint32_t n = 0; n < KILL_WORKERS + 1 && !t->failed;) {
 		int who = bury(t);
 
@@ -366,17 +375,6 @@ end_round(struct kill_test *t)
 	t->ledger->stop(t);
 	if (!t->failed)
 		wait_for_exit(t, t->writer, "the writer ended badly");
-}
-
-static void
-kill_everybody(const struct kill_test *t)
-{
-	for (uint32_t i = 0; i < KILL_WORKERS; i++) {
-		if (t->worker[i] > 0)
-			(void)kill(t->worker[i], SIGKILL);
-	}
-	if (t->writer > 0)
-		(void)kill(t->writer, SIGKILL);
 }
 
 static bool

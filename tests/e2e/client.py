@@ -20,6 +20,9 @@ import struct
 import time
 import urllib.parse
 
+# Seconds that nothing takes, however slow or busy the machine is.
+SLOW = 45.0
+
 
 class Broken(Exception):
     """What came is no HTTP answer."""
@@ -258,7 +261,7 @@ def reset_on_close(sock):
 class Connection:
     """One blocking connection; every wait is bounded by `timeout`."""
 
-    def __init__(self, url, timeout=10.0, context=None, receive_buffer=0):
+    def __init__(self, url, timeout=SLOW, context=None, receive_buffer=0):
         host, port, secure = address(url)
         self.sock = socket.socket()
         if receive_buffer:
@@ -325,7 +328,7 @@ class Connection:
         self.send(request(method, path, body, key, headers))
         return self.read(method, **how)
 
-    def at_end(self, timeout=5.0):
+    def at_end(self, timeout=SLOW):
         """Whether the peer closes within `timeout` without a byte more."""
         self.sock.settimeout(timeout)
         try:
@@ -344,7 +347,7 @@ class Connection:
         self.sock.close()
 
 
-def ask(url, method, path, body=None, key=None, headers=(), timeout=10.0):
+def ask(url, method, path, body=None, key=None, headers=(), timeout=SLOW):
     """One request on a connection of its own."""
     with Connection(url, timeout) as connection:
         return connection.ask(method, path, body, key, headers)
@@ -386,7 +389,7 @@ class Swarm:
         self.waiting.append(task)
         return task
 
-    def run(self, until=None, timeout=30.0):
+    def run(self, until=None, timeout=2 * SLOW):
         """Until all tasks are done, or `until()` says so; whether that came
         in time. What is under way goes on with the next run()."""
         end = time.monotonic() + timeout

@@ -199,7 +199,8 @@ class Admin(unittest.TestCase):
         row = [row for row in self.gateway.ctl('show', 'limits')['limits']
                if row['name'] == self.name][0]
         self.assertEqual((row['kind'], row['requests']['limit']), ('key', 10))
-        self.assertIn(row['requests']['remaining'], (7, 8))
+        # one comes back every six seconds
+        self.assertIn(row['requests']['remaining'], (7, 8, 9))
 
     # the tool
 
@@ -305,7 +306,7 @@ class Admin(unittest.TestCase):
         os.kill(victim, 9)
         harness.wait_until(
             lambda: victim not in self.gateway.pids
-            and len(self.gateway.pids) == 2, 5, 'a new worker')
+            and len(self.gateway.pids) == 2, what='a new worker')
         self.assertGreaterEqual(total(), before)
         self.assertGreaterEqual(
             self.gateway.metrics()['tollgate_worker_restarts_total'], 1)

@@ -1,6 +1,7 @@
 """Limits admit exactly their number, over any number of workers."""
 
 import collections
+import time
 import unittest
 
 try:
@@ -34,16 +35,18 @@ class Limits(unittest.TestCase):
                 swarm.add(client.request(
                     'POST', '/v1/chat/completions',
                     client.chat('hello', **fields), key))
-            self.assertTrue(swarm.run(timeout=30))
+            self.assertTrue(swarm.run())
         return [task.answer for task in swarm.tasks]
 
     def test_requests_per_minute(self):
         key = self.gate.key('a', rpm=60)
+        start = time.monotonic()
         answers = self.storm(key, 200)
+        seconds = time.monotonic() - start
         statuses = collections.Counter(a.status for a in answers)
         # one comes back each second while the storm lasts
         self.assertGreaterEqual(statuses[200], 60)
-        self.assertLessEqual(statuses[200], 64)
+        self.assertLessEqual(statuses[200], 61 + seconds)
         self.assertEqual(statuses[200] + statuses[429], 200)
         refused = next(a for a in answers if a.status == 429)
         self.assertEqual(refused.error()['type'], 'rate_limit_error')
@@ -60,7 +63,8 @@ class Limits(unittest.TestCase):
         self.assertEqual(first.headers['x-ratelimit-limit-tokens'], '6000')
         second = self.gate.chat(key, '@@tokens=2000,1000', max_tokens=100)
         self.assertEqual(second.status, 200)
-        third = self.gate.chat(key, max_tokens=1000)
+        # a hundred come back each second
+        third = self.gate.chat(key, max_tokens=5500)
         self.assertEqual(third.status, 429)
         self.assertIn('tokens', third.error()['message'])
 
@@ -71,10 +75,10 @@ class Limits(unittest.TestCase):
             for _ in range(100):
                 swarm.add(client.request('POST', '/v1/chat/completions',
                                          client.chat('hello'), key))
-            self.assertTrue(swarm.run(lambda: swarm.answered >= 93, 30))
+            self.assertTrue(swarm.run(lambda: swarm.answered >= 93))
             self.mock.wait(lambda tally: tally['holding'] == 7)
             self.mock.release()
-            self.assertTrue(swarm.run(timeout=30))
+            self.assertTrue(swarm.run())
         statuses = collections.Counter(t.answer.status for t in swarm.tasks)
         self.assertEqual(statuses, {200: 7, 429: 93})
         self.assertEqual(self.gate.chat(key).status, 200)
