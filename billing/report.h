@@ -28,6 +28,9 @@ struct report_job {
 	enum sheet_format format;
 	bool raw; /* no guard against formulas */
 	int fd;
+	/* The running server's memory, read-only, if there is one: what is
+	 * held now is not in the ledger. */
+	const struct region *live;
 };
 
 /* What a finished report holds: for its .meta.json. */

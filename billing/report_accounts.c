@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "billing/report.h"
 #include "billing/report_base.h"
+#include "shm/counters.h"
+#include "shm/region.h"
 
 static const char *const columns[] = {
 	"period_start",	   "period_end",   "account_id",
@@ -151,6 +153,29 @@ money_cells(struct report *r, uint32_t id, const struct tally *t)
 			       t->refunds - closing);
 }
 
+/* Closing balance and credit less this is what can be spent now. Only of
+ * the present, and of the very server that writes this ledger. */
+static void
+holds_cell(struct report *r, uint32_t id)
+{
+	const struct region *live = r->job->live;
+	const struct counter *c;
+	int64_t held;
+
+	if (!live || r->job->filter.to_ms ||
+	    memcmp(live->head->ledger_uuid, r->meta.uuid,
+		   sizeof(r->meta.uuid)) != 0) {
+		sheet_empty(&r->sheet);
+		return;
+	}
+	c = &live->counters[counter_of_account(id)];
+	held = atomic_load_explicit(&c->balance, memory_order_relaxed) +
+	       atomic_load_explicit(&c->credit, memory_order_relaxed) -
+	       atomic_load_explicit(&c->available, memory_order_relaxed);
+	/* The three are not read at one instant. */
+	sheet_money(&r->sheet, MAX_OF(held, 0));
+}
+
 static void
 row_of(struct report *r, const struct tallies *all, uint32_t id,
        const struct account_record *a)
@@ -172,7 +197,7 @@ row_of(struct report *r, const struct tallies *all, uint32_t id,
 	sheet_u64(s, t->input);
 	sheet_u64(s, t->cached);
 	sheet_u64(s, t->output);
-	sheet_empty(s); /* open_holds */
+	holds_cell(r, id);
 	if (t->last_ms)
 		sheet_time(s, t->last_ms);
 	else

@@ -9,17 +9,17 @@
 #include "billing/report_base.h"
 
 static const char *const columns[] = {
-	"seq",	       "kind",		"txn",		"account_id",
-	"account",     "parent_id",	"key_id",	"moves",
-	"charge_usd",  "hold_usd",	"upstream_usd", "absorbed_usd",
-	"balance_usd", "start",		"commit",	"first_byte_us",
-	"duration_us", "status",	"error_type",	"reason",
-	"attempts",    "flags",		"route",	"dialect",
-	"channel",     "served",	"model",	"price_version",
-	"multiplier",  "input",		"cache_read",	"cache_write",
-	"output",      "reasoning",	"usage_source", "request_id",
-	"upstream_id", "upstream_hash", "ref",		"note",
-	"chain",       "crc",
+	"seq",		 "kind",	"txn",		 "account_id",
+	"account",	 "parent_id",	"key_id",	 "moves",
+	"charge_usd",	 "hold_usd",	"upstream_usd",	 "absorbed_usd",
+	"balance_usd",	 "start",	"commit",	 "first_byte_us",
+	"duration_us",	 "status",	"error_type",	 "reason",
+	"attempts",	 "flags",	"route",	 "dialect",
+	"channel",	 "provider",	"served",	 "model",
+	"price_version", "multiplier",	"input",	 "cache_read",
+	"cache_write",	 "output",	"reasoning",	 "usage_source",
+	"request_id",	 "upstream_id", "upstream_hash", "ref",
+	"note",		 "chain",	"crc",
 };
 
 static void
@@ -99,6 +99,7 @@ model_cells(struct report *r, const struct entry *e)
 	char text[MONEY_TEXT];
 
 	sheet_text(s, str_of(catalog_name(r->catalog, e->channel)));
+	sheet_text(s, str_of(catalog_name(r->catalog, e->provider)));
 	sheet_text(s, str_of(catalog_name(r->catalog, e->served)));
 	sheet_text(s, row ? str_make(row->name, strnlen(row->name, MODEL_NAME))
 			  : STR_NONE);

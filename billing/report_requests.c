@@ -191,7 +191,7 @@ model_cells(struct report *r, const struct entry *e, const struct book_row *row)
 	else
 		sheet_empty(s);
 	sheet_text(s, str_of(catalog_name(r->catalog, e->channel)));
-	sheet_empty(s); /* provider */
+	sheet_text(s, str_of(catalog_name(r->catalog, e->provider)));
 }
 
 static void
@@ -203,8 +203,9 @@ outcome_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->status);
 	sheet_text(s, str_of(err_vocab_name(e->error_type)));
 	sheet_u64(s, e->attempts);
-	sheet_bool(s, false); /* hedged */
-	sheet_empty(s);	      /* cache */
+	/* Nothing is hedged or answered from a cache by this version. */
+	sheet_bool(s, false);
+	sheet_empty(s);
 	sheet_u64(s, e->tokens.input);
 	sheet_u64(s, e->tokens.cache_read);
 	sheet_u64(s, e->tokens.cache_write);
@@ -256,7 +257,7 @@ row_of(struct report *r, const struct entry *e, bool reversed)
 	else
 		sheet_empty(s);
 	sheet_us_as_ms(s, e->duration_us);
-	sheet_empty(s); /* tags */
+	sheet_empty(s); /* tags: keys and accounts have none */
 	sheet_end_row(s);
 	report_add(r, e, charge);
 }

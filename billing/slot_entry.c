@@ -144,7 +144,11 @@ intern_texts(const struct region *r, struct post *p, const struct note *n,
 	if (s != STORE_OK || n->channel >= SHM_CHANNELS)
 		return s;
 	memcpy(name, r->channels[n->channel].name, sizeof(name));
-	return post_name(p, str_make(name, sizeof(name)), &e->channel);
+	s = post_name(p, str_make(name, sizeof(name)), &e->channel);
+	if (s != STORE_OK)
+		return s;
+	return post_name(p, str_make(n->provider, sizeof(n->provider)),
+			 &e->provider);
 }
 
 bool

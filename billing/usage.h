@@ -81,8 +81,8 @@ struct entry {
 	uint8_t request_id[16];
 	uint64_t upstream_id_hash;
 	char upstream_id[40];
-	uint32_t spare;
-	uint8_t zero[8]; /* not covered by the chain, so always 0 */
+	uint32_t provider; /* name id, 0 = none was asked */
+	uint8_t zero[8];   /* not covered by the chain, so always 0 */
 	uint8_t chain[ENTRY_CHAIN];
 	uint32_t crc; /* CRC-32C of all bytes before it */
 };

@@ -112,6 +112,8 @@ struct token_counts {
 	uint32_t reasoning;
 };
 
+#define NOTE_PROVIDER 16
+
 /* What the ledger entry says of a request besides its money. Written by the
  * owner before the word says SETTLED (the first part at the claim, so that a
  * reaped request is described too); read by the writer after. */
@@ -139,9 +141,10 @@ struct note {
 	char upstream_id[40]; /* cut; the hash below is of all of it */
 	uint64_t upstream_id_hash;
 	char served[64];
-	_Atomic uint32_t attempt; /* channel row + 1 that counts it as in
+	_Atomic uint32_t attempt;     /* channel row + 1 that counts it as in
 				     flight now; 0 = none */
-	uint8_t spare[52];
+	char provider[NOTE_PROVIDER]; /* of the last attempt, cut */
+	uint8_t spare[36];
 };
 _Static_assert(sizeof(struct note) == 256, "note");
 

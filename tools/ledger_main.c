@@ -27,6 +27,7 @@
 #include "billing/report.h"
 #include "billing/verify.h"
 #include "conf/load.h"
+#include "shm/region.h"
 
 static const char usage[] =
 	"Usage: tollgate-ledger [options] COMMAND\n"
@@ -54,6 +55,7 @@ enum command { NO_COMMAND, VERIFY, REQUESTS, ACCOUNTS, DUMP };
 
 struct options {
 	char dir[PATH_MAX];
+	char run_dir[PATH_MAX]; /* of a server that may be running; "" */
 	const char *output;
 	struct report_filter filter;
 	enum sheet_format format;
@@ -81,6 +83,11 @@ set_dir(struct options *o, const char *dir, bool prefix)
 	int n = snprintf(o->dir, sizeof(o->dir), "%s%s", dir,
 			 prefix ? "/" CONF_PREFIX_STATE : "");
 
+	o->run_dir[0] = '\0';
+	if (prefix &&
+	    snprintf(o->run_dir, sizeof(o->run_dir), "%s/" CONF_PREFIX_RUN,
+		     dir) >= (int)sizeof(o->run_dir))
+		return complain("the path is too long", dir);
 	return (n > 0 && n < (int)sizeof(o->dir)) ||
 	       complain("the path is too long", dir);
 }
@@ -226,6 +233,9 @@ parse(struct options *o, int argc, char **argv)
 	if (!set_dir(o, prefix && *prefix ? prefix : "/var/lib/tollgate",
 		     prefix && *prefix))
 		return false;
+	if (!prefix || !*prefix)
+		(void)str_copy(o->run_dir, sizeof(o->run_dir),
+			       STR("/run/tollgate"));
 	while ((c = getopt_long(argc, argv, "d:p:o:Vh", long_options, NULL)) !=
 	       -1)
 		if (!take_option(o, c))
@@ -419,7 +429,12 @@ static int
 report(const struct options *o, struct ledger *l)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
-	struct report_job job = {l, o->filter, o->format, o->raw, -1};
+	struct region live = {0};
+	struct report_job job = {.ledger = l,
+				 .filter = o->filter,
+				 .format = o->format,
+				 .raw = o->raw,
+				 .fd = -1};
 	enum report_result r;
 	struct report_sum sum;
 	struct output out;
@@ -433,7 +448,11 @@ report(const struct options *o, struct ledger *l)
 	} else if (o->command == REQUESTS) {
 		r = report_requests(&job, &sum, &error);
 	} else {
+		if (o->run_dir[0] && region_view(&live, o->run_dir) == E_OK)
+			job.live = &live;
 		r = report_accounts(&job, &sum, &error);
+		if (job.live)
+			region_close(&live);
 	}
 	if (r != REPORT_DONE)
 		(void)fprintf(stderr, "tollgate-ledger: %.*s\n",

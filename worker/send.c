@@ -86,6 +86,8 @@ attempt_count(struct request *req)
 	req->in_flight = true;
 	channel_enter(l->row);
 	n->channel = (uint16_t)l->row_index;
+	(void)str_copy(n->provider, sizeof(n->provider),
+		       str_of(l->adapter->name));
 	atomic_store_explicit(&n->attempt, l->row_index + 1,
 			      memory_order_relaxed);
 }

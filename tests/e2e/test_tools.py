@@ -7,6 +7,7 @@ import os
 import subprocess
 import unittest
 
+import client
 import harness
 
 USAGE, UNREACHABLE, DAMAGED, DIFFERS = 2, 6, 5, 7
@@ -203,6 +204,34 @@ class Tools(unittest.TestCase):
                                     gateway.folder, 'verify', status=None)
             self.assertIn(done.returncode, (DAMAGED, DIFFERS))
             self.assertNotIn('balanced', done.stdout)
+
+
+class LiveReports(unittest.TestCase):
+    """What reports take from the running server."""
+
+    def test_provider_cached_tokens_and_open_holds(self):
+        with harness.Mock() as mock, harness.Gateway(mock) as one:
+            one.account('acme', '5.00')
+            key = one.key('acme')
+            answer = one.chat(key, 'hello @@tokens=100,10 @@cached=40')
+            self.assertEqual(answer.status, 200)
+            with client.Swarm(one.url) as swarm:
+                swarm.add(client.request(
+                    'POST', '/v1/chat/completions',
+                    client.chat('hello @@hold=1'), key))
+                swarm.run(lambda: mock.tally(0)['holding'] == 1, 5)
+                held = (harness.nano(one.show('acme')['balance'])
+                        - harness.nano(one.show('acme')['available']))
+                row, = one.report('accounts')
+                self.assertGreater(held, 0)
+                self.assertEqual(harness.nano(row['open_holds']), held)
+                mock.release()
+                self.assertTrue(swarm.run(timeout=5))
+            harness.wait_until(one.settled, 5, 'settling')
+            self.assertEqual(one.report('accounts')[0]['open_holds'], '0.00')
+            rows = one.report('requests')
+            self.assertEqual({row['provider'] for row in rows}, {'openai'})
+            self.assertEqual(rows[0]['cached_input_tokens'], '40')
 
 
 if __name__ == '__main__':

@@ -146,6 +146,7 @@ sample_request(struct sample *s, uint32_t slot, uint32_t gen, uint8_t id)
 	must(post_name(&s->post, STR("openai-main"), &e.channel) == STORE_OK);
 	must(post_name(&s->post, STR("gpt-4o-2024-11-20"), &e.served) ==
 	     STORE_OK);
+	must(post_name(&s->post, STR("openai"), &e.provider) == STORE_OK);
 	must(post_commit(&s->post) == STORE_OK);
 	return e;
 }

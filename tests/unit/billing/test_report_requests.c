@@ -11,7 +11,7 @@
 	"multiplier,charge_usd,upstream_cost_usd,ttft_ms,duration_ms,tags\r\n"
 #define ID(d)  "req_" d d d d d d d d d d d d d d d d
 #define WHO    ",1,\"'=cmd()\",0,laptop,/v1/chat/completions,gpt-4o,"
-#define SERVED "gpt-4o-2024-11-20,openai-main,,"
+#define SERVED "gpt-4o-2024-11-20,openai-main,openai,"
 #define TOKENS "1000,200,0,300,7,upstream,1,2.50,10.00,0.6,"
 #define LAST   "0.003492005,123.456,2000.001,\r\n"
 #define REQUEST_B                                                     \
@@ -23,9 +23,9 @@
 #define REQUEST_C                                                     \
 	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("cc") \
 		WHO SERVED "false,200,,1,false,," TOKENS "0.00," LAST
-#define REQUEST_D                                                               \
-	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("dd") WHO       \
-		"gpt-4o,openai-main,,true,502,caller_invalid_request,1,false,," \
+#define REQUEST_D                                                                     \
+	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("dd") WHO             \
+		"gpt-4o,openai-main,openai,true,502,caller_invalid_request,1,false,," \
 		"0,0,0,0,0,none,1,2.50,10.00,0.6,0.00,0.00,,2000.001,\r\n"
 
 TEST(rows_stand_by_start_and_id_and_a_reversed_one_costs_nothing)
@@ -136,7 +136,7 @@ TEST(json_has_one_object_a_line)
 			 STR("{\"ts_start\":\"2025-11-20T12:00:00.800Z\",")));
 	CHECK(strstr(p.text.p, "\"account_name\":\"=cmd()\","));
 	CHECK(strstr(p.text.p, "\"charge_usd\":\"0.003492\","));
-	CHECK(strstr(p.text.p, "\"provider\":null,"));
+	CHECK(strstr(p.text.p, "\"provider\":\"openai\","));
 	CHECK(strstr(p.text.p, "\"tags\":null}\n"));
 	paper_free(&p);
 	sample_close(&s);
