@@ -284,6 +284,7 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_u64(o, "refused", atomic_load(&c->refused));
 	put_u64(o, "limited", atomic_load(&c->limited));
 	put_time_ms(o, "last_fault", atomic_load(&c->last_fault_ms));
+	put_text(o, "reason", c->reason);
 	json_name(o, "addresses");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < n; i++)

@@ -595,3 +595,60 @@ tls_connect(struct tls_client *t, struct conn *c, struct str host,
 	tls_free(c);
 	return false;
 }
+
+/* Probes. */
+
+struct tls_probe {
+	SSL *ssl;
+};
+
+struct tls_probe *
+tls_probe_new(struct tls_client *t, int fd, struct str host)
+{
+	struct tls_probe *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->ssl = SSL_new(t->ctx);
+	if (p && p->ssl && SSL_set_fd(p->ssl, fd) == 1 &&
+	    expect_host(p->ssl, host)) {
+		SSL_set_connect_state(p->ssl);
+		return p;
+	}
+	tls_probe_free(p);
+	ERR_clear_error();
+	return NULL;
+}
+
+enum tls_probed
+tls_probe_step(struct tls_probe *p, char why[TLS_WHY])
+{
+	long verified;
+	int result;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(p->ssl);
+	if (result == 1)
+		return TLS_PROBE_WELL;
+	switch (SSL_get_error(p->ssl, result)) {
+	case SSL_ERROR_WANT_READ: return TLS_PROBE_READS;
+	case SSL_ERROR_WANT_WRITE: return TLS_PROBE_WRITES;
+	default: break;
+	}
+	verified = SSL_get_verify_result(p->ssl);
+	if (verified == X509_V_OK)
+		explain(why, "the TLS handshake failed");
+	else
+		(void)snprintf(why, TLS_WHY, "the certificate: %s",
+			       X509_verify_cert_error_string(verified));
+	ERR_clear_error();
+	return TLS_PROBE_FAILED;
+}
+
+void
+tls_probe_free(struct tls_probe *p)
+{
+	if (!p)
+		return;
+	SSL_free(p->ssl);
+	free(p);
+}

@@ -57,3 +57,19 @@ NODISCARD bool tls_accept(struct tls_server *s, struct conn *c);
 NODISCARD bool tls_connect(struct tls_client *t, struct conn *c,
 			   struct str host, struct tls_memory *memory);
 extern const struct conn_io conn_tls;
+
+/* A handshake for its own sake, as a health check makes one, on a connected
+ * socket that does not block. The socket stays the caller's and must outlive
+ * the probe. */
+struct tls_probe;
+enum tls_probed {
+	TLS_PROBE_READS,
+	TLS_PROBE_WRITES,
+	TLS_PROBE_WELL,
+	TLS_PROBE_FAILED
+};
+/* NULL: out of memory, or no host. */
+struct tls_probe *tls_probe_new(struct tls_client *t, int fd, struct str host);
+/* Goes on until it waits for the socket or is over; FAILED says why. */
+enum tls_probed tls_probe_step(struct tls_probe *p, char why[TLS_WHY]);
+void tls_probe_free(struct tls_probe *p);

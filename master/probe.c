@@ -1,6 +1,7 @@
 /*
- * Upstreams: addresses, breakers, probes. A probe is a TCP connect: whether
- * answers are good is judged by the requests themselves.
+ * Upstreams: addresses, breakers, probes. A probe is a TCP connect and, for
+ * https, a TLS handshake with all its verification: whether answers are good
+ * is judged by the requests themselves.
  */
 #include "master/probe.h"
 
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "http/tls.h"
 #include "master/breaker.h"
 #include "master/hosts.h"
 #include "master/master.h"
@@ -22,6 +24,7 @@
 #include "shm/channels.h"
 
 #define HOST_CHARS   256
+#define RESOLV_CONF  "/etc/resolv.conf"
 #define COUNT_NS     NS_PER_SEC
 #define TTL_MIN_S    5u
 #define TTL_MAX_S    300u
@@ -36,6 +39,7 @@ struct upstream {
 	char name[CHANNEL_NAME];
 	char host[HOST_CHARS]; /* "" = embedded, needs no address */
 	uint16_t port;
+	bool secure;
 	uint32_t timeout_ms;
 	bool reachable; /* has addresses, or needs none */
 	struct lookup *lookup;
@@ -44,14 +48,17 @@ struct upstream {
 	struct breaker_counts seen;
 	struct event *probe; /* runs while set */
 	int probe_fd;
+	uint64_t probe_due_ns;
+	struct tls_probe *handshake; /* once it is connected */
 };
 
 struct probes {
 	struct event_base *base;
 	struct region *region;
 	struct resolver *resolver;
-	uint64_t count_ns; /* when the outcomes are looked at next */
-	uint64_t ready_ns; /* patience with name servers ends */
+	struct tls_client *tls; /* made when needed, anew at each reload */
+	uint64_t count_ns;	/* when the outcomes are looked at next */
+	uint64_t ready_ns;	/* patience with name servers ends */
 	struct upstream *up[SHM_CHANNELS];
 };
 
@@ -87,7 +94,7 @@ upstream_publish(const struct upstream *u)
 	LOG_INFO("channel", F_CSTR("channel", row->name),
 		 F_CSTR("was", channel_state_name(was)),
 		 F_CSTR("is", channel_state_name(is)),
-		 F_CSTR("reason", u->reachable ? "" : "no address"));
+		 F_CSTR("reason", u->reachable ? row->reason : "no address"));
 }
 
 static void
@@ -128,11 +135,22 @@ upstream_resolve(struct upstream *u)
 }
 
 static void
-probe_end(struct upstream *u, bool well)
+probe_close(struct upstream *u)
 {
 	event_free(u->probe);
 	u->probe = NULL;
+	tls_probe_free(u->handshake);
+	u->handshake = NULL;
 	(void)close(u->probe_fd);
+}
+
+/* `why`: "" = it went well. */
+static void
+probe_judge(struct upstream *u, const char *why)
+{
+	bool well = why[0] == '\0';
+
+	(void)str_copy(row_of(u)->reason, CHANNEL_REASON, str_of(why));
 	breaker_probed(&u->breaker, well, clock_mono_ns());
 	if (well)
 		atomic_store(&row_of(u)->fault_until_ns, 0);
@@ -140,16 +158,97 @@ probe_end(struct upstream *u, bool well)
 }
 
 static void
-probe_done(evutil_socket_t fd, short what, void *user)
+probe_end(struct upstream *u, const char *why)
 {
+	probe_close(u);
+	probe_judge(u, why);
+}
+
+static void probe_event(evutil_socket_t fd, short what, void *user);
+
+/* Until the socket is ready; the whole probe has one deadline. */
+static bool
+probe_wait(struct upstream *u, short what)
+{
+	uint64_t now = clock_mono_ns();
+	uint64_t left = u->probe_due_ns > now ? u->probe_due_ns - now : 0;
+	struct timeval tv = {(time_t)(left / NS_PER_SEC),
+			     (suseconds_t)(left % NS_PER_SEC / 1000)};
+
+	if (u->probe)
+		event_free(u->probe);
+	u->probe =
+		event_new(u->probes->base, u->probe_fd, what, probe_event, u);
+	return u->probe && event_add(u->probe, &tv) == 0;
+}
+
+/* "" or why it cannot begin. */
+static const char *
+handshake_begin(struct upstream *u, char why[TLS_WHY])
+{
+	struct probes *p = u->probes;
+
+	if (!p->tls)
+		p->tls = tls_client_new(NULL, why);
+	if (!p->tls)
+		return why;
+	u->handshake = tls_probe_new(p->tls, u->probe_fd, str_of(u->host));
+	return u->handshake ? "" : "out of memory";
+}
+
+static void
+handshake_step(struct upstream *u)
+{
+	char why[TLS_WHY] = "";
+
+	switch (tls_probe_step(u->handshake, why)) {
+	case TLS_PROBE_READS:
+		if (!probe_wait(u, EV_READ))
+			probe_end(u, "out of memory");
+		return;
+	case TLS_PROBE_WRITES:
+		if (!probe_wait(u, EV_WRITE))
+			probe_end(u, "out of memory");
+		return;
+	case TLS_PROBE_WELL:
+	case TLS_PROBE_FAILED: probe_end(u, why); return;
+	}
+}
+
+static void
+probe_connected(struct upstream *u)
+{
+	char why[TLS_WHY] = "";
+	const char *fault = u->secure ? handshake_begin(u, why) : "";
+
+	if (!u->secure || fault[0])
+		probe_end(u, fault);
+	else
+		handshake_step(u);
+}
+
+static void
+probe_event(evutil_socket_t fd, short what, void *user)
+{
+	struct upstream *u = user;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (what & EV_TIMEOUT)
-		error = ETIMEDOUT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+	if (what & EV_TIMEOUT) {
+		probe_end(u, u->handshake ? "the TLS handshake takes too long"
+					  : "the connect takes too long");
+		return;
+	}
+	if (u->handshake) {
+		handshake_step(u);
+		return;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
-	probe_end(user, error == 0);
+	if (error)
+		probe_end(u, strerror(error));
+	else
+		probe_connected(u);
 }
 
 /* False: it failed at once. */
@@ -158,8 +257,6 @@ probe_connect(struct upstream *u)
 {
 	struct channel_address a[CHANNEL_ADDRESSES];
 	struct sockaddr_storage sa;
-	struct timeval tv = {u->timeout_ms / 1000,
-			     (u->timeout_ms % 1000) * 1000L};
 	const void *any = &sa;
 	uint32_t version;
 
@@ -171,15 +268,14 @@ probe_connect(struct upstream *u)
 			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (u->probe_fd < 0)
 		return false;
-	if (connect(u->probe_fd, any, a[0].len) == 0 || errno == EINPROGRESS) {
-		u->probe = event_new(u->probes->base, u->probe_fd, EV_WRITE,
-				     probe_done, u);
-		if (u->probe && event_add(u->probe, &tv) == 0)
-			return true;
-		if (u->probe)
-			event_free(u->probe);
-		u->probe = NULL;
-	}
+	u->probe_due_ns = clock_mono_ns() + u->timeout_ms * NS_PER_MS;
+	if ((connect(u->probe_fd, any, a[0].len) == 0 ||
+	     errno == EINPROGRESS) &&
+	    probe_wait(u, EV_WRITE))
+		return true;
+	if (u->probe)
+		event_free(u->probe);
+	u->probe = NULL;
 	(void)close(u->probe_fd);
 	return false;
 }
@@ -191,14 +287,10 @@ upstream_probe(struct upstream *u, uint64_t now_ns)
 	    !breaker_wants_probe(&u->breaker, now_ns))
 		return;
 	upstream_publish(u);
-	if (u->host[0] == '\0') {
-		breaker_probed(&u->breaker, true, now_ns);
-		atomic_store(&row_of(u)->fault_until_ns, 0);
-		upstream_publish(u);
-	} else if (!probe_connect(u)) {
-		breaker_probed(&u->breaker, false, now_ns);
-		upstream_publish(u);
-	}
+	if (u->host[0] == '\0')
+		probe_judge(u, "");
+	else if (!probe_connect(u))
+		probe_judge(u, "cannot connect");
 }
 
 static void
@@ -229,6 +321,7 @@ upstream_configure(struct upstream *u, const struct conf *conf,
 
 	(void)str_copy(u->host, sizeof(u->host), host);
 	u->port = c->base_url.port;
+	u->secure = c->base_url.tls;
 	u->timeout_ms = conf->probe.timeout_ms;
 	breaker_set_pause(&u->breaker, conf->probe.interval_ms * NS_PER_MS);
 	if (embedded || moved)
@@ -267,10 +360,8 @@ upstream_free(struct upstream *u)
 {
 	if (u->lookup)
 		lookup_cancel(u->lookup);
-	if (u->probe) {
-		event_free(u->probe);
-		(void)close(u->probe_fd);
-	}
+	if (u->probe)
+		probe_close(u);
 	u->probes->up[u->row] = NULL;
 	free(u);
 }
@@ -284,7 +375,7 @@ probes_new(struct event_base *base, struct region *region)
 		return NULL;
 	p->base = base;
 	p->region = region;
-	p->resolver = resolver_new(base);
+	p->resolver = resolver_new(base, RESOLV_CONF);
 	if (p->resolver)
 		return p;
 	free(p);
@@ -300,6 +391,7 @@ probes_free(struct probes *p)
 		if (p->up[i])
 			upstream_free(p->up[i]);
 	resolver_free(p->resolver);
+	tls_client_free(p->tls);
 	free(p);
 }
 
@@ -330,10 +422,25 @@ probes_ready(const struct probes *p, uint64_t now_ns)
 	return true;
 }
 
+/* What the operator may have changed outside of our file: name servers, and
+ * the certificates that are trusted. */
+static void
+probes_renew(struct probes *p)
+{
+	resolver_reload(p->resolver);
+	/* Handshakes under way keep the old ones. */
+	tls_client_free(p->tls);
+	p->tls = NULL;
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
+		if (p->up[i])
+			p->up[i]->resolve_ns = 0;
+}
+
 void
 probes_serve(struct probes *p, const struct generation *g)
 {
 	probes_prepare(p, g);
+	probes_renew(p);
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
 		struct upstream *u = p->up[g->channel_rows[i]];
 

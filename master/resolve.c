@@ -20,6 +20,7 @@
 struct resolver {
 	struct event_base *base;
 	struct evdns_base *dns;
+	const char *conf;
 	struct lookup *lookups;
 };
 
@@ -38,13 +39,35 @@ struct lookup {
 };
 
 struct resolver *
-resolver_new(struct event_base *base)
+resolver_new(struct event_base *base, const char *conf)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 
-	if (r)
+	if (r) {
 		r->base = base;
+		r->conf = conf;
+	}
 	return r;
+}
+
+static void
+dns_configure(struct resolver *r)
+{
+	/* Without the file it asks 127.0.0.1. */
+	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL, r->conf);
+	(void)evdns_base_set_option(r->dns, "timeout", "2");
+	(void)evdns_base_set_option(r->dns, "attempts", "2");
+}
+
+void
+resolver_reload(struct resolver *r)
+{
+	if (!r->dns)
+		return;
+	(void)evdns_base_clear_nameservers_and_suspend(r->dns);
+	evdns_base_search_clear(r->dns);
+	dns_configure(r);
+	(void)evdns_base_resume(r->dns);
 }
 
 /* Only when a name needs a server: many set-ups have none. */
@@ -56,11 +79,7 @@ dns_open(struct resolver *r)
 	r->dns = evdns_base_new(r->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	if (!r->dns)
 		return false;
-	/* Without the file it asks 127.0.0.1. */
-	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL,
-					   "/etc/resolv.conf");
-	(void)evdns_base_set_option(r->dns, "timeout", "2");
-	(void)evdns_base_set_option(r->dns, "attempts", "2");
+	dns_configure(r);
 	return true;
 }
 

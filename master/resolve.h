@@ -18,8 +18,11 @@ struct resolver;
 typedef void resolve_fn(void *user, const struct channel_address *addresses,
 			unsigned n, uint32_t ttl_s);
 
-/* NULL when out of memory. */
-struct resolver *resolver_new(struct event_base *base);
+/* `conf`: the file that names the servers, /etc/resolv.conf; its text must
+ * stay. NULL when out of memory. */
+struct resolver *resolver_new(struct event_base *base, const char *conf);
+/* Reads that file again; lookups under way ask the new servers. */
+void resolver_reload(struct resolver *r);
 /* Without callbacks. */
 void resolver_free(struct resolver *r);
 /* NULL: answered already (or out of memory, with n == 0), within the call. */

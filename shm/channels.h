@@ -16,6 +16,7 @@
 #define CHANNEL_NAME	  64
 #define CHANNEL_ADDRESSES 8
 #define CHANNEL_KEYS	  16
+#define CHANNEL_REASON	  128
 
 enum channel_state {
 	CHANNEL_UNUSED,
@@ -51,6 +52,9 @@ struct channel_row {
 	uint8_t last_fault;   /* call_fault or status class: workers */
 	uint8_t spare[3];
 	_Atomic uint64_t last_fault_ms; /* wall */
+	/* Why the last probe failed, in words, "" = it did not; master. For
+	 * display: a reader may see it change. Ends with 0 at all times. */
+	char reason[CHANNEL_REASON];
 	/* Provider keys: cooled down one by one (429), or out (401). */
 	_Atomic uint64_t key_until_ns[CHANNEL_KEYS];
 	_Atomic uint32_t key_next; /* rotation */

@@ -181,6 +181,57 @@ class Counts(unittest.TestCase):
             one.verify()
 
 
+class Probes(unittest.TestCase):
+    """What the master finds out about upstreams by itself."""
+
+    def channel(self, one):
+        return one.ctl('show', 'channels')['channels'][0]
+
+    def broken(self, one, key):
+        """The breaker is open because requests failed."""
+        for _ in range(4):
+            one.chat(key)
+        return self.channel(one)['health'] == 'open'
+
+    def test_a_certificate_that_nobody_trusts_keeps_a_channel_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pair = harness.certificate(folder)
+            with harness.Mock(tls=pair) as mock, harness.Gateway(
+                    mock, workers=1, probe={'interval': '200ms'},
+                    routing={'cooldown': '100ms'}) as one:
+                one.account('a', '1')
+                key = one.key('a')
+                self.assertEqual(one.chat(key).status, 502)
+                harness.wait_until(lambda: self.broken(one, key), 10, 'open',
+                                   0.1)
+                reason = harness.wait_until(
+                    lambda: self.channel(one)['reason'], 5, 'a probe')
+                self.assertIn('certificate', reason)
+                for _ in range(20):
+                    self.assertIn(self.channel(one)['health'],
+                                  ('open', 'half'))
+                    time.sleep(0.05)
+
+    def test_a_trusted_one_closes_the_breaker_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pair = harness.certificate(folder)
+            with harness.Mock(tls=pair) as mock, harness.Gateway(
+                    mock, workers=1, probe={'interval': '200ms'},
+                    routing={'cooldown': '100ms'},
+                    environment={'SSL_CERT_FILE': pair[0]}) as one:
+                one.account('a', '1')
+                key = one.key('a')
+                self.assertEqual(one.chat(key).status, 200)
+                mock.script('@@reset=1')
+                harness.wait_until(lambda: self.broken(one, key), 15, 'open',
+                                   0.1)
+                mock.script()
+                harness.wait_until(lambda: self.channel(one)['health'] in
+                                   ('up', 'degraded'), 10, 'its recovery')
+                self.assertEqual(self.channel(one)['reason'], '')
+                self.assertEqual(one.chat(key).status, 200)
+
+
 class Silent(unittest.TestCase):
     """Processes that are stopped instead of killed."""
 

@@ -1,5 +1,6 @@
 /* TLS on both sides: the client of this project speaks to its server, through
  * a relay that splits the records, and openssl's own tool comes back. */
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/wait.h>
 
@@ -356,6 +357,63 @@ TEST(a_session_is_resumed_at_another_worker_until_its_key_is_gone)
 	}
 }
 
+/* Host, and what the probe says; the lab's server turns meanwhile. */
+static enum tls_probed
+probe(const char *host, char why[TLS_WHY])
+{
+	const void *addr = &up_target.addr;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	enum tls_probed s;
+	struct tls_probe *p;
+
+	must(connect(fd, addr, up_target.addr_len) == 0);
+	must(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	p = tls_probe_new(tls_client, fd, str_of(host));
+	must(p);
+	while ((s = tls_probe_step(p, why)) < TLS_PROBE_WELL)
+		lab_turn();
+	tls_probe_free(p);
+	(void)close(fd);
+	return s;
+}
+
+TEST(a_probe_verifies_chain_and_name)
+{
+	char why[TLS_WHY] = "";
+
+	tls_open(ca_pem);
+	CHECK_INT(probe("gateway.test", why), TLS_PROBE_WELL);
+	CHECK_INT(probe("127.0.0.1", why), TLS_PROBE_WELL);
+	CHECK_STR(why, "");
+	CHECK_INT(probe("other.test", why), TLS_PROBE_FAILED);
+	CHECK_STR(why, "the certificate: hostname mismatch");
+	CHECK(!tls_probe_new(tls_client, 0, STR_NONE));
+	tls_close();
+	tls_open(stranger_pem);
+	CHECK_INT(probe("gateway.test", why), TLS_PROBE_FAILED);
+	CHECK(strstr(why, "the certificate: "));
+	tls_close();
+}
+
+TEST(a_probe_of_what_is_not_tls_fails)
+{
+	char why[TLS_WHY] = "";
+	int pair[2];
+	struct tls_probe *p;
+
+	tls_open(ca_pem);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+	p = tls_probe_new(tls_client, pair[0], STR("gateway.test"));
+	CHECK_INT(tls_probe_step(p, why), TLS_PROBE_READS);
+	must(write(pair[1], "HTTP/1.1 400 No\r\n\r\n", 19) == 19);
+	CHECK_INT(tls_probe_step(p, why), TLS_PROBE_FAILED);
+	CHECK(str_starts(str_of(why), STR("the TLS handshake failed")));
+	tls_probe_free(p);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	tls_close();
+}
+
 int
 main(void)
 {
@@ -368,5 +426,7 @@ main(void)
 	RUN(a_silent_handshake_times_out);
 	RUN(what_does_not_fit_together_is_refused_with_a_reason);
 	RUN(a_session_is_resumed_at_another_worker_until_its_key_is_gone);
+	RUN(a_probe_verifies_chain_and_name);
+	RUN(a_probe_of_what_is_not_tls_fails);
 	return tap_done();
 }
