@@ -13,7 +13,7 @@
 
 #define ALIGN_TO    16u
 #define CLASSES	    4u
-#define FIRST_CHUNK 1024u
+#define FIRST_CHUNK 512u
 /* Bytes of one class that are kept; more goes back to malloc. */
 #define KEEP_BYTES (1024u * 1024u)
 /* Larger pieces do not end the chunk that is in use. */

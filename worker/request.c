@@ -35,6 +35,7 @@ request_new(struct worker *w)
 	memset(req, 0, sizeof(*req));
 	req->w = w;
 	arena_init(&req->arena);
+	arena_init(&req->wire);
 	req->hold.slot = SHM_NONE;
 	req->key = req->account = req->parent = SHM_NONE;
 	w->running++;
@@ -52,6 +53,7 @@ request_free(struct request *req)
 	sse_free(&req->sse);
 	buf_free(&req->usage_data);
 	arena_free(&req->arena);
+	arena_free(&req->wire);
 	req->next = w->spare;
 	w->spare = req;
 	w->running--;

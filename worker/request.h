@@ -125,7 +125,8 @@ struct request {
 	unsigned n_tried;
 	uint32_t tried[ATTEMPTS_MAX]; /* lane indexes */
 	struct call *call;
-	bool in_flight; /* counted at the channel */
+	struct arena wire; /* the upstream request, until its answer begins */
+	bool in_flight;	   /* counted at the channel */
 	uint64_t attempt_ns;
 	uint64_t connect_ns;
 	uint64_t first_byte_ns; /* of the upstream's content; 0 = none yet */

@@ -113,6 +113,7 @@ attempt_end(struct request *req, enum err e)
 	else if (req->call)
 		call_cancel(req->call);
 	req->call = NULL;
+	arena_free(&req->wire);
 	if (!req->in_flight)
 		return;
 	attempt_uncount(req);
@@ -175,6 +176,7 @@ on_head(struct call *c, const struct http_head *head)
 	struct request *req = call_user(c);
 
 	request_enter(req);
+	arena_free(&req->wire); /* a stream may run for long */
 	req->phase = PHASE_BODY;
 	if (!call_reused(c)) {
 		req->connect_ns = call_connect_ns(c);
@@ -268,11 +270,11 @@ build(struct request *req)
 			   .model_json = req->offer->upstream_json,
 			   .organization = c->organization,
 			   .project = c->project};
-	struct pieces *p = arena_alloc(&req->arena, sizeof(*p));
+	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
 
 	if (c->n_keys > 0)
 		t.credential = secret_bytes(c->keys[req->key_index]);
-	if (!p || l->adapter->build(&req->arena, &req->ask, &t, p) != E_OK)
+	if (!p || l->adapter->build(&req->wire, &req->ask, &t, p) != E_OK)
 		return NULL;
 	return p;
 }
