@@ -427,7 +427,8 @@ store(struct secret_vault *v, struct str bytes, struct str reference,
 	memcpy(cell->bytes, bytes.p, bytes.n);
 	cell->bytes[bytes.n] = '\0';
 	cell->reference = str_make(cell->bytes + bytes.n + 1, reference.n);
-	memcpy(cell->bytes + bytes.n + 1, reference.p, reference.n);
+	if (reference.n > 0)
+		memcpy(cell->bytes + bytes.n + 1, reference.p, reference.n);
 	cell->bytes[bytes.n + 1 + reference.n] = '\0';
 	out->cell = cell;
 	return true;
