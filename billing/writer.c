@@ -48,8 +48,9 @@
 #define RELAXED_NS (50 * NS_PER_MS)
 /* From so many entries in a commit on there is load: the next one waits for
  * a fuller group, which spares more CPU than it costs time. */
-#define BUSY_GROUP 16u
-#define BUSY_NS	   (1 * NS_PER_MS)
+#define BUSY_GROUP   16u
+#define BUSY_EACH_NS (40 * NS_PER_MS / 1000)
+#define BUSY_MOST_NS (4 * NS_PER_MS)
 /* What a commit may need beyond what is in use. */
 #define COMMIT_ROOM (8ull << 20)
 #define ORDERS_MAX  64
@@ -151,14 +152,16 @@ store_has_room(struct writer *w, uint64_t now)
 	return s == STORE_OK || room.allocated >= room.used + COMMIT_ROOM;
 }
 
-/* As long again as the commit took: at most half of the time goes into
- * commits, however slow the disk. */
+/* A commit costs the same whatever is in it, so the more there was, the more
+ * the next one waits for; but at least as long again as this one took: at
+ * most half of the time goes into commits, however slow the disk. */
 static uint64_t
-busy_until(uint64_t began)
+busy_until(uint64_t began, uint32_t n)
 {
 	uint64_t now = clock_mono_ns();
+	uint64_t pause = MIN_OF(n * BUSY_EACH_NS, BUSY_MOST_NS);
 
-	return now + MAX_OF(BUSY_NS, now - began);
+	return now + MAX_OF(pause, now - began);
 }
 
 static void
@@ -177,7 +180,7 @@ commit(struct writer *w, uint64_t now)
 		return;
 	}
 	w->commit_at = relaxed		 ? now + RELAXED_NS
-		       : n >= BUSY_GROUP ? busy_until(now)
+		       : n >= BUSY_GROUP ? busy_until(now, n)
 					 : 0;
 	/* Their money goes back now, not in the next turn. */
 	(void)group_gather(&w->group);
