@@ -250,6 +250,12 @@ take_scalar(struct scan *s, char first)
 	return unexpected(s);
 }
 
+INLINE bool
+opens(char c)
+{
+	return c == '{' || c == '[';
+}
+
 /* Opens brackets until a scalar was taken or an empty level was closed. */
 INLINE bool
 descend(struct scan *s)
@@ -257,7 +263,7 @@ descend(struct scan *s)
 	for (;;) {
 		char first = peek(s);
 
-		if (first != '{' && first != '[')
+		if (!opens(first))
 			return take_scalar(s, first);
 		if (!push(s, first == '{'))
 			return false;
@@ -266,9 +272,9 @@ descend(struct scan *s)
 	}
 }
 
-/* One whole value; s->at behind it. False: s->fault. */
+/* A container at its bracket; s->at behind it. False: s->fault. */
 static bool
-take_value(struct scan *s)
+take_container(struct scan *s)
 {
 	unsigned base = s->depth;
 
@@ -297,13 +303,13 @@ type_of(char first)
 INLINE bool
 take_spanned(struct scan *s, struct json_value *v)
 {
-	const char *from;
+	char first = peek(s);
+	const char *from = s->at;
 
-	(void)peek(s);
-	from = s->at;
-	if (!take_value(s))
+	if (UNLIKELY(!(opens(first) ? take_container(s)
+				    : take_scalar(s, first))))
 		return false;
-	v->type = type_of(*from);
+	v->type = type_of(first);
 	v->raw = str_make(from, (size_t)(s->at - from));
 	return true;
 }
@@ -370,14 +376,13 @@ wanted_make(const char *const *names, unsigned n, struct json_value *values)
 INLINE bool
 plain_name(struct str raw, const char *wanted)
 {
-	size_t n = raw.n - 2, i = 0;
-
 	/* A name has its quotes; said for the analyzer. */
 	if (raw.n < 2)
 		return false;
-	while (i < n && wanted[i] == raw.p[1 + i])
-		i++;
-	return i == n && wanted[i] == '\0';
+	if (raw.n == 2 || raw.p[1] != wanted[0])
+		return raw.n == 2 && wanted[0] == '\0';
+	return strlen(wanted) == raw.n - 2 &&
+	       memcmp(wanted, raw.p + 1, raw.n - 2) == 0;
 }
 
 /* Escapes are rare: looked for only where nothing else fits. */

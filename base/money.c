@@ -6,6 +6,12 @@ __extension__ typedef unsigned __int128 u128;
 
 #define PICO_PPM_PER_NANO 1000000000u /* 1e3 pico x 1e6 parts */
 
+static uint64_t
+divide(uint64_t sum)
+{
+	return sum / PICO_PPM_PER_NANO + (sum % PICO_PPM_PER_NANO != 0);
+}
+
 bool
 money_cost(const struct priced_tokens *classes, unsigned n, uint32_t ppm,
 	   struct money *cost)
@@ -23,7 +29,10 @@ money_cost(const struct priced_tokens *classes, unsigned n, uint32_t ppm,
 	}
 	if (__builtin_mul_overflow(sum, (u128)ppm, &sum))
 		return false;
-	nano = sum / PICO_PPM_PER_NANO + (sum % PICO_PPM_PER_NANO != 0);
+	if (LIKELY(sum <= UINT64_MAX)) /* spares the long division */
+		nano = divide((uint64_t)sum);
+	else
+		nano = sum / PICO_PPM_PER_NANO + (sum % PICO_PPM_PER_NANO != 0);
 	if (nano > INT64_MAX)
 		return false;
 	cost->nano = (int64_t)nano;

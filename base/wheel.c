@@ -18,6 +18,7 @@
 
 struct wheel {
 	uint64_t now; /* the last tick that was turned */
+	uint64_t clock_ns;
 	struct wheel_timer *slot[LEVELS][SLOTS];
 };
 
@@ -26,8 +27,10 @@ wheel_new(uint64_t now_ns)
 {
 	struct wheel *w = calloc(1, sizeof(*w));
 
-	if (w)
+	if (w) {
 		w->now = now_ns / TICK_NS;
+		w->clock_ns = now_ns;
+	}
 	return w;
 }
 
@@ -113,11 +116,24 @@ cascade(struct wheel *w, unsigned level)
 	}
 }
 
+uint64_t
+wheel_clock(const struct wheel *w)
+{
+	return w->clock_ns;
+}
+
+void
+wheel_touch(struct wheel *w)
+{
+	w->clock_ns = clock_mono_ns();
+}
+
 void
 wheel_turn(struct wheel *w, uint64_t now_ns)
 {
 	uint64_t until = now_ns / TICK_NS;
 
+	w->clock_ns = now_ns;
 	while (w->now < until) {
 		struct wheel_timer **slot;
 

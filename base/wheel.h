@@ -27,5 +27,10 @@ void wheel_destroy(struct wheel *w);
 void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ns,
 	       wheel_fn *fire);
 void wheel_disarm(struct wheel_timer *t);
+/* The time at which the event began that is being handled: what is done in
+ * it happens at that time, and reads no clock. wheel_touch() at the begin of
+ * every event of the loop; wheel_turn() does it, too. */
+uint64_t wheel_clock(const struct wheel *w);
+void wheel_touch(struct wheel *w);
 /* Fires what is due; a callback may arm, disarm and free any timer. */
 void wheel_turn(struct wheel *w, uint64_t now_ns);

@@ -73,7 +73,7 @@ watch_writes(struct exchange *x, bool moved)
 	if (c->queued > 0 && x->stalls && !moved)
 		return;
 	x->stalls = c->queued > 0;
-	conn_deadline(c, x->stalls ? clock_mono_ns() + timeout_ns : 0);
+	conn_deadline(c, x->stalls ? conn_now(c) + timeout_ns : 0);
 }
 
 static void

@@ -153,7 +153,7 @@ enter_pool(struct link *l)
 	t->idle = l;
 	t->n_idle++;
 	l->client->n_idle++;
-	conn_deadline(&l->conn, clock_mono_ns() + IDLE_MS * NS_PER_MS);
+	conn_deadline(&l->conn, conn_now(&l->conn) + IDLE_MS * NS_PER_MS);
 }
 
 void

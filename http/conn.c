@@ -137,7 +137,14 @@ run_turns(struct conn_loop *l)
 static void
 enter(struct conn_loop *l)
 {
-	l->depth++;
+	if (l->depth++ == 0)
+		wheel_touch(l->wheel);
+}
+
+uint64_t
+conn_now(const struct conn *c)
+{
+	return wheel_clock(c->loop->wheel);
 }
 
 static void

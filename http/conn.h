@@ -122,6 +122,8 @@ NODISCARD bool conn_open(struct conn *c, struct conn_loop *l, int fd,
 			 const struct conn_role *role,
 			 const struct conn_io *io);
 int conn_fd(const struct conn *c);
+/* The monotonic time at which the event began that is being handled. */
+uint64_t conn_now(const struct conn *c);
 /* Closes the socket and drops what is queued; once is enough. Input that a
  * callback may be looking at stays until the connection has rested. */
 void conn_close(struct conn *c);

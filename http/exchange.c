@@ -167,7 +167,7 @@ step_head(struct exchange *x)
 		return fill_head(x);
 	if (x->phase == PHASE_IDLE) {
 		x->phase = PHASE_HEAD;
-		x->start_ns = clock_mono_ns();
+		x->start_ns = conn_now(c);
 		conn_deadline(
 			c, after_ms(x->start_ns, s->limits.header_timeout_ms));
 	}
@@ -401,7 +401,7 @@ say_goodbye(struct exchange *x)
 	x->phase = PHASE_LINGER;
 	x->discarded = 0;
 	c->readable = true;
-	conn_deadline(c, after_ms(clock_mono_ns(), LINGER_MS));
+	conn_deadline(c, after_ms(conn_now(c), LINGER_MS));
 	exchange_run(x);
 }
 
@@ -424,7 +424,7 @@ exchange_turn(struct conn *c)
 		return;
 	}
 	exchange_reset(x);
-	conn_deadline(c, after_ms(clock_mono_ns(),
+	conn_deadline(c, after_ms(conn_now(c),
 				  x->server->draining
 					  ? DRAIN_IDLE_MS
 					  : x->server->limits.idle_timeout_ms));

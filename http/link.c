@@ -23,7 +23,7 @@
 static void
 deadline(struct link *l, uint32_t ms)
 {
-	l->give_up_ns = clock_mono_ns() + ms * NS_PER_MS;
+	l->give_up_ns = conn_now(&l->conn) + ms * NS_PER_MS;
 	conn_deadline(&l->conn, l->give_up_ns);
 }
 

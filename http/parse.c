@@ -78,21 +78,29 @@ bad(struct reader *r, const char *detail)
 	return refuse(r, E_BAD_HTTP, detail);
 }
 
+/* Eight bytes without control bytes, tabs too. */
+static inline bool
+text8(const char *p)
+{
+	uint64_t v, del;
+
+	memcpy(&v, p, 8);
+	del = v ^ (ONES * 0x7f);
+	return ((((v - ONES * 0x20) & ~v) | ((del - ONES) & ~del)) &
+		(ONES * 0x80)) == 0;
+}
+
 /* No control bytes but the tab. */
 static bool
 text_ok(const char *p, size_t n)
 {
 	size_t i = 0;
 
-	for (; n - i >= 8; i += 8) {
-		uint64_t v, del;
-
-		memcpy(&v, p + i, 8);
-		del = v ^ (ONES * 0x7f);
-		if ((((v - ONES * 0x20) & ~v) | ((del - ONES) & ~del)) &
-		    (ONES * 0x80))
-			break; /* one of them, or a tab: look closely */
-	}
+	while (n - i >= 8 && text8(p + i))
+		i += 8;
+	/* the rest is the end of the last eight */
+	if (n >= 8 && n - i < 8 && text8(p + n - 8))
+		return true;
 	for (; i < n; i++) {
 		unsigned char c = (unsigned char)p[i];
 

@@ -252,7 +252,7 @@ access_write(struct access_log *a, const struct request *req)
 	put_u64(b, STR(",\"status\":"), (uint64_t)req->status);
 	put_term(b, req);
 	put_money(b, req);
-	put_times(b, req, clock_mono_ns());
+	put_times(b, req, req->w->now_ns);
 	buf_add_cstr(b, "}\n");
 	if (b->failed) {
 		buf_free(b);

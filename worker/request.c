@@ -127,7 +127,7 @@ static void
 account_for(struct request *req)
 {
 	struct worker *w = req->w;
-	uint64_t us = (clock_mono_ns() - req->start_ns) / 1000;
+	uint64_t us = (req->w->now_ns - req->start_ns) / 1000;
 	enum metric_route route =
 		req->endpoint ? req->endpoint->route : ROUTE_OTHER;
 	struct series *s =
@@ -174,7 +174,7 @@ void
 request_enter(struct request *req)
 {
 	req->depth++;
-	req->w->now_ns = clock_mono_ns();
+	req->w->now_ns = wheel_clock(req->w->wheel);
 }
 
 void

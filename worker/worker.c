@@ -82,7 +82,8 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	doorbell_clear(fd);
-	p->w.now_ns = clock_mono_ns();
+	wheel_touch(p->w.wheel);
+	p->w.now_ns = wheel_clock(p->w.wheel);
 	requests_committed(&p->w);
 }
 
