@@ -11,12 +11,19 @@
 #define INLINE static inline __attribute__((always_inline))
 
 struct scan {
-	const char *at;
 	const char *start;
 	const char *end;
-	uint64_t objects; /* bit d: level d is an object, not an array */
-	unsigned depth;
+	const char *at; /* of the fault */
+	unsigned depth; /* levels around what is read */
 	enum json_fault fault;
+};
+
+/* The levels inside of a container that is read; bit d of `objects`: level d
+ * is an object, not an array. */
+struct levels {
+	uint64_t objects;
+	unsigned depth;
+	unsigned base;
 };
 
 static struct scan
@@ -24,73 +31,78 @@ scan_make(struct str text)
 {
 	struct scan s = {.fault = JSON_FINE};
 
-	s.at = s.start = text.p ? text.p : "";
+	s.start = text.p ? text.p : "";
 	s.end = s.start + text.n;
 	return s;
 }
 
-COLD static bool
-fail(struct scan *s, enum json_fault fault)
+/* All that takes something begins at `at` and returns the place behind it,
+ * or NULL with the fault in *s. So the place stays in a register. */
+COLD static const char *
+fail(struct scan *s, const char *at, enum json_fault fault)
 {
+	s->at = at;
 	s->fault = fault;
-	return false;
+	return NULL;
 }
 
 /* What is wrong when another byte than the expected one stands at `at`. */
-COLD static bool
-unexpected(struct scan *s)
+COLD static const char *
+unexpected(struct scan *s, const char *at)
 {
-	return fail(s, s->at == s->end ? JSON_TRUNCATED : JSON_SYNTAX);
+	return fail(s, at, at == s->end ? JSON_TRUNCATED : JSON_SYNTAX);
 }
 
-INLINE void
-skip_space(struct scan *s)
+/* The next byte that is no space, or the end. */
+INLINE const char *
+skip_space(const char *at, const char *end)
 {
-	while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' ||
-				  *s->at == '\r' || *s->at == '\t'))
-		s->at++;
+	if (LIKELY(at < end && (unsigned char)*at > ' '))
+		return at;
+	while (at < end &&
+	       (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+		at++;
+	return at;
 }
 
-/* The next byte that is no space; 0 at the end. */
+/* 0 at the end. */
 INLINE char
-peek(struct scan *s)
+byte_at(const struct scan *s, const char *at)
 {
-	if (UNLIKELY(s->at == s->end))
-		return 0;
-	if (LIKELY((unsigned char)*s->at > ' '))
-		return *s->at;
-	skip_space(s);
-	return s->at < s->end ? *s->at : 0;
+	return LIKELY(at < s->end) ? *at : 0;
 }
 
-/* `at` is behind the quote of the string that began at `from`. */
-COLD static bool
+/* The string stopped there; NULL: the text ended before it did. */
+COLD static const char *
 bad_string(struct scan *s, const char *stopped)
 {
-	s->at = stopped ? stopped : s->end;
-	return fail(s, stopped ? JSON_BAD_STRING : JSON_TRUNCATED);
+	if (stopped)
+		return fail(s, stopped, JSON_BAD_STRING);
+	return fail(s, s->end, JSON_TRUNCATED);
+}
+
+static const char *
+check_utf8(struct scan *s, const char *from, const char *quote)
+{
+	struct str inside = str_make(from, (size_t)(quote - from));
+
+	if (utf8_valid(inside))
+		return quote + 1;
+	return fail(s, from + utf8_valid_to(inside), JSON_BAD_UTF8);
 }
 
 /* At an opening quote. */
-INLINE bool
-take_string(struct scan *s)
+INLINE const char *
+take_string(struct scan *s, const char *at)
 {
-	const char *from = s->at + 1;
 	struct json_skip r;
-	const char *quote = json_skip_string(from, s->end, &r);
-	struct str inside;
+	const char *quote = json_skip_string(at + 1, s->end, &r);
 
 	if (UNLIKELY(quote == NULL || r.bad))
 		return bad_string(s, quote);
-	if (UNLIKELY(r.high)) {
-		inside = str_make(from, (size_t)(quote - from));
-		if (!utf8_valid(inside)) {
-			s->at = from + utf8_valid_to(inside);
-			return fail(s, JSON_BAD_UTF8);
-		}
-	}
-	s->at = quote + 1;
-	return true;
+	if (UNLIKELY(r.high))
+		return check_utf8(s, at + 1, quote);
+	return quote + 1;
 }
 
 INLINE bool
@@ -99,155 +111,107 @@ digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool
-bad_number(struct scan *s)
+COLD static const char *
+bad_number(struct scan *s, const char *at)
 {
-	return fail(s, s->at == s->end ? JSON_TRUNCATED : JSON_BAD_NUMBER);
+	return fail(s, at, at == s->end ? JSON_TRUNCATED : JSON_BAD_NUMBER);
 }
 
-/* At least one digit. */
-INLINE bool
-take_digits(struct scan *s)
+INLINE const char *
+skip_digits(const char *at, const char *end)
 {
-	const char *from = s->at;
-
-	while (s->at < s->end && digit(*s->at))
-		s->at++;
-	return s->at > from;
+	while (at < end && digit(*at))
+		at++;
+	return at;
 }
 
-static bool
-take_exponent(struct scan *s)
+/* Behind the point or the exponent's letter: at least one digit. */
+static const char *
+take_digits(struct scan *s, const char *at)
 {
-	s->at++;
-	if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
-		s->at++;
-	return take_digits(s) || bad_number(s);
+	const char *behind = skip_digits(at, s->end);
+
+	return behind > at ? behind : bad_number(s, at);
 }
 
-static bool
-take_number(struct scan *s)
+/* What follows the whole part of a number. */
+static const char *
+take_fraction(struct scan *s, const char *at)
 {
-	if (*s->at == '-')
-		s->at++;
-	if (s->at < s->end && *s->at == '0')
-		s->at++;
-	else if (!take_digits(s))
-		return bad_number(s);
-	if (s->at < s->end && *s->at == '.') {
-		s->at++;
-		if (!take_digits(s))
-			return bad_number(s);
+	if (*at == '.') {
+		at = take_digits(s, at + 1);
+		if (!at)
+			return NULL;
 	}
-	if (s->at < s->end && (*s->at | 0x20) == 'e' && !take_exponent(s))
-		return false;
-	if (s->at < s->end && (digit(*s->at) || *s->at == '.'))
-		return bad_number(s); /* 01, 1.2.3 */
-	return true;
+	if (at < s->end && (*at | 0x20) == 'e') {
+		at++;
+		if (at < s->end && (*at == '+' || *at == '-'))
+			at++;
+		at = take_digits(s, at);
+		if (!at)
+			return NULL;
+	}
+	if (at < s->end && (digit(*at) || *at == '.'))
+		return bad_number(s, at); /* 01, 1.2.3 */
+	return at;
 }
 
-static bool
-take_word(struct scan *s, struct str word)
+INLINE const char *
+take_number(struct scan *s, const char *at)
 {
-	for (size_t i = 0; i < word.n; i++, s->at++)
-		if (s->at == s->end || *s->at != word.p[i])
-			return unexpected(s);
-	return true;
+	const char *first = at + (*at == '-');
+	char c = byte_at(s, first);
+
+	at = c == '0' ? first + 1 : skip_digits(first, s->end);
+	if (UNLIKELY(at == first))
+		return bad_number(s, at);
+	c = byte_at(s, at);
+	if (LIKELY(c == ',' || c == '}'))
+		return at;
+	return at < s->end ? take_fraction(s, at) : at;
+}
+
+static const char *
+take_word(struct scan *s, const char *at, struct str word)
+{
+	for (size_t i = 0; i < word.n; i++, at++)
+		if (at == s->end || *at != word.p[i])
+			return unexpected(s, at);
+	return at;
 }
 
 /* A member's name and its colon, up to the value. */
-INLINE bool
-take_name(struct scan *s, struct str *name)
+INLINE const char *
+take_name(struct scan *s, const char *at, struct str *name)
 {
-	const char *from;
+	const char *from = skip_space(at, s->end);
 
-	if (UNLIKELY(peek(s) != '"'))
-		return unexpected(s);
-	from = s->at;
-	if (!take_string(s))
-		return false;
-	*name = str_make(from, (size_t)(s->at - from));
-	if (UNLIKELY(peek(s) != ':'))
-		return unexpected(s);
-	s->at++;
-	return true;
-}
-
-INLINE bool
-in_object(const struct scan *s)
-{
-	return s->objects >> (s->depth - 1) & 1;
-}
-
-INLINE bool
-push(struct scan *s, bool object)
-{
-	if (UNLIKELY(s->depth == JSON_DEPTH))
-		return fail(s, JSON_TOO_DEEP);
-	s->objects &= ~(1ull << s->depth);
-	s->objects |= (uint64_t)object << s->depth;
-	s->depth++;
-	s->at++;
-	return true;
-}
-
-/* The bracket that closes the innermost level. */
-INLINE char
-closer(const struct scan *s)
-{
-	return in_object(s) ? '}' : ']';
-}
-
-/* After an opening bracket: true when a value follows. Else the level was
- * empty and is closed, or there is a fault. */
-INLINE bool
-enters(struct scan *s)
-{
-	struct str name;
-
-	if (peek(s) == closer(s)) {
-		s->at++;
-		s->depth--;
-		return false;
-	}
-	return !in_object(s) || take_name(s, &name);
-}
-
-/* After a value: true when another one follows on a level deeper than
- * `base`; closes levels on the way. */
-INLINE bool
-goes_on(struct scan *s, unsigned base)
-{
-	while (s->depth > base) {
-		char c = peek(s);
-		struct str name;
-
-		if (c == ',') {
-			s->at++;
-			return !in_object(s) || take_name(s, &name);
-		}
-		if (UNLIKELY(c != closer(s)))
-			return unexpected(s);
-		s->at++;
-		s->depth--;
-	}
-	return false;
+	if (UNLIKELY(byte_at(s, from) != '"'))
+		return unexpected(s, from);
+	at = take_string(s, from);
+	if (UNLIKELY(!at))
+		return NULL;
+	*name = str_make(from, (size_t)(at - from));
+	at = skip_space(at, s->end);
+	if (UNLIKELY(byte_at(s, at) != ':'))
+		return unexpected(s, at);
+	return at + 1;
 }
 
 /* A value that is no container. */
-INLINE bool
-take_scalar(struct scan *s, char first)
+INLINE const char *
+take_scalar(struct scan *s, const char *at, char first)
 {
-	switch (first) {
-	case '"': return take_string(s);
-	case 't': return take_word(s, STR("true"));
-	case 'f': return take_word(s, STR("false"));
-	case 'n': return take_word(s, STR("null"));
-	default: break;
-	}
+	if (first == '"')
+		return take_string(s, at);
 	if (LIKELY(digit(first) || first == '-'))
-		return take_number(s);
-	return unexpected(s);
+		return take_number(s, at);
+	switch (first) {
+	case 't': return take_word(s, at, STR("true"));
+	case 'f': return take_word(s, at, STR("false"));
+	case 'n': return take_word(s, at, STR("null"));
+	default: return unexpected(s, at);
+	}
 }
 
 INLINE bool
@@ -256,33 +220,91 @@ opens(char c)
 	return c == '{' || c == '[';
 }
 
-/* Opens brackets until a scalar was taken or an empty level was closed. */
 INLINE bool
-descend(struct scan *s)
+in_object(const struct levels *l)
 {
-	for (;;) {
-		char first = peek(s);
-
-		if (!opens(first))
-			return take_scalar(s, first);
-		if (!push(s, first == '{'))
-			return false;
-		if (!enters(s))
-			return s->fault == JSON_FINE;
-	}
+	return l->objects >> (l->depth - 1) & 1;
 }
 
-/* A container at its bracket; s->at behind it. False: s->fault. */
-static bool
-take_container(struct scan *s)
+/* The bracket that closes the innermost level. */
+INLINE char
+closer(const struct levels *l)
 {
-	unsigned base = s->depth;
+	return in_object(l) ? '}' : ']';
+}
+
+/* Where the innermost level's next value begins. */
+INLINE const char *
+next_value(struct scan *s, const struct levels *l, const char *at)
+{
+	struct str name;
+
+	return in_object(l) ? take_name(s, at, &name) : at;
+}
+
+/* Behind a value: closes levels, then goes on to the next value. At the base
+ * there is none. */
+INLINE const char *
+goes_on(struct scan *s, struct levels *l, const char *at)
+{
+	while (l->depth > l->base) {
+		char c;
+
+		at = skip_space(at, s->end);
+		c = byte_at(s, at);
+		if (c == ',')
+			return next_value(s, l, at + 1);
+		if (UNLIKELY(c != closer(l)))
+			return unexpected(s, at);
+		at++;
+		l->depth--;
+	}
+	return at;
+}
+
+/* At a bracket: to the first value inside, or behind an empty container
+ * (then *empty). */
+INLINE const char *
+enter(struct scan *s, struct levels *l, const char *at, bool *empty)
+{
+	uint64_t bit = 1ull << (l->depth % JSON_DEPTH);
+
+	if (UNLIKELY(l->depth == JSON_DEPTH))
+		return fail(s, at, JSON_TOO_DEEP);
+	l->objects = *at == '{' ? l->objects | bit : l->objects & ~bit;
+	l->depth++;
+	at = skip_space(at + 1, s->end);
+	*empty = byte_at(s, at) == closer(l);
+	if (!*empty)
+		return next_value(s, l, at);
+	l->depth--;
+	return at + 1;
+}
+
+/* A container at its bracket; no recursion. */
+static const char *
+take_container(struct scan *s, const char *at)
+{
+	struct levels l = {0, s->depth, s->depth};
 
 	do {
-		if (UNLIKELY(!descend(s)))
-			return false;
-	} while (goes_on(s, base));
-	return s->fault == JSON_FINE;
+		bool inside = false;
+		char first;
+
+		at = skip_space(at, s->end);
+		first = byte_at(s, at);
+		if (opens(first)) {
+			at = enter(s, &l, at, &inside);
+			inside = !inside;
+		} else {
+			at = take_scalar(s, at, first);
+		}
+		if (LIKELY(at != NULL) && !inside)
+			at = goes_on(s, &l, at);
+		if (UNLIKELY(!at))
+			return NULL;
+	} while (l.depth > l.base);
+	return at;
 }
 
 static enum json_type
@@ -299,36 +321,41 @@ type_of(char first)
 	}
 }
 
-/* The value that begins at the next byte, with its span. */
-INLINE bool
-take_spanned(struct scan *s, struct json_value *v)
+/* The next value, with its span. */
+INLINE const char *
+take_value(struct scan *s, const char *at, struct json_value *v)
 {
-	char first = peek(s);
-	const char *from = s->at;
+	const char *from = skip_space(at, s->end);
+	char first = byte_at(s, from);
 
-	if (UNLIKELY(!(opens(first) ? take_container(s)
-				    : take_scalar(s, first))))
-		return false;
+	at = opens(first) ? take_container(s, from)
+			  : take_scalar(s, from, first);
+	if (UNLIKELY(!at))
+		return NULL;
 	v->type = type_of(first);
-	v->raw = str_make(from, (size_t)(s->at - from));
-	return true;
+	v->raw = str_make(from, (size_t)(at - from));
+	return at;
 }
 
 static bool
 report(const struct scan *s, struct json_error *error, const char *name)
 {
-	if (error)
+	if (error && s->fault == JSON_FINE)
+		*error = (struct json_error){JSON_FINE,
+					     (size_t)(s->end - s->start), name};
+	else if (error)
 		*error = (struct json_error){s->fault,
 					     (size_t)(s->at - s->start), name};
 	return s->fault == JSON_FINE;
 }
 
 /* Nothing but space may follow. */
-static bool
-at_end(struct scan *s)
+static void
+take_end(struct scan *s, const char *at)
 {
-	skip_space(s);
-	return s->at == s->end || fail(s, JSON_TRAILING);
+	at = skip_space(at, s->end);
+	if (at < s->end)
+		(void)fail(s, at, JSON_TRAILING);
 }
 
 bool
@@ -336,12 +363,15 @@ json_valid(struct str text, struct json_value *root, struct json_error *error)
 {
 	struct scan s = scan_make(text);
 	struct json_value v = {JSON_ABSENT, STR_NONE};
+	const char *at = skip_space(s.start, s.end);
 
-	skip_space(&s);
-	if (s.at == s.end)
-		(void)fail(&s, JSON_EMPTY);
-	else if (take_spanned(&s, &v))
-		(void)at_end(&s);
+	if (at == s.end) {
+		(void)fail(&s, at, JSON_EMPTY);
+	} else {
+		at = take_value(&s, at, &v);
+		if (at)
+			take_end(&s, at);
+	}
 	if (root)
 		*root = s.fault ? (struct json_value){JSON_ABSENT, STR_NONE}
 				: v;
@@ -426,30 +456,36 @@ keep(struct wanted *w, struct str name, struct json_value v)
 	return NULL;
 }
 
-/* All members of the object whose bracket was taken. */
-static bool
-take_members(struct scan *s, struct wanted *w, const char **twice)
+/* The object at its bracket, with all its members; *twice is the one that
+ * may not repeat and does. */
+static const char *
+take_members(struct scan *s, const char *at, struct wanted *w,
+	     const char **twice)
 {
 	char next;
 
+	s->depth = 1;
+	at = skip_space(at + 1, s->end);
+	if (byte_at(s, at) == '}')
+		return at + 1;
 	do {
 		struct json_value v;
 		struct str name;
-		const char *from;
 
-		(void)peek(s);
-		from = s->at;
-		if (!take_name(s, &name) || !take_spanned(s, &v))
-			return false;
+		at = take_name(s, at, &name);
+		if (UNLIKELY(!at))
+			return NULL;
+		at = take_value(s, at, &v);
+		if (UNLIKELY(!at))
+			return NULL;
 		*twice = keep(w, name, v);
-		if (UNLIKELY(*twice != NULL)) {
-			s->at = from;
-			return fail(s, JSON_DUPLICATE);
-		}
-		next = peek(s);
-		s->at += next == ',';
+		if (UNLIKELY(*twice != NULL))
+			return fail(s, name.p, JSON_DUPLICATE);
+		at = skip_space(at, s->end);
+		next = byte_at(s, at);
+		at++;
 	} while (next == ',');
-	return next == '}' || unexpected(s);
+	return next == '}' ? at : unexpected(s, at - 1);
 }
 
 bool
@@ -458,17 +494,18 @@ json_members(struct str text, const char *const *names, unsigned n,
 {
 	struct scan s = scan_make(text);
 	struct wanted w = wanted_make(names, n, values);
+	const char *at = skip_space(s.start, s.end);
 	const char *twice = NULL;
 
-	if (peek(&s) != '{') {
+	if (byte_at(&s, at) != '{') {
 		/* Broken JSON is said to be broken, whatever it is. */
 		if (!json_valid(text, NULL, error))
 			return false;
-		(void)fail(&s, JSON_NOT_OBJECT);
-	} else if (push(&s, true) &&
-		   (peek(&s) == '}' || take_members(&s, &w, &twice))) {
-		s.at++;
-		(void)at_end(&s);
+		(void)fail(&s, at, JSON_NOT_OBJECT);
+	} else {
+		at = take_members(&s, at, &w, &twice);
+		if (at)
+			take_end(&s, at);
 	}
 	return report(&s, error, twice);
 }
@@ -482,11 +519,9 @@ json_pick(struct json_value object, const char *const *names, unsigned n,
 	const char *twice = NULL;
 
 	w.may_repeat = true;
-	if (object.type != JSON_OBJECT || peek(&s) != '{' || !push(&s, true) ||
-	    peek(&s) == '}')
-		return;
 	/* Validated before: it cannot fail. */
-	(void)take_members(&s, &w, &twice);
+	if (object.type == JSON_OBJECT && byte_at(&s, s.start) == '{')
+		(void)take_members(&s, s.start, &w, &twice);
 }
 
 bool
@@ -504,18 +539,25 @@ bool
 json_iter_next(struct json_iter *it, struct str *name, struct json_value *v)
 {
 	struct scan s;
-	bool fine;
+	const char *at;
 
 	if (it->at == NULL)
 		return false;
 	s = scan_make(str_make(it->at, (size_t)(it->end - it->at)));
+	at = skip_space(it->at, s.end);
 	it->at = NULL;
-	if (peek(&s) == 0)
+	if (at == s.end)
 		return false;
-	fine = (!it->object || take_name(&s, name)) && take_spanned(&s, v);
-	if (fine && peek(&s) == ',')
-		it->at = s.at + 1;
-	return fine;
+	if (it->object)
+		at = take_name(&s, at, name);
+	if (at)
+		at = take_value(&s, at, v);
+	if (!at)
+		return false;
+	at = skip_space(at, s.end);
+	if (byte_at(&s, at) == ',')
+		it->at = at + 1;
+	return true;
 }
 
 struct json_value
