@@ -4,9 +4,10 @@
  */
 #include "adapters/tokens.h"
 
+#include "base/json_skip.h"
+
 /* Below this a data URL cannot distort a hold by much: no walk. */
-#define WALK_FROM  (8 * 1024)
-#define WALK_DEPTH 12
+#define WALK_FROM (8 * 1024)
 
 uint64_t
 tokens_of_bytes(uint64_t bytes, uint32_t milli)
@@ -38,31 +39,58 @@ is_file_member(struct str name)
 }
 
 static void
-walk_string(struct walk *w, struct str name, struct json_value v)
+walk_string(struct walk *w, struct str name, struct str raw)
 {
-	if (is_data_url(v.raw) || (is_file_member(name) && v.raw.n > 1024))
+	if (is_data_url(raw) || (is_file_member(name) && raw.n > 1024))
 		w->files++;
 	else
-		w->text_bytes += v.raw.n - 2;
+		w->text_bytes += raw.n - 2;
 }
 
-static void
-walk_value(struct walk *w, struct str name, struct json_value v, int depth)
+static bool
+is_structure(char c)
 {
-	struct json_iter it;
-	struct json_value child;
-	struct str child_name = STR_NONE;
+	return c <= ' ' || c == ',' || c == ':' || c == '[' || c == ']' ||
+	       c == '{' || c == '}';
+}
 
-	if (v.type == JSON_STRING) {
-		walk_string(w, name, v);
-		return;
+static bool
+colon_follows(struct str rest)
+{
+	while (rest.n > 0 && (unsigned char)rest.p[0] <= ' ')
+		rest = str_make(rest.p + 1, rest.n - 1);
+	return rest.n > 0 && rest.p[0] == ':';
+}
+
+/* One pass over validated JSON, whatever its depth: strings that are values
+ * count, names and structure do not. */
+static void
+walk_text(struct walk *w, struct str text)
+{
+	const char *at = text.p, *end = text.p + text.n;
+	struct str name = STR_NONE;
+
+	while (at < end) {
+		struct json_skip r;
+		const char *quote;
+		struct str raw;
+
+		if (*at != '"') {
+			if (*at == '[') /* no name of what it holds */
+				name = STR_NONE;
+			w->text_bytes += !is_structure(*at++);
+			continue;
+		}
+		quote = json_skip_string(at + 1, end, &r);
+		if (quote == NULL)
+			return;
+		raw = str_make(at, (size_t)(quote + 1 - at));
+		at = quote + 1;
+		if (colon_follows(str_make(at, (size_t)(end - at))))
+			name = raw;
+		else
+			walk_string(w, name, raw);
 	}
-	if (depth == 0 || !json_iter_init(&it, v)) {
-		w->text_bytes += v.raw.n;
-		return;
-	}
-	while (json_iter_next(&it, &child_name, &child))
-		walk_value(w, child_name, child, depth - 1);
 }
 
 uint64_t
@@ -72,6 +100,6 @@ tokens_of_input(const struct ask *ask, uint32_t milli)
 
 	if (ask->input.raw.n < WALK_FROM)
 		return tokens_of_bytes(ask->input.raw.n, milli);
-	walk_value(&w, STR_NONE, ask->input, WALK_DEPTH);
+	walk_text(&w, ask->input.raw);
 	return tokens_of_bytes(w.text_bytes, milli) + w.files * TOKENS_PER_FILE;
 }

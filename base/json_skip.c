@@ -149,23 +149,6 @@ escaped_bytes(uint64_t slash, uint64_t *carry)
 	return escaped;
 }
 
-/* Not 0 where a byte may stand behind a backslash: a table for each half
- * of the byte, one bit for each upper half that occurs. */
-AVX2 static inline __m256i
-escapable(__m256i v)
-{
-	const __m256i low = _mm256_broadcastsi128_si256(
-		_mm_setr_epi8(0, 0, 13, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1));
-	const __m256i high = _mm256_broadcastsi128_si256(
-		_mm_setr_epi8(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
-	const __m256i half = _mm256_set1_epi8(0x0f);
-
-	return _mm256_and_si256(
-		_mm256_shuffle_epi8(low, _mm256_and_si256(v, half)),
-		_mm256_shuffle_epi8(
-			high, _mm256_and_si256(_mm256_srli_epi16(v, 4), half)));
-}
-
 AVX2 static inline uint64_t
 bits(__m256i a, __m256i b)
 {
@@ -173,15 +156,18 @@ bits(__m256i a, __m256i b)
 	       (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
 }
 
-/* The first wrong \u before the bits of `stop`; `u` are its letters. */
-static const char *
-wrong_unit(const char *at, uint64_t u, uint64_t stop, const char *end)
+/* The backslash of the first wrong escape among those whose second byte is
+ * in `escaped`. Text has one or two in a block: looked at one by one. */
+static inline const char *
+wrong_escape(const char *at, uint64_t escaped, const char *end)
 {
-	for (u &= (stop & (0 - stop)) - 1; u; u &= u - 1) {
-		const char *slash = at + __builtin_ctzll(u) - 1;
+	for (; escaped; escaped &= escaped - 1) {
+		const char *c = at + __builtin_ctzll(escaped);
 
-		if (escape(slash, end) != 6)
-			return slash;
+		if (LIKELY(escape_length[(unsigned char)*c] == 2))
+			continue;
+		if (escape(c - 1, end) != 6)
+			return c - 1;
 	}
 	return NULL;
 }
@@ -194,8 +180,6 @@ look_avx2(const char *at, const char *end, uint64_t *carry, __m256i *seen)
 	const __m256i quote = _mm256_set1_epi8('"');
 	const __m256i slash = _mm256_set1_epi8('\\');
 	const __m256i last = _mm256_set1_epi8(0x1f);
-	const __m256i letter = _mm256_set1_epi8('u');
-	const __m256i zero = _mm256_setzero_si256();
 	__m256i a = _mm256_loadu_si256(block);
 	__m256i b = _mm256_loadu_si256(block + 1);
 	uint64_t slashes =
@@ -207,20 +191,16 @@ look_avx2(const char *at, const char *end, uint64_t *carry, __m256i *seen)
 
 	*seen = _mm256_or_si256(*seen, _mm256_or_si256(a, b));
 	if (slashes | *carry) {
-		uint64_t escaped = escaped_bytes(slashes, carry), u;
+		uint64_t escaped = escaped_bytes(slashes, carry);
 		const char *bad;
 
-		wrong |= escaped & bits(_mm256_cmpeq_epi8(escapable(a), zero),
-					_mm256_cmpeq_epi8(escapable(b), zero));
 		stop = (stop & ~escaped) | wrong;
-		u = escaped & bits(_mm256_cmpeq_epi8(a, letter),
-				   _mm256_cmpeq_epi8(b, letter));
-		bad = u ? wrong_unit(at, u, stop, end) : NULL;
+		bad = wrong_escape(at, escaped & ((stop & (0 - stop)) - 1),
+				   end);
 		if (UNLIKELY(bad != NULL))
 			return bad;
-		/* A wrong escape is shown where its backslash stands. */
-		wrong &= escaped;
-		if (UNLIKELY((wrong & (0 - stop) & stop) != 0))
+		/* A control byte behind a backslash: shown at that. */
+		if (UNLIKELY((escaped & (0 - stop) & stop) != 0))
 			return at + __builtin_ctzll(stop) - 1;
 	}
 	stop |= wrong;

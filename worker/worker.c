@@ -3,6 +3,7 @@
  */
 #include "worker/worker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -356,6 +357,15 @@ free_process(struct process *p)
 		event_base_free(w->base);
 }
 
+/* Bodies of tens of KiB come and go all the time: giving their pages back to
+ * the system and taking them again would cost a page fault for each. */
+static void
+keep_memory(void)
+{
+	(void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 int
 worker_run(const struct worker_args *args)
 {
@@ -363,6 +373,7 @@ worker_run(const struct worker_args *args)
 	int code = 1;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	keep_memory();
 	if (!make_worker(&p.w, args) || !make_upstream(&p.w) ||
 	    !make_events(&p) || !listen_all(&p)) {
 		LOG_ERROR("the worker cannot start");

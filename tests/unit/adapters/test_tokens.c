@@ -38,9 +38,35 @@ TEST(an_embedded_picture_counts_as_a_file_and_not_as_text)
 	arena_free(&arena);
 }
 
+/* Large enough to be walked; `text` stands in it a thousand times. */
+static uint64_t
+tokens_of_many(const char *text)
+{
+	CLEANUP(buf_free) struct buf input = BUF_INIT;
+	struct ask ask = {.kind = ASK_EMBEDDINGS};
+
+	buf_add_char(&input, '[');
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&input, "%s%s", i ? " , " : "", text);
+	buf_add_char(&input, ']');
+	ask.input = (struct json_value){JSON_ARRAY, buf_str(&input)};
+	return tokens_of_input(&ask, 1000);
+}
+
+TEST(values_count_and_names_and_structure_do_not)
+{
+	CHECK_INT(tokens_of_many("\"eight888\""), 8000);
+	CHECK_INT(tokens_of_many("\"a\\\"b]{:\""), 7000);
+	CHECK_INT(tokens_of_many("{\"a name\" :\t\"value\"}"), 5000);
+	CHECK_INT(tokens_of_many("[12345, -1.5, true]"), 13000);
+	CHECK_INT(tokens_of_many("[[[[\"deep\"]]],{}]     "), 4000);
+	CHECK_INT(tokens_of_many("{\"data\":[\"short\"]}"), 5000);
+}
+
 int
 main(void)
 {
+	RUN(values_count_and_names_and_structure_do_not);
 	RUN(bytes_become_tokens_rounded_up);
 	RUN(an_embedded_picture_counts_as_a_file_and_not_as_text);
 	return tap_done();
