@@ -415,12 +415,16 @@ plain_name(struct str raw, const char *wanted)
 	       memcmp(wanted, raw.p + 1, raw.n - 2) == 0;
 }
 
-/* Escapes are rare: looked for only where nothing else fits. */
-static bool
-escaped_name(struct str raw, const char *wanted)
+/* Escapes in names are rare: looked for only where nothing else fits. */
+static unsigned
+which_escaped(const struct wanted *w, struct str name)
 {
-	return raw.n > 0 && memchr(raw.p, '\\', raw.n) != NULL &&
-	       json_str_eq(raw, str_of(wanted));
+	if (!memchr(name.p, '\\', name.n))
+		return w->n;
+	for (unsigned i = 0; i < w->n; i++)
+		if (json_str_eq(name, str_of(w->names[i])))
+			return i;
+	return w->n;
 }
 
 /* Which of the wanted ones the name is; w->n: none. */
@@ -434,10 +438,7 @@ which(const struct wanted *w, struct str name)
 	for (unsigned i = 0; i < w->n; i++)
 		if (plain_name(name, w->names[i]))
 			return i;
-	for (unsigned i = 0; i < w->n; i++)
-		if (escaped_name(name, w->names[i]))
-			return i;
-	return w->n;
+	return which_escaped(w, name);
 }
 
 /* Stores the member if it is wanted; the name if it was there before and
@@ -569,8 +570,7 @@ json_get(struct json_value object, const char *name)
 
 	if (object.type == JSON_OBJECT && json_iter_init(&it, object))
 		while (json_iter_next(&it, &member, &v))
-			if (member.p && (plain_name(member, name) ||
-					 escaped_name(member, name)))
+			if (member.p && json_str_eq(member, str_of(name)))
 				return v;
 	return (struct json_value){JSON_ABSENT, STR_NONE};
 }
