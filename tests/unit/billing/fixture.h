@@ -31,6 +31,8 @@
 #define FIX_SLOTS   (4 * SLOT_PAGE)
 #define FIX_WORKERS 4u
 #define FIX_MAP	    (256ull << 20)
+/* Milliseconds that nothing takes, however slow the machine is. */
+#define FIX_PATIENCE 30000
 
 struct fixture {
 	char dir[64];
@@ -131,7 +133,7 @@ fix_start(struct fixture *f)
 static inline bool
 fix_wait_state(struct fixture *f, enum ledger_state s)
 {
-	for (int i = 0; i < 8000; i++) {
+	for (int i = 0; i < FIX_PATIENCE; i++) {
 		if (f->region.head->ledger_state == (uint32_t)s)
 			return true;
 		fix_pause();
@@ -271,7 +273,7 @@ fix_worker_dies(struct fixture *f, uint32_t row)
 {
 	f->region.workers[row].state = WORKER_DEAD;
 	doorbell_ring(f->args.doorbell);
-	for (int i = 0; i < 8000; i++) {
+	for (int i = 0; i < FIX_PATIENCE; i++) {
 		if (f->region.workers[row].state == WORKER_UNUSED)
 			return true;
 		fix_pause();
@@ -284,7 +286,7 @@ static inline bool
 fix_committed(struct fixture *f, struct slot_owner *w, struct hold *h)
 {
 	doorbell_ring(f->args.doorbell);
-	for (int i = 0; i < 8000; i++) {
+	for (int i = 0; i < FIX_PATIENCE; i++) {
 		if (hold_committed(w, h))
 			return true;
 		fix_pause();

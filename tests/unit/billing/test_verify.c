@@ -231,7 +231,7 @@ verify_in_child(const char *dir)
 		struct ledger *l;
 		enum verify_result r = VERIFY_DAMAGED;
 
-		(void)alarm(5);
+		(void)alarm(20);
 		(void)close(STDERR_FILENO);
 		if (ledger_open(&l, dir, LEDGER_READ, 0, &line) == STORE_OK)
 			r = verify_ledger(l, false, &line);

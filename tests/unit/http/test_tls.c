@@ -303,7 +303,7 @@ visit(const char *version, const char *session, const char *file)
 		command, sizeof(command),
 		"exec 2>/dev/null; (printf 'GET /now HTTP/1.1\\r\\n"
 		"Host: a\\r\\nConnection: close\\r\\n\\r\\n'; sleep 0.5) |"
-		" timeout 5 openssl s_client -ign_eof %s "
+		" timeout 20 openssl s_client -ign_eof %s "
 		"-connect 127.0.0.1:%u -sess_%s %s >%s.out; "
 		"grep -q '^Reused' %s.out",
 		version, lab.port, session, file, file, file);
