@@ -20,6 +20,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -89,6 +90,15 @@ def need(*names):
     for name in names:
         if not program(name):
             raise unittest.SkipTest(f'{name} is not built')
+
+
+def need_files(count):
+    """Skips the test when so many cannot be open in one process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise unittest.SkipTest(f'no more than {hard} open files')
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def die_with_parent():

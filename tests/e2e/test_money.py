@@ -43,6 +43,7 @@ def body_of(request):
 
 class Admission(unittest.TestCase):
     def admitted(self, workers):
+        harness.need_files(4000)
         with harness.Mock() as mock, \
                 harness.Gateway(mock, workers=workers) as gate:
             request = client.request(
@@ -190,6 +191,7 @@ class Charges(unittest.TestCase):
 
 class Cuts(unittest.TestCase):
     def test_a_thousand_clients_that_leave_pay_what_they_got(self):
+        harness.need_files(4000)
         rng = random.Random(7)
         with harness.Mock() as mock, \
                 harness.Gateway(mock, workers=2) as gate:
