@@ -326,6 +326,9 @@ enum next
 step_reply(struct request *req)
 {
 	wheel_disarm(&req->timer);
+	/* Before the last byte: who has it may ask again at once, and meet
+	 * another worker. */
+	settle_limits(req);
 	if (req->streaming)
 		end_stream(req);
 	else if (req->err != E_OK)

@@ -432,7 +432,7 @@ TEST(when_all_slots_are_taken_requests_are_refused)
 	CHECK_INT(x->status, 503);
 	CHECK_STR(fix_json(x, "code"), "\"overloaded\"");
 	CHECK_STR(fix_field(x, "retry-after"), "1");
-	CHECK_INT(f->client_key->limits.running, n + 1);
+	CHECK_INT(f->client_key->limits.running, n);
 	fix_turn(f);
 	for (x = f->exchanges; x; x = x->next) {
 		if (x->live)
