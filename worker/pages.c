@@ -1,4 +1,5 @@
 /* Pages that cost nothing: models, the caller's balance, health. */
+#include "base/clock.h"
 #include "shm/counters.h"
 #include "worker/request.h"
 
@@ -18,8 +19,9 @@ sold(const struct request *req, const struct product *p)
 	return false;
 }
 
+/* "Created" when the shared memory was: the same in every worker. */
 static void
-put_model(struct json_out *o, const struct product *p)
+put_model(struct json_out *o, const struct worker *w, const struct product *p)
 {
 	json_open(o, '{');
 	json_name(o, "id");
@@ -27,7 +29,7 @@ put_model(struct json_out *o, const struct product *p)
 	json_name(o, "object");
 	json_put_str(o, STR("model"));
 	json_name(o, "created");
-	json_put_u64(o, 0);
+	json_put_u64(o, w->region->head->started_wall_ns / NS_PER_SEC);
 	json_name(o, "owned_by");
 	json_put_str(o, STR("tollgate"));
 	json_close(o, '}');
@@ -48,7 +50,7 @@ page_models(struct request *req)
 	json_open(&o, '[');
 	for (unsigned i = 0; i < w->conf->n_models; i++)
 		if (sold(req, &w->products[i]))
-			put_model(&o, &w->products[i]);
+			put_model(&o, req->w, &w->products[i]);
 	json_close(&o, ']');
 	json_close(&o, '}');
 	reply_json(req, 200, buf_str(&w->text));
@@ -105,7 +107,7 @@ page_model(struct request *req)
 	}
 	buf_reset(&w->text);
 	json_out_init(&o, &w->text);
-	put_model(&o, p);
+	put_model(&o, req->w, p);
 	reply_json(req, 200, buf_str(&w->text));
 }
 

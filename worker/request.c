@@ -127,19 +127,22 @@ static void
 account_for(struct request *req)
 {
 	struct worker *w = req->w;
-	uint64_t us = (req->w->now_ns - req->start_ns) / 1000;
 	enum metric_route route =
 		req->endpoint ? req->endpoint->route : ROUTE_OTHER;
 	struct series *s =
 		req->product ? req->product->requests[route]
 			     : metrics_request(w->metrics, route, STR_NONE);
 
+	/* A request may have had only this one event. */
+	wheel_touch(w->wheel);
+	w->now_ns = wheel_clock(w->wheel);
 	if (req->client_gone && req->err == E_OK)
 		req->err = E_CLIENT_GONE;
 	if (req->status == 0)
 		req->status = err_row(req->err)->status;
 	series_add(s, M_REQUESTS + err_vocab_id(req->err), 1);
-	metric_observe(w->metrics, M_HIST(M_REQUEST_DURATION, route), us);
+	metric_observe(w->metrics, M_HIST(M_REQUEST_DURATION, route),
+		       (w->now_ns - req->start_ns) / 1000);
 	if (req->endpoint)
 		metric_add(w->metrics, M_REQUESTS_IN_FLIGHT + route, -1);
 	access_write(w->access, req);

@@ -1,4 +1,5 @@
 /* Pages that cost nothing. */
+#include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
 static struct fixture *
@@ -23,15 +24,16 @@ TEST(the_list_has_what_is_sold_to_this_key)
 	f->channel[LANE_B].groups = pool;
 	f->channel[LANE_B].n_groups = 1;
 	fix_start(f);
+	f->w.region->head->started_wall_ns = 7 * NS_PER_SEC;
 	x = fix_get(f, "/v1/models");
 	CHECK_INT(x->status, 200);
 	CHECK_STR(fix_out(x),
 		  "{\"object\":\"list\",\"data\":["
-		  "{\"id\":\"gpt\",\"object\":\"model\",\"created\":0,"
+		  "{\"id\":\"gpt\",\"object\":\"model\",\"created\":7,"
 		  "\"owned_by\":\"tollgate\"},"
-		  "{\"id\":\"cheap\",\"object\":\"model\",\"created\":0,"
+		  "{\"id\":\"cheap\",\"object\":\"model\",\"created\":7,"
 		  "\"owned_by\":\"tollgate\"},"
-		  "{\"id\":\"embed\",\"object\":\"model\",\"created\":0,"
+		  "{\"id\":\"embed\",\"object\":\"model\",\"created\":7,"
 		  "\"owned_by\":\"tollgate\"}]}");
 	CHECK_INT(fix_get(f, "/v1/models/think")->status, 404);
 	CHECK_INT(fix_get(f, "/v1/models/free")->status, 404);
