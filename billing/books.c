@@ -65,6 +65,13 @@ show_counter(struct books *b, uint32_t counter, uint32_t id, int64_t credit)
 	c->id = id;
 }
 
+/* A writer before this one may have died between its commit and this. */
+static void
+show_balance(struct books *b, uint32_t counter)
+{
+	b->r->counters[counter].balance = post_balance(b->post, counter);
+}
+
 static void
 show_limits(struct limit_cells *c, uint32_t rpm, uint32_t tpm,
 	    uint32_t concurrency)
@@ -89,6 +96,8 @@ books_show_account(struct books *b, uint32_t id, const struct account_record *a,
 	show_limits(&row->limits, a->rpm, a->tpm, a->concurrency);
 	if (fresh)
 		show_counter(b, counter_of_account(id), id, a->credit_nano);
+	else
+		show_balance(b, counter_of_account(id));
 	row->flags = a->flags | audit;
 	*place(b, name_of(b, id)) = id + 1;
 	if (fresh)
@@ -115,6 +124,8 @@ books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 	row->created_ms = k->created_ms;
 	if (fresh)
 		show_counter(b, counter_of_key(id), id, 0);
+	else
+		show_balance(b, counter_of_key(id));
 	row->flags = k->flags;
 	if (fresh)
 		atomic_store_explicit(&b->r->head->n_keys, id + 1,

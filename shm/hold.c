@@ -60,6 +60,7 @@ slot_owner_new(struct region *r, uint32_t worker_row, uint32_t spawn_epoch)
 {
 	struct slot_owner *o = calloc(1, sizeof(*o));
 
+	CRASH_ROLE("worker");
 	must(worker_row < r->head->n_workers && spawn_epoch != 0);
 	if (!o)
 		return NULL;

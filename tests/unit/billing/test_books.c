@@ -102,6 +102,22 @@ TEST(an_account_that_was_not_shown_yet_is_shown_at_the_start)
 	desk_close(&d);
 }
 
+/* The writer died between its commit and what it shows of it. */
+TEST(a_new_writer_shows_the_balances_of_the_ledger)
+{
+	struct desk d;
+
+	desk_open(&d);
+	d.r->counters[counter_of_account(0)].balance = 1;
+	d.r->counters[counter_of_key(0)].balance = 2;
+	desk_stop(&d);
+	desk_start(&d);
+	CHECK_INT(d.r->counters[counter_of_account(0)].balance, 10 * USD);
+	CHECK_INT(d.r->counters[counter_of_key(0)].balance, 3 * USD);
+	CHECK_INT(fix_available(&d.f, 0), 10 * USD);
+	desk_close(&d);
+}
+
 TEST(a_gap_in_the_accounts_is_damage)
 {
 	CLEANUP(buf_free) struct buf why = BUF_INIT;
@@ -123,6 +139,7 @@ main(void)
 	RUN(an_empty_book_is_a_version_and_a_monstrous_one_is_refused);
 	RUN(names_are_found_and_nothing_else);
 	RUN(an_account_that_was_not_shown_yet_is_shown_at_the_start);
+	RUN(a_new_writer_shows_the_balances_of_the_ledger);
 	RUN(a_gap_in_the_accounts_is_damage);
 	return tap_done();
 }
