@@ -233,6 +233,11 @@ check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
 		conf_warn(c, ch->where, "channels.base_url",
 			  "credentials and requests go over the network in "
 			  "clear; better: https://");
+	if (ch->n_keys > CONF_CHANNEL_KEYS)
+		return conf_fault(error, ch->where, "channels.keys",
+				  "%u keys are too many for one channel: %u "
+				  "at most; make a second channel for the rest",
+				  ch->n_keys, CONF_CHANNEL_KEYS);
 	for (uint32_t i = 0; i < ch->n_keys; i++)
 		if (!secret_is_set(ch->keys[i]) ||
 		    !value_visible(secret_bytes(ch->keys[i])))

@@ -51,6 +51,9 @@ struct conf_url {
 	bool tls;
 };
 
+/* Credentials of one channel: each has a place in shared memory. */
+#define CONF_CHANNEL_KEYS 64u
+
 #define CONF_COUNT(key, def)   uint32_t key;
 #define CONF_MSEC(key, def)    uint32_t key##_ms;
 #define CONF_SIZE(key, def)    uint64_t key;

@@ -15,7 +15,7 @@
 
 #define CHANNEL_NAME	  64
 #define CHANNEL_ADDRESSES 8
-#define CHANNEL_KEYS	  16
+#define CHANNEL_KEYS	  64
 #define CHANNEL_REASON	  128
 
 enum channel_state {

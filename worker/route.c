@@ -15,6 +15,8 @@ tried(const struct request *req, const struct lane *l)
 	return false;
 }
 
+_Static_assert(CONF_CHANNEL_KEYS <= CHANNEL_KEYS, "every key has its place");
+
 /* From `start` on the first key of the channel that is not cooling down;
  * false: none. */
 static bool

@@ -50,6 +50,10 @@ static const struct {
 	{LISTEN MODEL CHANNEL("keys = ( \"\" );"),
 	 "t:3: channels.keys: key 1 is empty or holds bytes that no header can "
 	 "carry"},
+#define K8 "\"k\",\"k\",\"k\",\"k\",\"k\",\"k\",\"k\",\"k\","
+	{LISTEN MODEL CHANNEL("keys = ( " K8 K8 K8 K8 K8 K8 K8 K8 "\"k\" );"),
+	 "t:3: channels.keys: 65 keys are too many for one channel: 64 at "
+	 "most; make a second channel for the rest"},
 	{LISTEN MODEL CHANNEL("organization = \"a b\";"),
 	 "t:3: channels.organization: may not hold spaces or control "
 	 "characters"},
