@@ -337,7 +337,7 @@ class Test:
                 os.unlink(self.gate.path('run', 'state.shm'))
                 self.arm(name, 'writer')
                 self.word.skip = 0
-                self.gate.start(30)
+                self.gate.start()
                 self.total[name] += self.count(name) - before
                 self.kills += 1
                 self.gate.kill_all()
@@ -378,8 +378,8 @@ class Test:
     def audit(self):
         """All die at once; a warm start has every nano."""
         self.gate.kill_all()
-        self.gate.start(30)
-        harness.wait_until(self.gate.settled, 15, 'settling')
+        self.gate.start()
+        harness.wait_until(self.gate.settled, what='settling')
         entries, _ = self.gate.verify()
         charged = {row['account_name']: harness.nano(row['usage_charges'])
                    for row in self.gate.report('accounts')}
@@ -417,7 +417,7 @@ class Test:
                 break
         self.gate.kill_all()
         self.kill_cold()
-        self.gate.start(30)
+        self.gate.start()
         entries = self.audit()
         self.compare_with_mock()
         return entries
@@ -450,7 +450,7 @@ class Test:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--per-point', type=int, default=2)
-    parser.add_argument('--seconds', type=float, default=100)
+    parser.add_argument('--seconds', type=float, default=240)
     parser.add_argument('names', nargs='*')
     words = parser.parse_args()
     test = Test(words.per_point, words.seconds, words.names)
