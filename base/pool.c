@@ -93,12 +93,18 @@ pool_give(struct pool *p, void *block)
 	poison(b, POOL_BLOCK);
 }
 
+static bool
+is_block(size_t n)
+{
+	return n > POOL_SMALL && n <= POOL_BLOCK;
+}
+
 void *
 pool_alloc(struct pool *p, size_t n)
 {
 	void *mem;
 
-	if (n <= POOL_BLOCK)
+	if (is_block(n))
 		return pool_block(p);
 	if (!charge(p, n))
 		return NULL;
@@ -113,7 +119,7 @@ pool_free(struct pool *p, void *mem, size_t n)
 {
 	if (mem == NULL)
 		return;
-	if (n <= POOL_BLOCK) {
+	if (is_block(n)) {
 		pool_give(p, mem);
 		return;
 	}
@@ -148,9 +154,9 @@ pool_realloc(struct pool *p, void *mem, size_t old, size_t n)
 
 	if (mem == NULL)
 		return pool_alloc(p, n);
-	if (old <= POOL_BLOCK && n <= POOL_BLOCK)
+	if (is_block(old) && is_block(n))
 		return mem;
-	if (old > POOL_BLOCK && n > POOL_BLOCK)
+	if (!is_block(old) && !is_block(n))
 		return resize(p, mem, old, n);
 	moved = pool_alloc(p, n);
 	if (moved == NULL)

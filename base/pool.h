@@ -11,6 +11,8 @@
 #include "base/attrs.h"
 
 #define POOL_BLOCK (16 * 1024)
+/* What is not larger takes no whole block. */
+#define POOL_SMALL 1024
 
 struct pool;
 
@@ -20,7 +22,8 @@ void pool_destroy(struct pool *p);
 /* A block of POOL_BLOCK bytes; NULL when the cap or the memory is reached. */
 NODISCARD void *pool_block(struct pool *p);
 void pool_give(struct pool *p, void *block);
-/* Any size, counted against the cap; small sizes are served by blocks. */
+/* Any size, counted against the cap; between POOL_SMALL and POOL_BLOCK it is
+ * a block. */
 NODISCARD void *pool_alloc(struct pool *p, size_t n);
 /* `n` as given to pool_alloc or pool_realloc. */
 void pool_free(struct pool *p, void *mem, size_t n);

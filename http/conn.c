@@ -373,8 +373,12 @@ make_room(struct conn *c, size_t max)
 	}
 	if (c->n < size)
 		return true;
-	must(size < max);
-	size = MIN_OF(size * 2, max);
+	if (size < POOL_BLOCK) {
+		size = POOL_BLOCK;
+	} else {
+		must(size < max);
+		size = MIN_OF(size * 2, max);
+	}
 	moved = pool_realloc(c->loop->pool, c->held, c->held_size, size);
 	if (!moved)
 		return false;
@@ -452,7 +456,9 @@ conn_use(struct conn *c, size_t n)
 bool
 conn_keep(struct conn *c)
 {
-	size_t size = MAX_OF(c->n, POOL_BLOCK);
+	/* A few bytes of a head that come slowly hold no whole block. */
+	size_t size =
+		c->n <= POOL_SMALL ? POOL_SMALL : MAX_OF(c->n, POOL_BLOCK);
 
 	if (c->n == 0) {
 		drop_held(c);

@@ -99,9 +99,11 @@ struct http_server {
 	struct sources *sources;
 	unsigned count; /* connections */
 	unsigned n_spare;
-	unsigned refused; /* of them, over a limit and lingering */
-	int spare_fd;	  /* given up when there are no more */
-	uint64_t told_ns; /* when that was logged last */
+	unsigned refused;     /* of them, over a limit and lingering */
+	int spare_fd;	      /* given up when there are no more */
+	uint64_t told_ns;     /* when that was logged last */
+	uint64_t refused_ns;  /* the same of connections over a limit, */
+	uint64_t turned_away; /* and how many since */
 	bool draining;
 	struct date_line date;
 	struct http_head head; /* of the request that on_head sees */

@@ -99,13 +99,43 @@ set_peer(struct exchange *x, const struct sockaddr_storage *from)
 	}
 }
 
+/* Once a second: how many since. */
+static void
+log_refused(struct http_server *s, enum err e)
+{
+	uint64_t now = clock_mono_ns();
+
+	s->turned_away++;
+	if (now < s->refused_ns + NS_PER_SEC)
+		return;
+	LOG_WARN("connections over a limit are refused",
+		 F_CSTR("limit", e == E_OVERLOAD ? "connections"
+						 : "connections_per_source"),
+		 F_U64("refused", s->turned_away),
+		 F_U64("connections", s->count));
+	s->refused_ns = now;
+	s->turned_away = 0;
+}
+
+/* An answer that is not sent is counted as those that are. */
+static void
+count_refused(struct exchange *x, enum err e)
+{
+	CLEANUP(buf_free) struct buf fields = BUF_INIT;
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+
+	x->server->ops->render_error(x, e, "your address", &fields, &body);
+}
+
 /* Over a limit: told so, if that costs little. */
 static void
 refuse_connection(struct exchange *x, enum err e)
 {
 	struct http_server *s = x->server;
 
+	log_refused(s, e);
 	if (x->conn.tls || s->refused >= REFUSED_MAX) {
+		count_refused(x, e);
 		conn_close(&x->conn);
 		exchange_release(x);
 		return;

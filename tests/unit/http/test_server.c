@@ -1,6 +1,7 @@
 /* Clients' connections: accept, keep-alive, pipelining, limits, drain. */
 #include <sys/resource.h>
 
+#include "http/exchange.h"
 #include "http/server.h"
 #include "tests/unit/http/lab.h"
 
@@ -334,6 +335,48 @@ TEST(a_slow_head_is_408_and_a_silent_connection_closes)
 	lab_close();
 }
 
+/* The write timeout is that of no byte at all, not of the whole answer. */
+TEST(a_slow_reader_is_given_time_as_long_as_it_reads)
+{
+	struct peer_end p;
+	struct str part;
+	size_t n = 4 * 1024 * 1024;
+	const int small = 65536;
+	char *text = malloc(n);
+
+	must(text);
+	memset(text, 'x', n);
+	lab_open();
+	must(setsockopt(lab.listening, SOL_SOCKET, SO_SNDBUF, &small,
+			sizeof(small)) == 0);
+	p = peer_connect(lab.port);
+	peer_send(&p, STR("GET /wait HTTP/1.1\r\n" HOST "\r\n"), 1000);
+	LAB_UNTIL(lab.x != NULL);
+	(void)setsockopt(p.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	part = str_make(text, n);
+	exchange_reply(lab.x, 200, STR(""), part, 1);
+	for (int i = 0; i < 4; i++) {
+		uint64_t due = lab.x->conn.due_ns;
+		uint64_t until = clock_mono_ns() + LAB_SPIN_NS;
+
+		CHECK(lab.x->stalls && due > 0);
+		while (lab.x->conn.due_ns == due && clock_mono_ns() < until) {
+			ssize_t got = recv(p.fd, p.in, 4096, MSG_DONTWAIT);
+
+			p.n += got > 0 ? (size_t)got : 0;
+			lab_turn();
+		}
+		CHECK(lab.x->conn.due_ns > due);
+	}
+	CHECK(p.n < n && exchange_queued(lab.x) > 0);
+	lab_skip(31000);
+	LAB_UNTIL(lab.ends == 1);
+	CHECK_INT(lab.why, E_CLIENT_SLOW);
+	peer_close(&p);
+	lab_close();
+	free(text);
+}
+
 TEST(an_idle_connection_closes_late)
 {
 	struct peer_end p;
@@ -561,6 +604,7 @@ main(void)
 	RUN(head_answers_have_no_body);
 	RUN(http_1_0_closes_unless_asked);
 	RUN(a_slow_head_is_408_and_a_silent_connection_closes);
+	RUN(a_slow_reader_is_given_time_as_long_as_it_reads);
 	RUN(an_idle_connection_closes_late);
 	RUN(a_body_below_the_least_rate_is_408);
 	RUN(connections_over_a_limit_are_told_so);
