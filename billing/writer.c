@@ -50,7 +50,7 @@
  * a fuller group, which spares more CPU than it costs time. */
 #define BUSY_GROUP   16u
 #define BUSY_EACH_NS (40 * NS_PER_MS / 1000)
-#define BUSY_MOST_NS (4 * NS_PER_MS)
+#define BUSY_MOST_NS (3 * NS_PER_MS)
 /* What a commit may need beyond what is in use. */
 #define COMMIT_ROOM (8ull << 20)
 #define ORDERS_MAX  64
