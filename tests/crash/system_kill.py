@@ -449,7 +449,7 @@ class Test:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('--per-point', type=int, default=2)
+    parser.add_argument('--per-point', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=240)
     parser.add_argument('names', nargs='*')
     words = parser.parse_args()
