@@ -1,17 +1,7 @@
 /* Parts of a request target. */
 #include "admin/url.h"
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/digits.h"
 
 /* The byte at in.p[*i], which moves behind it; -1: bad. */
 static int

@@ -5,6 +5,7 @@
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define UNUSED	     __attribute__((unused))
 #define COLD	     __attribute__((cold))
+#define INLINE	     static inline __attribute__((always_inline))
 #define LIKELY(x)    __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,7 +1,8 @@
 #pragma once
 /*
- * Whole numbers as decimal digits, for the places that write several of them
- * a request; everything else uses buf_add_u64() or printf. Pure.
+ * Digits: whole numbers as decimal ones, for the places that write several of
+ * them a request (everything else uses buf_add_u64() or printf), and the value
+ * of a hex digit. Pure.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -38,4 +39,15 @@ digits_write(char out[DIGITS_MAX], uint64_t v)
 	else
 		out[0] = (char)('0' + v);
 	return n;
+}
+
+/* The value of a hex digit, -1 for other bytes. */
+static inline int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }

@@ -45,7 +45,7 @@ sip_round(struct sip *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-static inline __attribute__((always_inline)) void
+INLINE void
 sip_rounds(struct sip *s, int n)
 {
 	for (int i = 0; i < n; i++)
@@ -61,7 +61,7 @@ load64(const char *p)
 	return v;
 }
 
-static inline __attribute__((always_inline)) void
+INLINE void
 sip_absorb(struct sip *s, struct str text, int rounds)
 {
 	uint64_t last = (uint64_t)text.n << 56;

@@ -8,8 +8,6 @@
 #include "base/json_skip.h"
 #include "base/utf8.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 struct scan {
 	const char *start;
 	const char *end;

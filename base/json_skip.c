@@ -6,11 +6,11 @@
  */
 #include "base/json_skip.h"
 
+#include "base/digits.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* One bit a byte of the block. */
 struct marks {
@@ -40,7 +40,7 @@ escape(const char *slash, const char *end)
 	for (int i = 2; i < 6; i++) {
 		if (end - slash <= i)
 			return bits < 0 ? 0 : -1;
-		bits |= json_hex(slash[i]);
+		bits |= hex_digit(slash[i]);
 	}
 	return bits < 0 ? 0 : 6;
 }

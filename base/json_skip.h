@@ -58,14 +58,3 @@ json_skip_string(const char *at, const char *end, struct json_skip *r)
 #endif
 	return json_skip_long(at, end, r);
 }
-
-/* The value of a hex digit, -1 for other bytes. */
-static inline int
-json_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}

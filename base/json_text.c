@@ -1,6 +1,6 @@
 /* Strings of a validated JSON text: their characters, one by one. */
+#include "base/digits.h"
 #include "base/json.h"
-#include "base/json_skip.h"
 #include "base/utf8.h"
 
 enum piece { END, RUN, LONE };
@@ -14,7 +14,7 @@ unit(struct str s)
 	if (s.n < 6 || s.p[0] != '\\' || s.p[1] != 'u')
 		return -1;
 	for (int i = 2; i < 6; i++) {
-		int hex = json_hex(s.p[i]);
+		int hex = hex_digit(s.p[i]);
 
 		if (hex < 0)
 			return -1;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 
 #define LINE_MAX_BYTES 4096
@@ -58,14 +59,9 @@ put_cstr(struct line *l, const char *s)
 static void
 put_u64(struct line *l, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[DIGITS_MAX];
 
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	put(l, digits + at, sizeof(digits) - at);
+	put(l, digits, digits_write(digits, v));
 }
 
 static void

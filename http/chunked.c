@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define DIGITS_MAX   15
+#include "base/digits.h"
+
+#define SIZE_DIGITS  15
 #define OVERHEAD_MAX (16 * 1024)
 
 enum {
@@ -24,15 +26,6 @@ enum {
 	LAST_LF,       /* the LF of the blank line */
 	DONE
 };
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool
 is_name(char c)
@@ -55,7 +48,7 @@ take_size(struct chunked *c, char b)
 
 	if (digit >= 0) {
 		c->left = c->left << 4 | (unsigned)digit;
-		return c->digits++ < DIGITS_MAX;
+		return c->digits++ < SIZE_DIGITS;
 	}
 	if (c->digits == 0)
 		return false;

@@ -5,8 +5,6 @@
 #include "http/client.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "http/link.h"
 #include "http/tls.h"
 
+#define LOST_MS 30000
 #define IDLE_MS 45000
 /* The end of a released call: how long between two pieces, how many bytes,
  * and what a piece counts besides its own. */
@@ -173,26 +172,6 @@ link_drop(struct link *l)
 	conn_release(&l->conn);
 }
 
-/* A long silence is usual while a model thinks: probes keep the way open, and
- * tell when there is nobody left at its end. */
-static void
-set_options(int fd)
-{
-	const int on = 1;
-	const int idle_s = 60;
-	const int interval_s = 15;
-	const unsigned lost_ms = 30000;
-
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s,
-			 sizeof(idle_s));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
-			 sizeof(interval_s));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms,
-			 sizeof(lost_ms));
-}
-
 /* A socket on its way to the target; -1 with errno. `fault` is set when
  * connect() failed at once. */
 static int
@@ -204,7 +183,7 @@ start_connect(const struct call_target *as, bool *faulted)
 	if (fd < 0)
 		return -1;
 	if (as->addr.ss_family != AF_UNIX)
-		set_options(fd);
+		conn_options(fd, LOST_MS);
 	*faulted = connect(fd, (const struct sockaddr *)&as->addr,
 			   as->addr_len) != 0 &&
 		   errno != EINPROGRESS;

@@ -10,6 +10,8 @@
 #include "http/conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +36,23 @@ int
 conn_fd(const struct conn *c)
 {
 	return event_get_fd(&c->event);
+}
+
+void
+conn_options(int fd, unsigned lost_ms)
+{
+	const int on = 1;
+	const int idle_s = 60;
+	const int interval_s = 15;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s,
+			 sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
+			 sizeof(interval_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms,
+			 sizeof(lost_ms));
 }
 
 static size_t

@@ -122,6 +122,10 @@ NODISCARD bool conn_open(struct conn *c, struct conn_loop *l, int fd,
 			 const struct conn_role *role,
 			 const struct conn_io *io);
 int conn_fd(const struct conn *c);
+/* Of a TCP socket: small pieces go out at once; a peer that has vanished
+ * without a word is noticed, also in a long silence (usual while a model
+ * thinks), and after `lost_ms` without an acknowledgement. */
+void conn_options(int fd, unsigned lost_ms);
 /* The monotonic time at which the event began that is being handled. */
 uint64_t conn_now(const struct conn *c);
 /* Closes the socket and drops what is queued; once is enough. Input that a

@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -221,26 +220,6 @@ accept_event(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* Inherited by what is accepted; a Unix socket refuses them. A client that
- * has vanished without a word is noticed, also while it only waits. */
-static void
-set_options(const struct http_server *s, int fd)
-{
-	const int on = 1;
-	const int idle_s = 60;
-	const int interval_s = 15;
-	const unsigned stall_ms = s->limits.write_timeout_ms;
-
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s,
-			 sizeof(idle_s));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
-			 sizeof(interval_s));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall_ms,
-			 sizeof(stall_ms));
-}
-
 enum err
 http_server_listen(struct http_server *s, int fd, struct tls_server *tls)
 {
@@ -250,7 +229,8 @@ http_server_listen(struct http_server *s, int fd, struct tls_server *tls)
 		return E_NO_MEMORY;
 	l->server = s;
 	l->tls = tls;
-	set_options(s, fd);
+	/* Inherited by what is accepted; a Unix socket refuses them. */
+	conn_options(fd, s->limits.write_timeout_ms);
 	if (event_assign(&l->event, s->loop.base, fd, EV_READ | EV_PERSIST,
 			 accept_event, l) != 0 ||
 	    event_add(&l->event, NULL) != 0) {

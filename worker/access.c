@@ -11,10 +11,6 @@
 #include "base/log.h"
 #include "worker/request.h"
 
-/* Inlined, so that the names' lengths are known where they are copied: this
- * line is written for every request. */
-#define INLINE static inline __attribute__((always_inline))
-
 #define FLUSH_AT (32 * 1024)
 
 struct access_log {
@@ -125,7 +121,9 @@ put_time(struct access_log *a, struct buf *b, uint64_t wall_ns)
 	buf_add_char(b, 'Z');
 }
 
-/* Names from the configuration and our own words need no escapes. */
+/* Inlined, so that the names' lengths are known where they are copied: this
+ * line is written for every request. Names from the configuration and our own
+ * words need no escapes. */
 INLINE void
 put_word(struct buf *b, struct str name, struct str value)
 {

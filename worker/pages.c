@@ -1,5 +1,6 @@
 /* Pages that cost nothing: models, the caller's balance, health. */
 #include "base/clock.h"
+#include "base/digits.h"
 #include "shm/counters.h"
 #include "worker/request.h"
 
@@ -54,15 +55,6 @@ page_models(struct request *req)
 	json_close(&o, ']');
 	json_close(&o, '}');
 	reply_json(req, 200, buf_str(&w->text));
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* SDKs escape the slash of "vendor/model". What is no escape stays. */

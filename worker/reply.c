@@ -6,8 +6,6 @@
 #include "shm/limits.h"
 #include "worker/request.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- header lines ---- */
 
 /* Inlined, so that the lengths of the names are known. */

@@ -35,10 +35,24 @@ TEST(both_sides_of_each_power_of_ten_and_the_largest)
 	CHECK(as_printf(UINT64_MAX));
 }
 
+TEST(hex_digits_have_their_values)
+{
+	int sum = 0;
+
+	for (int c = 0; c < 256; c++)
+		sum += hex_digit((char)c);
+	CHECK_INT(sum, 45 + 2 * 75 - (256 - 22));
+	CHECK_INT(hex_digit('f'), 15);
+	CHECK_INT(hex_digit('A'), 10);
+	CHECK_INT(hex_digit('9'), 9);
+	CHECK_INT(hex_digit('g'), -1);
+}
+
 int
 main(void)
 {
 	RUN(small_numbers_are_written_as_printf_does);
 	RUN(both_sides_of_each_power_of_ten_and_the_largest);
+	RUN(hex_digits_have_their_values);
 	return tap_done();
 }

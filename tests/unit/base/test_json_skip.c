@@ -148,19 +148,6 @@ TEST(bytes_beyond_ascii_are_told)
 		}
 }
 
-TEST(hex_digits_have_their_values)
-{
-	int sum = 0;
-
-	for (int c = 0; c < 256; c++)
-		sum += json_hex((char)c);
-	CHECK_INT(sum, 45 + 2 * 75 - (256 - 22));
-	CHECK_INT(json_hex('f'), 15);
-	CHECK_INT(json_hex('A'), 10);
-	CHECK_INT(json_hex('9'), 9);
-	CHECK_INT(json_hex('g'), -1);
-}
-
 int
 main(void)
 {
@@ -169,6 +156,5 @@ main(void)
 	RUN(the_quick_way_agrees_with_plain);
 	RUN(a_backslash_at_any_place_guards_the_next_byte_only);
 	RUN(bytes_beyond_ascii_are_told);
-	RUN(hex_digits_have_their_values);
 	return tap_done();
 }

@@ -169,6 +169,15 @@ fix_up_stream(struct fixture *f)
 	fix_up_head(f, 200, "content-type: text/event-stream\r\n");
 }
 
+struct exchange *
+fix_streaming(struct fixture *f, const char *more)
+{
+	struct exchange *x = fix_post(f, FIX_CHATS, fix_chat("gpt", more));
+
+	fix_up_stream(f);
+	return x;
+}
+
 static void
 up_event(struct fixture *f, const char *inside)
 {

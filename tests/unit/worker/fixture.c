@@ -262,6 +262,15 @@ fix_start(struct fixture *f)
 	must(tables_build(w));
 }
 
+struct fixture *
+fix_started(void)
+{
+	struct fixture *f = fix_new();
+
+	fix_start(f);
+	return f;
+}
+
 /* ---- the end ---- */
 
 static int

@@ -142,6 +142,8 @@ struct fixture {
 /* ---- life ---- */
 struct fixture *fix_new(void);
 void fix_start(struct fixture *f);
+/* A new one that has started as it is. */
+struct fixture *fix_started(void);
 /* Settles, looks for whatever is left over, and frees; false with TAP
  * comments that say what. */
 bool fix_done(struct fixture *f);
@@ -180,6 +182,8 @@ void fix_up_fail(struct fixture *f, enum call_fault fault);
 void fix_answer(struct fixture *f, int status, const char *body);
 /* Server-sent events, as OpenAI has them; the model is "up-gpt". */
 void fix_up_stream(struct fixture *f);
+/* A chat whose stream has begun upstream; `more` as in fix_chat(). */
+struct exchange *fix_streaming(struct fixture *f, const char *more);
 void fix_up_chunk(struct fixture *f, const char *content);
 void fix_up_usage(struct fixture *f, uint64_t prompt, uint64_t completion);
 void fix_up_done(struct fixture *f);

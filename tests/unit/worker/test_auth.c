@@ -4,15 +4,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static int
 status_with(struct fixture *f, const char *target, const char *key,
 	    const char *fields)
@@ -25,7 +16,7 @@ status_with(struct fixture *f, const char *target, const char *key,
 
 TEST(a_key_may_stand_in_any_of_five_places)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 200);
 	CHECK_INT(status_with(f, "/v1/models", NULL,
@@ -53,7 +44,7 @@ TEST(no_key_or_an_unknown_one_is_refused_before_the_body)
 	static const char *const fields[] = {
 		"", "authorization: Bearer\r\n", "authorization: Bearer \r\n",
 		"x-api-key:\r\n", "authorization: Basic eA==\r\n"};
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
@@ -75,7 +66,7 @@ TEST(no_key_or_an_unknown_one_is_refused_before_the_body)
 
 TEST(a_key_longer_than_any_is_not_even_hashed)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	char key[600];
 
 	memset(key, 'k', sizeof(key));
@@ -88,7 +79,7 @@ TEST(a_key_longer_than_any_is_not_even_hashed)
 
 TEST(an_unknown_key_is_looked_up_again)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct key_row *k = &f->region.keys[1];
 
 	CHECK_INT(status_with(f, "/v1/models", "tg_made_later_000000", ""),
@@ -104,7 +95,7 @@ TEST(an_unknown_key_is_looked_up_again)
 
 TEST(a_revoked_key_is_refused_though_it_was_seen_before)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 200);
 	atomic_fetch_or(&f->client_key->flags, KEY_REVOKED);
@@ -116,7 +107,7 @@ TEST(a_revoked_key_is_refused_though_it_was_seen_before)
 
 TEST(an_expired_key_says_so)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	f->client_key->expires_ms = clock_wall_ns() / NS_PER_MS + 60000;
@@ -130,7 +121,7 @@ TEST(an_expired_key_says_so)
 
 TEST(a_key_bound_to_addresses_works_from_there_only)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	(void)str_copy(f->client_key->allow, KEY_ALLOW,
@@ -147,7 +138,7 @@ TEST(a_key_bound_to_addresses_works_from_there_only)
 
 TEST(a_group_that_is_not_configured_has_no_price)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)str_copy(f->acme->group, GROUP_NAME, STR("gone"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 503);
@@ -159,7 +150,7 @@ TEST(a_group_that_is_not_configured_has_no_price)
 
 TEST(an_index_out_of_range_harms_nobody)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&f->acme->parent, SHM_ACCOUNTS);
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 500);
@@ -172,7 +163,7 @@ TEST(an_index_out_of_range_harms_nobody)
 
 TEST(a_thousand_keys_find_their_rows)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	const uint8_t pepper[SHA256_BYTES] = {1, 2, 3};
 	char text[32];
 

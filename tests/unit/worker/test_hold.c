@@ -6,15 +6,6 @@
 /* A fifth more and one, at the dearest class. */
 #define INPUT ((FIX_CHAT_TOKENS + 2 + 1) * 3125)
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static int64_t
 held(const struct fixture *f)
 {
@@ -37,7 +28,7 @@ hold_for(struct fixture *f, const char *path, const char *body)
 
 TEST(a_whole_answer_holds_for_its_maximum)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	CHECK_INT(hold_for(f, FIX_CHATS, fix_chat("gpt", "")),
 		  INPUT + 4096 * 12000);
@@ -54,7 +45,7 @@ TEST(a_whole_answer_holds_for_its_maximum)
 
 TEST(a_stream_holds_for_its_first_tokens)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	CHECK_INT(hold_for(f, FIX_CHATS, fix_chat("gpt", STREAMED)),
 		  INPUT + 1024 * 12000);
@@ -71,7 +62,7 @@ TEST(a_stream_holds_for_its_first_tokens)
 
 TEST(embeddings_hold_for_their_input_only)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	/* 12 bytes: 3 tokens, 3 / 5 = 0, and one */
 	CHECK_INT(hold_for(f, "/v1/embeddings",
@@ -94,7 +85,7 @@ TEST(the_multiplier_and_the_price_per_request_are_held_too)
 
 TEST(without_a_maximum_less_money_will_do)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	fix_fund(f, ACME, INPUT + 2000 * 12000);
 	CHECK_INT(hold_for(f, FIX_CHATS, fix_chat("gpt", "")),
@@ -119,7 +110,7 @@ TEST(without_a_maximum_less_money_will_do)
 
 TEST(an_empty_account_is_refused)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_fund(f, ACME, INPUT - 1);
@@ -139,7 +130,7 @@ TEST(an_empty_account_is_refused)
 
 TEST(an_empty_parent_is_refused_and_the_child_loses_nothing)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->acme->parent, ORG);
@@ -154,7 +145,7 @@ TEST(an_empty_parent_is_refused_and_the_child_loses_nothing)
 
 TEST(an_exhausted_budget_is_refused)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_set_budget(f, 1000);
@@ -168,7 +159,7 @@ TEST(an_exhausted_budget_is_refused)
 
 TEST(key_account_and_parent_pay_the_same)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&f->acme->parent, ORG);
 	fix_set_budget(f, 1000000000);
@@ -185,7 +176,7 @@ TEST(key_account_and_parent_pay_the_same)
 
 TEST(frozen_accounts_and_a_ledger_at_rest_take_nothing)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 	static const uint32_t states[] = {LEDGER_RECOVERING, LEDGER_READONLY,
 					  LEDGER_FAILED};
@@ -214,7 +205,7 @@ TEST(frozen_accounts_and_a_ledger_at_rest_take_nothing)
 
 TEST(an_account_that_the_audit_looks_at_waits)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_fetch_or(&f->acme->flags, ACCOUNT_PAUSED);
@@ -274,7 +265,7 @@ failing(struct fixture *f)
 
 TEST(requests_per_minute_are_counted_on_key_and_account)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->client_key->limits.rpm, 3);
@@ -302,7 +293,7 @@ TEST(requests_per_minute_are_counted_on_key_and_account)
 
 TEST(what_the_account_refuses_the_key_gets_back)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&f->client_key->limits.rpm, 10);
 	atomic_store(&f->acme->limits.rpm, 1);
@@ -315,7 +306,7 @@ TEST(what_the_account_refuses_the_key_gets_back)
 
 TEST(tokens_per_minute_are_estimated_first)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->client_key->limits.tpm, 50);
@@ -350,7 +341,7 @@ TEST(tokens_per_minute_are_estimated_first)
 
 TEST(more_tokens_than_a_minute_has_are_never_allowed)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->acme->limits.tpm, 20);
@@ -363,7 +354,7 @@ TEST(more_tokens_than_a_minute_has_are_never_allowed)
 
 TEST(requests_at_once_are_counted_on_key_and_account)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x, *y;
 
 	atomic_store(&f->client_key->limits.concurrency, 2);
@@ -388,7 +379,7 @@ TEST(requests_at_once_are_counted_on_key_and_account)
 
 TEST(what_is_refused_later_gives_all_limits_back)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&f->client_key->limits.rpm, 10);
 	atomic_store(&f->acme->limits.rpm, 10);
@@ -420,7 +411,7 @@ TEST(what_is_refused_later_gives_all_limits_back)
 
 TEST(when_all_slots_are_taken_requests_are_refused)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	uint32_t n = f->region.head->n_slots;
 	struct exchange *x;
 

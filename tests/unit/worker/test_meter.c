@@ -7,24 +7,6 @@
 /* A fifth more and one, at the dearest class; tokens at the dearest. */
 #define HELD(output) ((FIX_CHAT_TOKENS + 2 + 1) * 3125 + (output)*12000)
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
-static struct exchange *
-streaming(struct fixture *f, const char *more)
-{
-	struct exchange *x = fix_post(f, FIX_CHATS, fix_chat("gpt", more));
-
-	fix_up_stream(f);
-	return x;
-}
-
 static int64_t
 held(const struct fixture *f)
 {
@@ -59,7 +41,7 @@ TEST(the_slot_knows_what_arrived_and_what_was_taken)
 
 	f->room = 0;
 	fix_start(f);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	CHECK_INT(slot_of(f)->meter, 0);
 	up_bytes(f, 40);
 	CHECK_INT(slot_of(f)->meter, INPUT + 10 * 10000);
@@ -78,9 +60,9 @@ TEST(the_slot_knows_what_arrived_and_what_was_taken)
 
 TEST(steps_of_a_growing_hold_double)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
-	(void)streaming(f, STREAMED ",\"max_tokens\":1000000");
+	(void)fix_streaming(f, STREAMED ",\"max_tokens\":1000000");
 	CHECK_INT(held(f), HELD(1024));
 	up_bytes(f, 4 * 768);
 	CHECK_INT(held(f), HELD(1024));
@@ -98,8 +80,8 @@ TEST(steps_of_a_growing_hold_double)
 
 TEST(one_large_event_is_no_reason_to_stop)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	up_bytes(f, 60000);
 	CHECK(fix_call_runs(f));
@@ -113,13 +95,13 @@ TEST(one_large_event_is_no_reason_to_stop)
 
 TEST(a_stream_stops_where_the_money_ends)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 	int64_t cost;
 
 	/* good for 1500 tokens and a little */
 	fix_fund(f, ACME, HELD(1500) + 100);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	for (int i = 0; i < 10000 && fix_call_runs(f); i++)
 		up_bytes(f, 8);
 	CHECK(!fix_call_runs(f));
@@ -140,11 +122,11 @@ TEST(a_stream_stops_where_the_money_ends)
 
 TEST(a_refused_step_does_not_end_a_stream_that_the_hold_covers)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_fund(f, ACME, HELD(1024));
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	for (int i = 0; i < 250; i++)
 		up_bytes(f, 16);
 	CHECK(fix_call_runs(f));
@@ -157,11 +139,11 @@ TEST(a_refused_step_does_not_end_a_stream_that_the_hold_covers)
 
 TEST(money_that_comes_while_it_runs_lets_a_stream_go_on)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_fund(f, ACME, HELD(1024));
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	for (int i = 0; i < 250; i++)
 		up_bytes(f, 16);
 	/* a top-up */
@@ -180,12 +162,12 @@ TEST(money_that_comes_while_it_runs_lets_a_stream_go_on)
 
 TEST(a_parent_without_money_stops_its_childs_stream)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->acme->parent, ORG);
 	fix_fund(f, ORG, HELD(1024));
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	for (int i = 0; i < 1000 && fix_call_runs(f); i++)
 		up_bytes(f, 16);
 	fix_settle(f);
@@ -197,11 +179,11 @@ TEST(a_parent_without_money_stops_its_childs_stream)
 
 TEST(an_event_that_can_never_be_paid_is_an_error_before_the_first_byte)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_fund(f, ACME, HELD(1024));
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	up_bytes(f, 50000);
 	fix_settle(f);
 	CHECK_INT(x->status, 402);
@@ -212,7 +194,7 @@ TEST(an_event_that_can_never_be_paid_is_an_error_before_the_first_byte)
 
 TEST(hidden_thoughts_are_held_for_from_the_start)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)fix_post(f, FIX_CHATS, fix_chat("think", STREAMED));
 	CHECK_INT(held(f), 14 * 1000 + 8192 * 4000);
@@ -229,7 +211,7 @@ TEST(hidden_thoughts_are_held_for_from_the_start)
 
 TEST(a_model_that_costs_nothing_streams_without_money)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	fix_fund(f, ACME, 0);

@@ -2,15 +2,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 TEST(the_list_has_what_is_sold_to_this_key)
 {
 	struct fixture *f = fix_new();
@@ -85,7 +76,7 @@ TEST(a_model_of_the_longest_name_is_found)
 
 TEST(the_balance_says_what_is_held)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x, *y;
 
 	fix_fund(f, ACME, 1500000000);
@@ -120,7 +111,7 @@ TEST(the_balance_says_what_is_held)
 
 TEST(an_account_in_debt_reads_well)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	fix_fund(f, ACME, -1);
 	CHECK_STR(fix_json(fix_get(f, "/v1/balance"), "balance_usd"),
@@ -130,7 +121,7 @@ TEST(an_account_in_debt_reads_well)
 
 TEST(health_needs_no_key)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x = fix_open(f, "GET", "/healthz", NULL, "");
 
 	CHECK_INT(x->status, 200);
@@ -153,7 +144,7 @@ readiness(struct fixture *f)
 
 TEST(readiness_says_what_is_missing)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&f->region.head->ledger_state, LEDGER_READONLY);
 	CHECK_STR(readiness(f), "\"ledger_unavailable\"");

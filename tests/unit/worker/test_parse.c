@@ -1,15 +1,6 @@
 /* The body, and the model it names. */
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static struct exchange *
 asked(struct fixture *f, const char *body)
 {
@@ -47,7 +38,7 @@ static const struct wrong wrongs[] = {
 
 TEST(each_fault_of_a_body_is_named)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	for (unsigned i = 0; i < ARRAY_LEN(wrongs); i++) {
 		struct exchange *x = asked(f, wrongs[i].body);
@@ -64,7 +55,7 @@ TEST(each_fault_of_a_body_is_named)
 
 TEST(a_model_that_is_not_sold_is_not_found)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = asked(f, fix_chat("gpt-5", ""));
@@ -81,7 +72,7 @@ TEST(a_model_that_is_not_sold_is_not_found)
 
 TEST(what_a_client_calls_a_model_cannot_break_the_error)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 	char name[301], body[400];
 	struct json_value root;
@@ -111,7 +102,7 @@ TEST(what_a_client_calls_a_model_cannot_break_the_error)
 
 TEST(a_key_for_some_models_gets_no_other)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	(void)str_copy(f->client_key->models, KEY_MODELS, STR("free, emb*"));

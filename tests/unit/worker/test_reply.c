@@ -2,18 +2,9 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 TEST(every_answer_has_an_id_of_its_own)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	char first[64];
 	struct request_id id;
 
@@ -54,7 +45,7 @@ TEST(every_error_is_well_formed)
 
 TEST(a_malformed_request_is_answered_by_render_error)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	CLEANUP(buf_free) struct buf fields = BUF_INIT, body = BUF_INIT;
 	struct json_value root;
 	struct json_error fault;
@@ -79,7 +70,7 @@ TEST(a_malformed_request_is_answered_by_render_error)
 /* Between head and body the server answers, and nobody counts it twice. */
 TEST(a_body_that_is_refused_is_one_request_with_one_id)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct str star = STR("*");
 	const struct series *s =
 		metrics_request(f->w.metrics, ROUTE_OTHER, STR_NONE);
@@ -111,7 +102,7 @@ TEST(a_body_that_is_refused_is_one_request_with_one_id)
 
 TEST(unknown_paths_and_methods_are_said)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_get(f, "/v1/nothing");
@@ -137,7 +128,7 @@ TEST(unknown_paths_and_methods_are_said)
 
 TEST(a_compressed_body_is_not_read)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_open(f, "POST", FIX_CHATS, FIX_KEY,
@@ -154,7 +145,7 @@ TEST(a_compressed_body_is_not_read)
 
 TEST(head_is_get_without_the_body)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x = fix_open(f, "HEAD", "/v1/models", FIX_KEY, "");
 
 	CHECK_INT(x->status, 200);
@@ -246,7 +237,7 @@ TEST(a_star_allows_every_origin_and_nothing_allows_none)
 	x = fix_open(f, "GET", "/v1/models", FIX_KEY, "origin: null\r\n");
 	CHECK_STR(fix_field(x, "access-control-allow-origin"), "null");
 	CHECK(fix_done(f));
-	f = started();
+	f = fix_started();
 	x = fix_open(f, "GET", "/v1/models", FIX_KEY,
 		     "origin: https://a.example\r\n");
 	CHECK_STR(fix_field(x, "access-control-allow-origin"), "");
@@ -257,7 +248,7 @@ TEST(a_star_allows_every_origin_and_nothing_allows_none)
 
 TEST(limits_of_the_key_are_shown_else_the_accounts)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_get(f, "/v1/models");
@@ -288,7 +279,7 @@ TEST(limits_of_the_key_are_shown_else_the_accounts)
 
 TEST(the_charge_is_said_where_it_is_known_before_the_body)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, FIX_CHATS, fix_chat("gpt", STREAMED));

@@ -8,15 +8,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static int64_t
 requests_counted(struct fixture *f, enum metric_route route, struct str model,
 		 enum err e)
@@ -28,7 +19,7 @@ requests_counted(struct fixture *f, enum metric_route route, struct str model,
 
 TEST(a_request_is_counted_once_by_route_model_and_result)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -60,7 +51,7 @@ TEST(a_request_is_counted_once_by_route_model_and_result)
 
 TEST(completions_and_embeddings_live_the_same_life)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, "/v1/completions",
@@ -100,7 +91,7 @@ TEST(completions_and_embeddings_live_the_same_life)
 
 TEST(requests_that_overlap_do_not_mix)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x[8];
 	struct call *c;
 	char text[64];
@@ -139,7 +130,7 @@ TEST(requests_that_overlap_do_not_mix)
 
 TEST(all_that_wait_for_a_commit_are_answered_by_one_ring)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	for (int i = 0; i < 20; i++) {
 		(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -155,7 +146,7 @@ TEST(all_that_wait_for_a_commit_are_answered_by_one_ring)
 
 TEST(memory_for_requests_is_used_again)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	const struct request *first;
 
 	(void)fix_get(f, "/healthz");
@@ -187,7 +178,7 @@ enum leaves {
 static int64_t
 leave(bool stream, enum leaves when, enum err why, struct entry *e)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x = fix_open(f, "POST", FIX_CHATS, FIX_KEY, "");
 	int64_t paid;
 	unsigned step = 0;
@@ -281,7 +272,7 @@ TEST(a_client_may_leave_a_whole_answer_at_every_step)
 static int64_t
 break_after(uint64_t bytes, bool stream, bool at_once, size_t *total)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	int64_t paid;
 
 	f->die_after = bytes;

@@ -2,15 +2,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static struct channel_row *
 row(struct fixture *f, unsigned lane)
 {
@@ -48,7 +39,7 @@ TEST(the_lowest_priority_number_comes_first)
 
 TEST(channels_that_are_not_well_are_left_out)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	CHECK_INT(goes_to(f), 'a');
 	atomic_store(&row(f, LANE_A)->state, CHANNEL_OPEN);
@@ -71,7 +62,7 @@ TEST(channels_that_are_not_well_are_left_out)
 
 TEST(a_channel_that_just_refused_is_better_than_none)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	atomic_store(&row(f, LANE_A)->state, CHANNEL_OPEN);
 	atomic_store(&row(f, LANE_B)->fault_until_ns, UINT64_MAX);

@@ -4,15 +4,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 static struct channel_row *
 row(struct fixture *f, unsigned lane)
 {
@@ -65,7 +56,7 @@ TEST(the_request_is_the_clients_with_another_model_and_key)
 
 TEST(a_whole_answer_has_more_time_than_the_first_byte_of_a_stream)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)asked(f);
 	CHECK_INT(f->calls->timeouts.connect_ms, 1000);
@@ -96,7 +87,7 @@ static const struct fault faults[] = {
 TEST(every_fault_of_a_call_leads_to_the_next_channel)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
-		struct fixture *f = started();
+		struct fixture *f = fix_started();
 		struct exchange *x = asked(f);
 		bool refused = faults[i].err == E_UP_CONNECT;
 
@@ -122,7 +113,7 @@ TEST(every_fault_of_a_call_leads_to_the_next_channel)
 
 TEST(a_call_without_memory_is_nobodys_fault)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x = asked(f);
 
 	fix_up_fail(f, CALL_NO_MEMORY);
@@ -180,7 +171,7 @@ TEST(every_status_is_tried_again_or_passed_on)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(verdicts); i++) {
 		const struct verdict *v = &verdicts[i];
-		struct fixture *f = started();
+		struct fixture *f = fix_started();
 		struct exchange *x = asked(f);
 
 		answer_error(f, v);
@@ -200,7 +191,7 @@ TEST(every_status_is_tried_again_or_passed_on)
 
 TEST(a_streams_refusal_is_read_as_a_whole_answer)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, FIX_CHATS, fix_chat("gpt", STREAMED));
@@ -217,7 +208,7 @@ TEST(a_streams_refusal_is_read_as_a_whole_answer)
 
 TEST(an_endless_refusal_is_not_kept)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x = asked(f);
 	static char text[60000];
 
@@ -291,7 +282,7 @@ TEST(retry_after_is_read_in_all_its_forms)
 		     {"retry-after: 86400\r\n", 600000}};
 
 	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
-		struct fixture *f = started();
+		struct fixture *f = fix_started();
 
 		(void)asked(f);
 		fix_up_head(f, 429, forms[i].field);
@@ -319,7 +310,7 @@ TEST(the_client_learns_when_to_come_again)
 
 TEST(a_refused_key_is_out_for_a_minute)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)asked(f);
 	fix_answer(f, 401, "{}");
@@ -335,7 +326,7 @@ TEST(a_refused_key_is_out_for_a_minute)
 
 TEST(a_longer_rest_is_never_shortened)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)asked(f);
 	atomic_store(&row(f, LANE_A)->key_until_ns[0],
@@ -351,7 +342,7 @@ TEST(a_longer_rest_is_never_shortened)
 
 TEST(a_channel_without_an_address_is_passed_over)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	channel_set_addresses(&f->region, f->rows[LANE_A], NULL, 0);
@@ -379,7 +370,7 @@ address_of(const struct fixture *f)
 
 TEST(after_a_refused_connection_the_next_address_is_used)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct channel_address a[3];
 
 	for (uint32_t i = 0; i < 3; i++) {

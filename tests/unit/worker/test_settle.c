@@ -5,15 +5,6 @@
 #include "shm/limits.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
 /* A whole answer with this usage; the entry. */
 static struct entry
 whole(struct fixture *f, const char *model, const char *usage)
@@ -36,7 +27,7 @@ whole(struct fixture *f, const char *model, const char *usage)
 
 TEST(a_whole_answer_costs_the_price_of_its_usage)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e = whole(f, "gpt",
 			       "{\"prompt_tokens\":1000,\"completion_tokens\":"
 			       "17,\"total_tokens\":1017}");
@@ -63,7 +54,7 @@ TEST(a_whole_answer_costs_the_price_of_its_usage)
 
 TEST(token_classes_are_taken_apart_and_priced_each)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e = whole(
 		f, "gpt",
 		"{\"prompt_tokens\":100,\"completion_tokens\":50,"
@@ -83,7 +74,7 @@ TEST(token_classes_are_taken_apart_and_priced_each)
 
 TEST(fractions_of_a_nano_are_rounded_up_once)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e;
 
 	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));
@@ -103,7 +94,7 @@ TEST(fractions_of_a_nano_are_rounded_up_once)
 
 TEST(a_usage_of_zero_costs_nothing)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e = whole(f, "gpt",
 			       "{\"prompt_tokens\":0,\"completion_tokens\":0}");
 
@@ -144,7 +135,7 @@ static const char *const no_usages[] = {
 
 TEST(a_usage_that_makes_no_sense_is_estimated_and_marked)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	uint64_t in = fix_tokens(
 		strlen("[{\"role\":\"user\",\"content\":\"Hello there\"}]"));
 	struct fix_usage u = {.input = in, .output = fix_tokens(5)};
@@ -163,7 +154,7 @@ TEST(a_usage_that_makes_no_sense_is_estimated_and_marked)
 
 TEST(an_empty_answer_without_a_usage_costs_nothing)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
 	fix_answer(f, 200, fix_whole("", NULL));
@@ -181,7 +172,7 @@ TEST(an_empty_answer_without_a_usage_costs_nothing)
 
 TEST(a_usage_beyond_the_hold_extends_it_and_is_charged)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e;
 
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ",\"max_tokens\":1"));
@@ -242,9 +233,8 @@ TEST(a_usage_too_large_for_money_is_bounded_by_the_hold)
 static struct exchange *
 streaming(struct fixture *f, const char *more)
 {
-	struct exchange *x = fix_post(f, FIX_CHATS, fix_chat("gpt", more));
+	struct exchange *x = fix_streaming(f, more);
 
-	fix_up_stream(f);
 	fix_up_chunk(f, "Hello w");
 	fix_up_chunk(f, "orld, this is it");
 	return x;
@@ -255,7 +245,7 @@ streaming(struct fixture *f, const char *more)
 
 TEST(a_stream_costs_the_price_of_its_usage)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e;
 
 	(void)streaming(f, STREAMED);
@@ -275,7 +265,7 @@ TEST(a_stream_costs_the_price_of_its_usage)
 
 TEST(a_stream_without_usage_costs_the_estimate)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)streaming(f, STREAMED_USAGE);
 	fix_up_done(f);
@@ -291,7 +281,7 @@ TEST(a_stream_without_usage_costs_the_estimate)
 
 TEST(a_stream_that_breaks_off_costs_its_output_only)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct entry e;
 
 	(void)streaming(f, STREAMED);
@@ -313,7 +303,7 @@ TEST(a_stream_that_breaks_off_costs_its_output_only)
 
 TEST(a_client_that_leaves_pays_input_and_what_it_took)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 	struct entry e;
 
@@ -402,7 +392,7 @@ TEST(an_answer_that_failed_costs_nothing)
 
 TEST(a_whole_answer_waits_for_its_commit)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -456,7 +446,7 @@ TEST(in_mode_relaxed_a_finished_call_is_released)
 
 TEST(the_end_of_a_stream_waits_for_the_commit_its_content_does_not)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = streaming(f, STREAMED);
@@ -473,7 +463,7 @@ TEST(the_end_of_a_stream_waits_for_the_commit_its_content_does_not)
 
 TEST(a_disk_that_stalls_is_waited_for_two_seconds)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -495,7 +485,7 @@ TEST(a_disk_that_stalls_is_waited_for_two_seconds)
 
 TEST(a_client_gone_before_the_answer_gets_its_charge_back)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	/* while it waits for the commit */
@@ -537,7 +527,7 @@ rung(const struct fixture *f)
 
 TEST(a_sleeping_writer_is_woken)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
 	writer_sleeps(&f->region, true);
@@ -567,7 +557,7 @@ tokens_left(const struct fixture *f)
 
 TEST(tokens_that_were_not_used_are_given_back)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	atomic_store(&f->client_key->limits.tpm, 10000);

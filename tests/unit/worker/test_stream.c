@@ -3,24 +3,6 @@
 #include "base/clock.h"
 #include "tests/unit/worker/fixture.h"
 
-static struct fixture *
-started(void)
-{
-	struct fixture *f = fix_new();
-
-	fix_start(f);
-	return f;
-}
-
-static struct exchange *
-streaming(struct fixture *f, const char *more)
-{
-	struct exchange *x = fix_post(f, FIX_CHATS, fix_chat("gpt", more));
-
-	fix_up_stream(f);
-	return x;
-}
-
 #define CHUNK(text)                                                  \
 	"{\"model\":\"up-gpt\",\"choices\":[{\"index\":0,\"delta\":" \
 	"{\"content\":\"" text "\"}}]}"
@@ -30,8 +12,8 @@ streaming(struct fixture *f, const char *more)
 
 TEST(events_go_on_as_they_come_byte_for_byte)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	CHECK(!x->begun); /* nothing said yet: another channel could answer */
 	fix_up_text(f, "data: " CHUNK("Hi") "\n\n");
@@ -57,8 +39,8 @@ TEST(events_go_on_as_they_come_byte_for_byte)
 
 TEST(the_usage_event_is_asked_for_upstream_and_kept_from_who_did_not_ask)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	CHECK(strstr(f->calls->sent.p,
 		     "\"stream_options\":{\"include_usage\":true}") != NULL);
@@ -72,8 +54,8 @@ TEST(the_usage_event_is_asked_for_upstream_and_kept_from_who_did_not_ask)
 
 TEST(who_asked_gets_the_usage_event_last_with_its_cost)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	fix_up_text(f, "data: " CHUNK("Hi") "\n\n");
 	fix_up_text(f, "data: " USAGE "\n\n");
@@ -91,8 +73,8 @@ TEST(who_asked_gets_the_usage_event_last_with_its_cost)
 
 TEST(an_upstreams_own_cost_is_replaced)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	fix_up_text(f, "data: " CHUNK("Hi") "\n\n");
 	fix_up_text(f, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,"
@@ -106,8 +88,8 @@ TEST(an_upstreams_own_cost_is_replaced)
 
 TEST(usage_in_every_chunk_is_hidden_and_the_last_counts)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	for (int i = 1; i <= 3; i++) {
 		char text[256];
@@ -130,8 +112,8 @@ TEST(usage_in_every_chunk_is_hidden_and_the_last_counts)
 
 TEST(any_number_of_usage_events_needs_the_memory_of_one)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	for (unsigned i = 0; i < 1000; i++)
 		fix_up_usage(f, 7, i);
@@ -144,8 +126,8 @@ TEST(any_number_of_usage_events_needs_the_memory_of_one)
 
 TEST(data_of_several_lines_stays_one_event)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	fix_up_text(f, "event: e\ndata: {\"choices\":\ndata: [{\"delta\":\n"
 		       "data: {\"content\":\"Hi\"}}]}\n\n");
@@ -169,8 +151,8 @@ TEST(data_of_several_lines_stays_one_event)
 
 TEST(a_broken_usage_event_is_replaced_by_an_estimate)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED_USAGE);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED_USAGE);
 
 	fix_up_chunk(f, "Hi");
 	fix_up_text(f, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":"
@@ -184,8 +166,8 @@ TEST(a_broken_usage_event_is_replaced_by_an_estimate)
 
 TEST(what_follows_the_end_mark_is_not_read)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_chunk(f, "Hi");
 	fix_up_text(f, "data: [DONE]\n\ndata: {\"error\":{\"message\":"
@@ -202,8 +184,8 @@ TEST(what_follows_the_end_mark_is_not_read)
 
 TEST(a_stream_that_ends_after_its_usage_needs_no_end_mark)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_chunk(f, "Hi");
 	fix_up_usage(f, 7, 3);
@@ -216,8 +198,8 @@ TEST(a_stream_that_ends_after_its_usage_needs_no_end_mark)
 
 TEST(a_stream_that_ends_without_either_broke_off)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_chunk(f, "Hi");
 	fix_up_end(f);
@@ -227,7 +209,7 @@ TEST(a_stream_that_ends_without_either_broke_off)
 	CHECK(!fix_says(x, "[DONE]"));
 	CHECK_INT(x->end, E_OK); /* the event is the end, not a reset */
 	CHECK_INT(f->entry[0].cost, 10000);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	fix_up_chunk(f, "Hi");
 	fix_up_usage(f, 7, 3);
 	fix_up_text(f, "data: {\"half");
@@ -258,8 +240,8 @@ static const struct mishap mishaps[] = {
 TEST(a_mishap_before_the_first_byte_leads_to_the_next_channel)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(mishaps); i++) {
-		struct fixture *f = started();
-		struct exchange *x = streaming(f, STREAMED);
+		struct fixture *f = fix_started();
+		struct exchange *x = fix_streaming(f, STREAMED);
 
 		fix_up_text(f, mishaps[i].text);
 		CHECK_INT(f->n_calls, 2);
@@ -286,8 +268,8 @@ TEST(a_mishap_before_the_first_byte_leads_to_the_next_channel)
 TEST(a_mishap_after_the_first_byte_becomes_an_error_event)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(mishaps); i++) {
-		struct fixture *f = started();
-		struct exchange *x = streaming(f, STREAMED);
+		struct fixture *f = fix_started();
+		struct exchange *x = fix_streaming(f, STREAMED);
 
 		fix_up_chunk(f, "Hi");
 		fix_up_text(f, mishaps[i].text);
@@ -306,8 +288,8 @@ TEST(a_mishap_after_the_first_byte_becomes_an_error_event)
 
 TEST(the_words_of_a_content_filter_reach_the_client)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_text(f, "data: {\"error\":{\"message\":\"not \\\"that\\\"\","
 		       "\"code\":\"content_filter\"}}\n\n");
@@ -321,8 +303,8 @@ TEST(the_words_of_a_content_filter_reach_the_client)
 
 TEST(what_a_failed_attempt_said_is_forgotten)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	/* a usage and a served name, and nothing for the client yet */
 	fix_up_text(f, "data: {\"model\":\"up-gpt-2024\",\"choices\":[],"
@@ -349,7 +331,7 @@ TEST(a_head_that_is_no_event_stream_leads_to_the_next_channel)
 		 "content-encoding: gzip\r\n")};
 
 	for (unsigned i = 0; i < ARRAY_LEN(heads); i++) {
-		struct fixture *f = started();
+		struct fixture *f = fix_started();
 
 		(void)fix_post(f, FIX_CHATS, fix_chat("gpt", STREAMED));
 		fix_up_head(f, 200, heads[i]);
@@ -409,8 +391,8 @@ TEST(another_model_than_asked_is_no_answer)
 
 TEST(the_name_that_answered_is_told_and_noted)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_text(f, "data: {\"model\":\"up-gpt-2024-11-20\",\"choices\":"
 		       "[{\"delta\":{\"content\":\"x\"}}]}\n\n");
@@ -426,7 +408,7 @@ TEST(the_name_that_answered_is_told_and_noted)
 
 TEST(a_whole_answer_goes_on_with_its_cost_and_nothing_else_changed)
 {
-	struct fixture *f = started();
+	struct fixture *f = fix_started();
 	struct exchange *x;
 
 	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -459,7 +441,7 @@ TEST(whole_answers_that_are_none_lead_to_the_next_channel)
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(bodies); i++) {
-		struct fixture *f = started();
+		struct fixture *f = fix_started();
 		struct exchange *x;
 
 		x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
@@ -501,7 +483,7 @@ TEST(an_event_beyond_the_limit_is_given_up)
 
 	f->conf.limits.event_size = 1024;
 	fix_start(f);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	fix_up_chunk(f, "Hi");
 	for (int i = 0; i < 1100 && fix_call_runs(f); i++)
 		fix_up_text(f, "d");
@@ -541,7 +523,7 @@ TEST(the_upstream_waits_for_a_slow_client)
 
 	f->room = 0;
 	fix_start(f);
-	x = streaming(f, STREAMED ",\"max_tokens\":100000");
+	x = fix_streaming(f, STREAMED ",\"max_tokens\":100000");
 	memset(text, 'x', sizeof(text) - 1);
 	fix_up_chunk(f, text);
 	fix_up_chunk(f, text);
@@ -576,8 +558,8 @@ TEST(the_upstream_waits_for_a_slow_client)
 
 TEST(a_silent_stream_gets_comments)
 {
-	struct fixture *f = started();
-	struct exchange *x = streaming(f, STREAMED);
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
 	size_t n;
 
 	fix_wait_ms(f, 16000);
@@ -614,7 +596,7 @@ TEST(no_comment_queues_behind_a_client_that_takes_nothing)
 
 	f->room = 0;
 	fix_start(f);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	fix_up_chunk(f, "Hi");
 	n = x->out.n;
 	fix_wait_ms(f, 60000);
@@ -634,7 +616,7 @@ TEST(comments_can_be_turned_off)
 
 	f->conf.stream.keepalive_ms = 0;
 	fix_start(f);
-	x = streaming(f, STREAMED);
+	x = fix_streaming(f, STREAMED);
 	fix_up_chunk(f, "Hi");
 	fix_wait_ms(f, 60000);
 	CHECK(!fix_says(x, "keep-alive"));
