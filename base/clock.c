@@ -34,8 +34,8 @@ clock_wall_ns(void)
 
 /* Days since 1970-01-01, counted in years that begin in March: the leap day
  * is then the last of its year. */
-static uint64_t
-days_of(unsigned year, unsigned month, unsigned day)
+uint64_t
+civil_days(unsigned year, unsigned month, unsigned day)
 {
 	unsigned y = month <= 2 ? year - 1 : year;
 	unsigned m = month <= 2 ? month + 9 : month - 3;
@@ -221,7 +221,7 @@ time_parse(struct str text, uint64_t *wall_ns)
 	/* :60 is a leap second; it counts as the next one. */
 	if (c.hour > 23 || c.minute > 59 || c.second > 60)
 		return false;
-	sec = (int64_t)(days_of(c.year, c.month, c.day) * SEC_PER_DAY +
+	sec = (int64_t)(civil_days(c.year, c.month, c.day) * SEC_PER_DAY +
 			c.hour * 3600 + c.minute * 60 + c.second) -
 	      offset;
 	if (sec < 0)

@@ -22,5 +22,7 @@ size_t time_text(uint64_t wall_ns, int digits, char out[TIME_TEXT]);
 /* RFC 3339 "2026-11-20T00:00:00Z" (or an offset), or a date
  * "2026-11-20" (its first instant in UTC). */
 NODISCARD bool time_parse(struct str text, uint64_t *wall_ns);
+/* Days from 1970-01-01 to a date of the calendar. */
+uint64_t civil_days(unsigned year, unsigned month, unsigned day);
 /* "Thu, 20 Nov 2026 12:34:56 GMT", for the Date header; 29 bytes. */
 size_t time_http(uint64_t wall_ns, char out[TIME_TEXT]);

@@ -122,6 +122,8 @@ books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 	memcpy(row->models, k->models, sizeof(row->models));
 	memcpy(row->allow, k->allow, sizeof(row->allow));
 	row->created_ms = k->created_ms;
+	row->budget_window = k->budget_window;
+	row->budget_nano = k->budget_nano;
 	if (fresh)
 		show_counter(b, counter_of_key(id), id, 0);
 	else

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "billing/slot_entry.h"
+#include "shm/counters.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
 #include "shm/workers.h"
@@ -144,11 +145,19 @@ settled(struct group *g, uint32_t slot)
 	return false;
 }
 
-/* All that was charged goes back. */
+/* What was charged goes back to the counters that the reversal moved, as its
+ * transaction recorded it: deciding anew could find another window. */
 static void
 reverse(struct group *g, uint32_t slot)
 {
-	slot_reversed(g->r, slot, (1u << word_k(word_of(g, slot))) - 1);
+	const struct slot *s = &g->r->slots[slot];
+	bool budget = g->post->slotgen[slot].moves & MOVES_KEY;
+	uint32_t k = word_k(word_of(g, slot)), mask = 0;
+
+	for (uint32_t i = 0; i < k; i++)
+		if (budget || s->ctr[i] < SHM_ACCOUNTS)
+			mask |= 1u << i;
+	slot_reversed(g->r, slot, mask);
 }
 
 static bool
@@ -237,6 +246,21 @@ original_of(struct group *g, const struct group_item *it, struct entry *e)
 	return s;
 }
 
+/* A budget whose window has begun anew since the charge keeps its limit: the
+ * charge stays in the window that it was posted in. */
+static struct entry
+reversal_of(const struct group *g, const struct group_item *it,
+	    const struct entry *original)
+{
+	uint32_t window = g->post->slotgen[it->slot].window;
+	struct entry e = reversal_entry(original);
+
+	if ((e.moves & MOVES_KEY) &&
+	    post_window(g->post, counter_of_key(e.key)) != window)
+		e.moves &= (uint8_t)~MOVES_KEY;
+	return e;
+}
+
 static enum store
 post_item(struct group *g, struct group_item *it)
 {
@@ -250,7 +274,7 @@ post_item(struct group *g, struct group_item *it)
 		s = original_of(g, it, &original);
 		sane = s != STORE_NONE;
 		if (s == STORE_OK)
-			e = reversal_entry(&original);
+			e = reversal_of(g, it, &original);
 	}
 	if (!sane || (s == STORE_OK && !post_fits(g->post, &e))) {
 		slot_bad(g, it->slot, sane ? "sum too large" : "note");
@@ -260,8 +284,7 @@ post_item(struct group *g, struct group_item *it)
 	if (s == STORE_OK)
 		s = post_entry(g->post, &e);
 	if (s == STORE_OK)
-		post_slot(g->post, it->slot, it->gen, it->phase,
-			  it->phase == PHASE_POSTED ? e.seq : original.seq);
+		post_settled(g->post, &e);
 	return s;
 }
 

@@ -220,7 +220,7 @@ remember_balance(struct post *p, uint32_t counter)
 bool
 post_fits(const struct post *p, const struct entry *e)
 {
-	int64_t amount = e->charge_nano, total = 0, ignored;
+	int64_t amount = entry_amount(e), total = 0, ignored;
 	bool loses = amount >= 0;
 	uint32_t counters[ENTRY_MOVES];
 	unsigned n = entry_counters(e, counters);
@@ -246,16 +246,19 @@ static void
 move(struct post *p, uint32_t counter, const struct entry *e)
 {
 	struct balance_record *b = &p->balance[counter];
+	int64_t amount = entry_amount(e);
 
 	remember_balance(p, counter);
-	b->balance -= e->charge_nano;
+	b->balance -= amount;
 	b->last_seq = e->seq;
-	if (e->charge_nano >= 0) {
-		b->debits += e->charge_nano;
-		p->meta.debits += e->charge_nano;
+	if (entry_begins_window(e))
+		b->window = entry_window(e);
+	if (amount >= 0) {
+		b->debits += amount;
+		p->meta.debits += amount;
 	} else {
-		b->credits -= e->charge_nano;
-		p->meta.credits -= e->charge_nano;
+		b->credits -= amount;
+		p->meta.credits -= amount;
 	}
 }
 
@@ -270,32 +273,55 @@ post_entry(struct post *p, struct entry *e)
 	e->commit_ms = p->now_ms;
 	for (unsigned i = 0; i < n; i++)
 		move(p, counters[i], e);
-	e->balance_nano = p->balance[counter_of_account(e->account)].balance;
+	e->balance_nano = 0;
+	if (e->account != SHM_NONE)
+		e->balance_nano =
+			p->balance[counter_of_account(e->account)].balance;
 	entry_seal(e, p->meta.chain);
 	memcpy(p->meta.chain, e->chain, ENTRY_CHAIN);
 	return ledger_put(p->ledger, TABLE_ENTRY, e->seq,
 			  str_make((const char *)e, sizeof(*e)), PUT_APPEND);
 }
 
-void
-post_slot(struct post *p, uint32_t slot, uint32_t gen, enum slot_phase phase,
-	  uint64_t seq)
+static void
+remember_slot(struct post *p, uint32_t slot)
 {
 	struct post_undo *u = p->undo;
 
 	must(p->open && slot < p->n_slots);
-	if (p->slot_round_of[slot] != p->round) {
-		must(u->n_slots < POST_GROUP);
-		p->slot_round_of[slot] = p->round;
-		u->slots[u->n_slots++] =
-			(struct old_slotgen){slot, p->slotgen[slot]};
-	}
+	if (p->slot_round_of[slot] == p->round)
+		return;
+	must(u->n_slots < POST_GROUP);
+	p->slot_round_of[slot] = p->round;
+	u->slots[u->n_slots++] = (struct old_slotgen){slot, p->slotgen[slot]};
+}
+
+void
+post_slot(struct post *p, uint32_t slot, uint32_t gen, enum slot_phase phase,
+	  uint64_t seq)
+{
+	remember_slot(p, slot);
 	p->slotgen[slot] = (struct slotgen_record){
 		.epoch = p->meta.epoch,
 		.gen = gen,
-		.phase = phase,
+		.phase = (uint16_t)phase,
 		.seq = seq,
 	};
+}
+
+void
+post_settled(struct post *p, const struct entry *e)
+{
+	if (e->kind == KIND_REVERSAL) {
+		remember_slot(p, e->slot);
+		p->slotgen[e->slot].phase = PHASE_REVERSED;
+		p->slotgen[e->slot].moves = e->moves;
+		return;
+	}
+	post_slot(p, e->slot, e->gen, PHASE_POSTED, e->seq);
+	if (e->moves & MOVES_KEY)
+		p->slotgen[e->slot].window =
+			post_window(p, counter_of_key(e->key));
 }
 
 enum store
@@ -409,4 +435,10 @@ int64_t
 post_balance(const struct post *p, uint32_t counter)
 {
 	return p->balance[counter].balance;
+}
+
+uint32_t
+post_window(const struct post *p, uint32_t counter)
+{
+	return p->balance[counter].window;
 }

@@ -52,6 +52,9 @@ bool post_fits(const struct post *p, const struct entry *e);
 /* Number, time, balance, chain, crc of `e` are filled in, its counters move.
  * It must fit. */
 NODISCARD enum store post_entry(struct post *p, struct entry *e);
+/* The settlement of a request or its reversal was posted: its slot is done up
+ * to there, and remembers the budget's window and what was given back. */
+void post_settled(struct post *p, const struct entry *e);
 /* Slot and generation of the transaction id are done up to `phase`. */
 void post_slot(struct post *p, uint32_t slot, uint32_t gen,
 	       enum slot_phase phase, uint64_t seq);
@@ -66,3 +69,5 @@ void post_abort(struct post *p, enum store why);
 enum slot_phase post_phase(const struct post *p, uint32_t slot, uint32_t gen,
 			   uint64_t *seq);
 int64_t post_balance(const struct post *p, uint32_t counter);
+/* The window that a budget or a cap is in. */
+uint32_t post_window(const struct post *p, uint32_t counter);

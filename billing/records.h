@@ -18,7 +18,7 @@
 #include "shm/counters.h"
 #include "shm/keys.h"
 
-#define LEDGER_SCHEMA 1u
+#define LEDGER_SCHEMA 2u
 #define LEDGER_UUID   16
 /* Longest interned text: a note, a channel, a model. */
 #define NAME_TEXT 128
@@ -46,17 +46,20 @@ struct balance_record {
 	uint64_t last_seq;
 	int64_t debits;
 	int64_t credits;
+	uint32_t window; /* of a budget or a cap: the one it belongs to */
+	uint32_t spare;
 };
-_Static_assert(sizeof(struct balance_record) == 32, "balance_record");
+_Static_assert(sizeof(struct balance_record) == 40, "balance_record");
 
 /* The last settlement of a slot: what makes posting idempotent. */
 enum slot_phase { PHASE_NONE, PHASE_POSTED, PHASE_REVERSED };
 struct slotgen_record {
 	uint32_t epoch;
 	uint32_t gen;
-	uint32_t phase;
-	uint32_t spare;
-	uint64_t seq; /* of the entry that was posted */
+	uint16_t phase;	 /* enum slot_phase */
+	uint16_t moves;	 /* reversed: what the reversal moved */
+	uint32_t window; /* posted: of the key's budget */
+	uint64_t seq;	 /* of the entry that was posted */
 };
 _Static_assert(sizeof(struct slotgen_record) == 24, "slotgen_record");
 
@@ -79,9 +82,10 @@ struct key_record {
 	uint32_t flags; /* enum key_flag */
 	uint32_t account;
 	uint32_t rpm, tpm, concurrency;
-	uint32_t spare0;
+	uint32_t budget_window; /* enum budget_window */
 	uint64_t expires_ms;
 	uint64_t created_ms;
+	int64_t budget_nano; /* per window */
 	uint8_t hash[SHA256_BYTES];
 	char group[GROUP_NAME];
 	char prefix[KEY_PREFIX];
@@ -90,7 +94,7 @@ struct key_record {
 	char allow[KEY_ALLOW];
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct key_record) == 44 + SHA256_BYTES + GROUP_NAME +
+_Static_assert(sizeof(struct key_record) == 52 + SHA256_BYTES + GROUP_NAME +
 						    KEY_PREFIX + KEY_NAME +
 						    KEY_MODELS + KEY_ALLOW,
 	       "key_record");

@@ -46,7 +46,12 @@ add_money(struct tally *t, const struct entry *e)
 	case KIND_REQUEST:
 	case KIND_REVERSAL: t->usage += e->charge_nano; return;
 	case KIND_LIMIT:
+	case KIND_ATTEMPT:
+	case KIND_CAP:
+	case KIND_ROLLOVER: return; /* move no account */
 	case KIND_CORRECTION:
+	case KIND_CREDIT:
+	case KIND_FEE:
 	case KIND_COUNT: break;
 	}
 	t->adjustments -= e->charge_nano;

@@ -116,7 +116,7 @@ model_cells(struct report *r, const struct entry *e)
 static void
 id_cells(struct report *r, const struct entry *e)
 {
-	size_t n = MIN_OF(e->upstream_id_len, sizeof(e->upstream_id));
+	size_t n = strnlen(e->upstream_id, sizeof(e->upstream_id));
 	struct sheet *s = &r->sheet;
 
 	hex_cell(s, e->request_id, sizeof(e->request_id));

@@ -129,7 +129,7 @@ copy_note(struct entry *e, const struct note *n)
 	e->duration_us = n->duration_us;
 	memcpy(e->request_id, n->request_id, sizeof(e->request_id));
 	e->upstream_id_hash = n->upstream_id_hash;
-	e->upstream_id_len = n->upstream_id_len;
+	e->rule = n->rule;
 	memcpy(e->upstream_id, n->upstream_id, n->upstream_id_len);
 }
 

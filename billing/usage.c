@@ -42,17 +42,33 @@ entry_seal(struct entry *e, const uint8_t previous[ENTRY_CHAIN])
 }
 
 static bool
+moves_fit(const struct entry *e)
+{
+	const uint8_t customer = MOVES_ACCOUNT | MOVES_PARENT | MOVES_KEY;
+
+	if (e->moves & MOVES_CHANNEL)
+		return e->moves == MOVES_CHANNEL && entry_cap(e) < SHM_CHANNELS;
+	return !(e->moves & ~customer) &&
+	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS) &&
+	       (!(e->moves & MOVES_KEY) || e->key < SHM_KEYS);
+}
+
+/* The limit of a channel's cap is nobody's. */
+static bool
+account_fits(const struct entry *e)
+{
+	return e->account < SHM_ACCOUNTS ||
+	       (e->account == SHM_NONE && e->moves == MOVES_CHANNEL);
+}
+
+static bool
 fields_fit(const struct entry *e)
 {
 	static const uint8_t zero[sizeof(e->zero)];
-	const uint8_t all = MOVES_ACCOUNT | MOVES_PARENT | MOVES_KEY;
 
 	return e->version == ENTRY_VERSION && e->kind >= KIND_REQUEST &&
-	       e->kind < KIND_COUNT && !(e->moves & ~all) && e->seq != 0 &&
-	       e->account < SHM_ACCOUNTS &&
-	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS) &&
-	       (!(e->moves & MOVES_KEY) || e->key < SHM_KEYS) &&
-	       e->upstream_id_len <= sizeof(e->upstream_id) &&
+	       e->kind < KIND_COUNT && moves_fit(e) && e->seq != 0 &&
+	       account_fits(e) && e->rule <= ENTRY_RULES &&
 	       memcmp(e->zero, zero, sizeof(zero)) == 0;
 }
 
@@ -95,7 +111,16 @@ entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES])
 		out[n++] = counter_of_account(e->parent);
 	if (e->moves & MOVES_KEY)
 		out[n++] = counter_of_key(e->key);
+	if (e->moves & MOVES_CHANNEL)
+		out[n++] = counter_of_channel(entry_cap(e));
 	return n;
+}
+
+int64_t
+entry_amount(const struct entry *e)
+{
+	return e->kind == KIND_ATTEMPT || e->kind == KIND_CAP ? e->upstream_nano
+							      : e->charge_nano;
 }
 
 int64_t
@@ -112,9 +137,12 @@ const char *
 entry_kind_name(uint8_t kind)
 {
 	static const char *const name[KIND_COUNT] = {
-		[KIND_REQUEST] = "request", [KIND_TOPUP] = "topup",
-		[KIND_REFUND] = "refund",   [KIND_REVERSAL] = "reversal",
-		[KIND_LIMIT] = "limit",	    [KIND_CORRECTION] = "correction",
+		[KIND_REQUEST] = "request",   [KIND_TOPUP] = "topup",
+		[KIND_REFUND] = "refund",     [KIND_REVERSAL] = "reversal",
+		[KIND_LIMIT] = "limit",	      [KIND_CORRECTION] = "correction",
+		[KIND_CREDIT] = "credit",     [KIND_FEE] = "fee",
+		[KIND_ATTEMPT] = "attempt",   [KIND_CAP] = "cap",
+		[KIND_ROLLOVER] = "rollover",
 	};
 
 	return kind < KIND_COUNT && name[kind] ? name[kind] : "unknown";

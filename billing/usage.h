@@ -2,11 +2,13 @@
 /*
  * The ledger entry: what is known of one movement of money, 256 bytes, fixed
  * for ever within a version. Little endian. An entry moves up to three
- * counters (account, parent, key budget) by the same amount, -charge; the
- * other side of the posting is revenue (requests and their reversals), cash
- * (top-ups, refunds) or the operator's decision (limits, corrections), so
- * the sum over all postings is 0 by construction and the balances can be
- * recomputed from the entries alone. Pure; used by the writer and the tools.
+ * counters of a customer (account, parent, key budget) by the same amount,
+ * -charge, or one channel's cap by what the operator owes. The other side of
+ * the posting is revenue (requests, their reversals, fees), cash (top-ups,
+ * refunds), cost of sales (attempts) or the operator's decision (limits,
+ * corrections, credits, windows that begin anew), so the sum over all postings
+ * is 0 by construction and the balances can be recomputed from the entries
+ * alone. Pure; used by the writer and the tools.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +23,8 @@
 /* Token classes in the order of struct token_counts. */
 #define ENTRY_CLASSES 5
 #define ENTRY_MOVES   3
+/* Of who pays what: R1 to R14. */
+#define ENTRY_RULES 14u
 
 /* Stored; never renumbered. */
 enum entry_kind {
@@ -30,6 +34,16 @@ enum entry_kind {
 	KIND_REVERSAL,	 /* undoes the request entry `ref` */
 	KIND_LIMIT,	 /* a key budget was set: moves the key only */
 	KIND_CORRECTION, /* by an operator, either sign */
+	KIND_CREDIT,	 /* given by the operator (charge < 0), or what is left
+			    of it taken back: sign-up credit, bonus, allowance */
+	KIND_FEE,	 /* of a plan */
+	KIND_ATTEMPT,	 /* a lost attempt, a leg of its own: charge 0, cost
+			    to the operator; moves the channel's cap if it has
+			    one */
+	KIND_CAP,	 /* the attempt that answered on a capped channel: moves
+			    the cap only, its cost is in the request's entry */
+	KIND_ROLLOVER,	 /* a budget's or a cap's window begins anew: the
+			    balance becomes the limit (hold_nano) */
 	KIND_COUNT
 };
 
@@ -38,6 +52,7 @@ enum entry_moves {
 	MOVES_ACCOUNT = 1,
 	MOVES_PARENT = 2,
 	MOVES_KEY = 4,
+	MOVES_CHANNEL = 8, /* a cap: of its own, never with the others */
 };
 
 struct entry {
@@ -65,7 +80,7 @@ struct entry {
 	uint8_t usage_source;
 	uint8_t dialect;
 	uint8_t endpoint; /* enum note_endpoint */
-	uint8_t upstream_id_len;
+	uint8_t rule; /* of a request: 1 .. 14, who pays what; 0 elsewhere */
 	struct token_counts tokens;
 	uint32_t note; /* name id: why an operator moved money; 0 = none */
 	int64_t hold_nano;
@@ -77,12 +92,14 @@ struct entry {
 	uint64_t commit_ms;    /* wall clock */
 	uint32_t first_byte_us;
 	uint32_t duration_us;
-	uint64_t ref; /* reversal, refund: seq; top-up: idempotency hash */
+	uint64_t ref; /* reversal, refund, correction: seq; top-up:
+			 idempotency hash; what moves a cap or begins a
+			 window: entry_ref() */
 	uint8_t request_id[16];
 	uint64_t upstream_id_hash;
-	char upstream_id[40];
-	uint32_t provider; /* name id, 0 = none was asked */
-	uint8_t zero[8];   /* not covered by the chain, so always 0 */
+	char upstream_id[40]; /* cut, padded with 0 */
+	uint32_t provider;    /* name id, 0 = none was asked */
+	uint8_t zero[8];      /* not covered by the chain, so always 0 */
 	uint8_t chain[ENTRY_CHAIN];
 	uint32_t crc; /* CRC-32C of all bytes before it */
 };
@@ -110,8 +127,35 @@ enum entry_fault entry_check(const struct entry *e,
 			     const uint8_t previous[ENTRY_CHAIN]);
 const char *entry_fault_text(enum entry_fault f);
 
-/* The counters (shm/counters.h) it moves; each changes by -charge. */
+/* The counters (shm/counters.h) it moves. */
 unsigned entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES]);
+/* What each of them loses: the charge, or for attempts what the operator
+ * owes. */
+int64_t entry_amount(const struct entry *e);
+
+/* `ref` of what moves a cap or begins a window: the cap's number (TABLE_CAP)
+ * and the window's. */
+static inline uint64_t
+entry_ref(uint32_t cap, uint32_t window)
+{
+	return (uint64_t)window << 32 | cap;
+}
+static inline uint32_t
+entry_cap(const struct entry *e)
+{
+	return (uint32_t)e->ref;
+}
+static inline uint32_t
+entry_window(const struct entry *e)
+{
+	return (uint32_t)(e->ref >> 32);
+}
+/* It says in which window its counter is from now on. */
+static inline bool
+entry_begins_window(const struct entry *e)
+{
+	return e->kind == KIND_ROLLOVER || e->kind == KIND_LIMIT;
+}
 /* What of `upstream` no charge covers. */
 int64_t entry_absorbed(int64_t upstream, int64_t charge);
 

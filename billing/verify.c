@@ -16,6 +16,7 @@
 #include "billing/records.h"
 #include "billing/scan.h"
 #include "billing/usage.h"
+#include "shm/counters.h"
 
 __extension__ typedef __int128 wide;
 
@@ -56,7 +57,7 @@ wrong(struct verify *v, uint64_t seq, const char *what)
 static bool
 check_refs(struct verify *v, const struct entry *e)
 {
-	if (e->account >= v->meta.n_accounts)
+	if (e->account >= v->meta.n_accounts && e->account != SHM_NONE)
 		return wrong(v, e->seq, "there is no such account");
 	if (e->parent != SHM_NONE && e->parent >= v->meta.n_accounts)
 		return wrong(v, e->seq, "there is no such parent account");
@@ -111,6 +112,18 @@ same_settlement(const struct entry *a, const struct entry *b)
 	return a->epoch == b->epoch && a->slot == b->slot && a->gen == b->gen;
 }
 
+/* All that the charge moved, but for a budget whose window is over. */
+static uint8_t
+reversible_moves(const struct verify *v, const struct entry *original)
+{
+	uint32_t budget = counter_of_key(original->key);
+
+	if ((original->moves & MOVES_KEY) &&
+	    v->slotgen[original->slot].window != v->balance[budget].window)
+		return original->moves & (uint8_t)~MOVES_KEY;
+	return original->moves;
+}
+
 static bool
 check_reversal(struct verify *v, const struct entry *e)
 {
@@ -122,9 +135,38 @@ check_reversal(struct verify *v, const struct entry *e)
 		return wrong(v, e->seq, "what it reverses cannot be read");
 	if (original.kind != KIND_REQUEST || !same_settlement(e, &original) ||
 	    original.charge_nano != -e->charge_nano ||
-	    original.moves != e->moves || original.account != e->account)
+	    original.account != e->account || original.key != e->key)
 		return wrong(v, e->seq, "it is not what it reverses");
+	if (e->moves != reversible_moves(v, &original))
+		return wrong(v, e->seq,
+			     "it moves other counters than it reverses");
 	return true;
+}
+
+/* A new window holds its limit, whatever is held in it. */
+static bool
+check_rollover(struct verify *v, const struct entry *e)
+{
+	uint32_t counters[ENTRY_MOVES];
+	unsigned n = entry_counters(e, counters);
+
+	if (n != 1 || e->moves == MOVES_ACCOUNT)
+		return wrong(v, e->seq, "no window of a budget or a cap");
+	if (v->balance[counters[0]].balance - e->charge_nano != e->hold_nano)
+		return wrong(v, e->seq, "the new window is not at its limit");
+	return true;
+}
+
+/* A leg: the operator's money only. */
+static bool
+check_attempt(struct verify *v, const struct entry *e)
+{
+	if (e->upstream_nano < 0 || e->charge_nano != 0)
+		return wrong(v, e->seq, "an attempt that charges a customer");
+	if (e->kind == KIND_CAP && e->moves != MOVES_CHANNEL)
+		return wrong(v, e->seq, "a cap that moves no channel");
+	return (e->moves & ~MOVES_CHANNEL) == 0 ||
+	       wrong(v, e->seq, "an attempt that moves a customer's counter");
 }
 
 static bool
@@ -140,12 +182,28 @@ check_kind(struct verify *v, const struct entry *e)
 		return e->charge_nano > 0 ||
 		       wrong(v, e->seq, "a refund that brings money");
 	case KIND_LIMIT:
-		return e->moves == MOVES_KEY ||
+		return e->moves == MOVES_KEY || e->moves == MOVES_CHANNEL ||
 		       wrong(v, e->seq, "a limit that moves an account");
+	case KIND_ROLLOVER: return check_rollover(v, e);
+	case KIND_ATTEMPT:
+	case KIND_CAP: return check_attempt(v, e);
+	case KIND_FEE:
+		return e->charge_nano >= 0 ||
+		       wrong(v, e->seq, "a fee that brings money");
+	case KIND_CREDIT:
 	case KIND_CORRECTION:
 	case KIND_COUNT: break;
 	}
 	return true;
+}
+
+/* Of the budget that a request is charged to. */
+static uint32_t
+window_of(const struct verify *v, const struct entry *e)
+{
+	if (e->kind != KIND_REQUEST || !(e->moves & MOVES_KEY))
+		return 0;
+	return v->balance[counter_of_key(e->key)].window;
 }
 
 /* Each slot's generations only grow: nothing is posted or reversed twice. */
@@ -166,6 +224,7 @@ follow_slot(struct verify *v, const struct entry *e)
 		if (g->phase != PHASE_POSTED || g->seq != e->ref)
 			return wrong(v, e->seq, "it is reversed twice");
 		g->phase = PHASE_REVERSED;
+		g->moves = e->moves;
 		return true;
 	}
 	if (!newer)
@@ -175,6 +234,7 @@ follow_slot(struct verify *v, const struct entry *e)
 		.epoch = e->epoch,
 		.gen = e->gen,
 		.phase = PHASE_POSTED,
+		.window = window_of(v, e),
 		.seq = e->seq,
 	};
 	return true;
@@ -185,23 +245,24 @@ follow_money(struct verify *v, const struct entry *e)
 {
 	uint32_t counters[ENTRY_MOVES];
 	unsigned n = entry_counters(e, counters);
+	int64_t loss = entry_amount(e), amount = loss >= 0 ? loss : -loss;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct balance_record *b = &v->balance[counters[i]];
-		int64_t *side = e->charge_nano >= 0 ? &b->debits : &b->credits;
-		int64_t *all = e->charge_nano >= 0 ? &v->debits : &v->credits;
-		int64_t amount =
-			e->charge_nano >= 0 ? e->charge_nano : -e->charge_nano;
+		int64_t *side = loss >= 0 ? &b->debits : &b->credits;
+		int64_t *all = loss >= 0 ? &v->debits : &v->credits;
 
-		if (__builtin_sub_overflow(b->balance, e->charge_nano,
-					   &b->balance) ||
+		if (__builtin_sub_overflow(b->balance, loss, &b->balance) ||
 		    __builtin_add_overflow(*side, amount, side) ||
 		    __builtin_add_overflow(*all, amount, all))
 			return wrong(v, e->seq, "a balance overflows");
 		b->last_seq = e->seq;
+		if (entry_begins_window(e))
+			b->window = entry_window(e);
 	}
-	if (v->balance[counter_of_account(e->account)].balance !=
-	    e->balance_nano)
+	if (e->account != SHM_NONE &&
+	    v->balance[counter_of_account(e->account)].balance !=
+		    e->balance_nano)
 		return wrong(v, e->seq,
 			     "its balance is not the sum of the entries");
 	return true;
@@ -228,9 +289,12 @@ wrong_counter(struct verify *v, uint32_t counter, const char *what)
 {
 	if (counter < SHM_ACCOUNTS)
 		buf_printf(v->out, "account %u: %s", counter, what);
-	else
+	else if (counter < counter_of_channel(0))
 		buf_printf(v->out, "budget of key %u: %s",
 			   counter - SHM_ACCOUNTS, what);
+	else
+		buf_printf(v->out, "cap %u: %s",
+			   counter - counter_of_channel(0), what);
 	return false;
 }
 
@@ -268,6 +332,10 @@ check_balances(struct verify *v)
 	for (uint32_t i = 0; i < v->meta.n_keys; i++)
 		if (v->balance[counter_of_key(i)].last_seq)
 			return wrong_counter(v, counter_of_key(i),
+					     "it has no balance");
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
+		if (v->balance[counter_of_channel(i)].last_seq)
+			return wrong_counter(v, counter_of_channel(i),
 					     "it has no balance");
 	return true;
 }

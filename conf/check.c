@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/zone.h"
 #include "conf/rules.h"
 #include "conf/schema.h"
 #include "conf/value.h"
@@ -371,6 +372,17 @@ check_cors(const struct conf *c, struct buf *error)
 }
 
 static bool
+check_zone(const struct conf *c, struct buf *error)
+{
+	return zone_known(c->time_zone) ||
+	       conf_fault(error, top(c), "time_zone",
+			  "the system knows no time zone '%.*s' "
+			  "(try UTC or Europe/Berlin; the package "
+			  "tzdata has the names)",
+			  STR_ARG(c->time_zone));
+}
+
+static bool
 check_limits(const struct conf *c, struct buf *error)
 {
 	const struct conf_limits *l = &c->limits;
@@ -390,7 +402,7 @@ conf_rules(struct conf *c, struct buf *error)
 	if (!check_models(c, error) || !add_default_group(c, error) ||
 	    !check_groups(c, error) || !check_channels(c, error) ||
 	    !check_listeners(c, error) || !check_cors(c, error) ||
-	    !check_limits(c, error))
+	    !check_limits(c, error) || !check_zone(c, error))
 		return false;
 	warn_of_idle_models(c);
 	return true;

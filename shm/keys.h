@@ -27,6 +27,9 @@ enum key_flag {
 	KEY_BUDGET = 4, /* its counter takes part in holds */
 };
 
+/* How long a budget lasts; calendar days and months of `time_zone`. */
+enum budget_window { BUDGET_TOTAL, BUDGET_DAY, BUDGET_MONTH };
+
 struct key_row {
 	_Alignas(CACHE_LINE) uint8_t hash[SHA256_BYTES];
 	_Atomic uint32_t flags;
@@ -39,6 +42,11 @@ struct key_row {
 	char models[KEY_MODELS]; /* comma-separated globs; "" = all */
 	char allow[KEY_ALLOW];	 /* comma-separated CIDRs; "" = any */
 	uint64_t created_ms;
+	/* For display; the money is in the key's counter. */
+	_Atomic uint32_t budget_window; /* enum budget_window */
+	uint32_t spare;
+	_Atomic int64_t budget_nano;
+	_Atomic uint64_t window_end_ms; /* wall; 0 = never */
 };
 _Static_assert(sizeof(struct key_row) % CACHE_LINE == 0, "key_row");
 

@@ -42,7 +42,8 @@ enum slot_kind {
 	SLOT_TOPUP,
 	SLOT_REFUND,
 	SLOT_ROLLOVER,
-	SLOT_LIMIT, /* change of a credit limit or a budget */
+	SLOT_LIMIT,   /* change of a credit limit or a budget */
+	SLOT_ATTEMPT, /* of a request, on a channel: its cap, or none */
 };
 
 enum slot_reason {
@@ -144,7 +145,8 @@ struct note {
 	_Atomic uint32_t attempt;     /* channel row + 1 that counts it as in
 				     flight now; 0 = none */
 	char provider[NOTE_PROVIDER]; /* of the last attempt, cut */
-	uint8_t spare[36];
+	uint8_t rule;		      /* of who pays what: R1 .. R14 */
+	uint8_t spare[35];
 };
 _Static_assert(sizeof(struct note) == 256, "note");
 

@@ -28,10 +28,7 @@ sample_put(struct sample *s, struct entry *e, uint64_t ms)
 	s->post.now_ms = SAMPLE_T0 + ms;
 	must(post_entry(&s->post, e) == STORE_OK);
 	if (e->slot != SHM_NONE)
-		post_slot(&s->post, e->slot, e->gen,
-			  e->kind == KIND_REVERSAL ? PHASE_REVERSED
-						   : PHASE_POSTED,
-			  e->kind == KIND_REVERSAL ? e->ref : e->seq);
+		post_settled(&s->post, e);
 	must(post_commit(&s->post) == STORE_OK);
 }
 

@@ -94,7 +94,7 @@ TEST(values_that_no_writer_stores_are_refused)
 	entry_seal(&e, start);
 	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
 	e = some_entry();
-	e.moves = 8;
+	e.moves = 16;
 	entry_seal(&e, start);
 	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
 	e = some_entry();
@@ -102,7 +102,7 @@ TEST(values_that_no_writer_stores_are_refused)
 	entry_seal(&e, start);
 	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
 	e = some_entry();
-	e.upstream_id_len = 41;
+	e.rule = ENTRY_RULES + 1;
 	entry_seal(&e, start);
 	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
 }

@@ -45,6 +45,9 @@ TEST(each_trap_is_told_with_its_line)
 TEST(numbers_that_fit_and_texts_that_look_like_numbers_pass)
 {
 	CHECK_STR(error_of(LISTEN "max_requests = 65536;"), "");
+	CHECK_STR(error_of(LISTEN "time_zone = \"Europe/Berlin\";"), "");
+	CHECK(strstr(error_of(LISTEN "time_zone = \"Mars/Base\";"),
+		     "no time zone 'Mars/Base'"));
 	CHECK_STR(error_of(LISTEN "/* 5000000000 */ # 5000000000\n"
 				  "// ( 1, )\nworkers = 1;"),
 		  "");
