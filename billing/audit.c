@@ -76,7 +76,9 @@ kept(const struct slot *s, uint64_t w, uint32_t i)
 {
 	uint32_t cell = word_cur(w) ^ (word_ext(w) >> i & 1);
 	bool set = word_mask(w) >> i & 1;
-	int64_t total = load(&s->held[cell]);
+	bool cap = s->ctr[i] >= counter_of_channel(0);
+	int64_t total = load(cap ? &s->held_up[cell] : &s->held[cell]);
+	int64_t cost = load(cap ? &s->up_cost : &s->cost);
 
 	switch (word_state(w)) {
 	case SLOT_FREE: return 0;
@@ -86,8 +88,8 @@ kept(const struct slot *s, uint64_t w, uint32_t i)
 	case SLOT_EXT:
 	case SLOT_XBK:
 	case SLOT_SETTLED: return total;
-	case SLOT_DURABLE: return set ? total - load(&s->cost) : 0;
-	case SLOT_REVERSED: return set ? load(&s->cost) : 0;
+	case SLOT_DURABLE: return set ? total - cost : 0;
+	case SLOT_REVERSED: return set ? cost : 0;
 	}
 	return 0;
 }
@@ -188,12 +190,14 @@ look_alone(struct audit *a, uint32_t counter)
 	return second_look(a, counter);
 }
 
-/* The account whose admissions use the counter. */
+/* The account whose admissions use the counter; NULL: a channel's cap. */
 static struct account_row *
 account_of(const struct audit *a, uint32_t counter)
 {
 	uint32_t account = counter;
 
+	if (counter >= counter_of_channel(0))
+		return NULL;
 	if (counter >= SHM_ACCOUNTS)
 		account = a->r->keys[counter - SHM_ACCOUNTS].account;
 	return account < a->r->head->n_accounts ? &a->r->accounts[account]
@@ -275,27 +279,35 @@ audit_start(struct audit *a)
 	a->unsettled = 0;
 }
 
+/* One part towards `end`. */
+static void
+step_to(struct audit *a, uint32_t end)
+{
+	uint32_t to = MIN_OF(a->next + PART, end);
+
+	audit_part(a, a->next, to);
+	a->next = MAX_OF(a->next, to);
+}
+
 bool
 audit_step(struct audit *a)
 {
 	uint32_t accounts = a->r->head->n_accounts;
-	uint32_t keys = SHM_ACCOUNTS + a->r->head->n_keys;
+	uint32_t keys = counter_of_key(a->r->head->n_keys);
+	uint32_t caps = counter_of_channel(a->r->head->n_caps);
 
 	if (a->next < accounts) {
-		uint32_t to = MIN_OF(a->next + PART, accounts);
-
-		audit_part(a, a->next, to);
-		a->next = to;
+		step_to(a, accounts);
 		return false;
 	}
-	a->next = MAX_OF(a->next, SHM_ACCOUNTS);
+	a->next = MAX_OF(a->next, counter_of_key(0));
 	if (a->next < keys) {
-		uint32_t to = MIN_OF(a->next + PART, keys);
-
-		audit_part(a, a->next, to);
-		a->next = to;
+		step_to(a, keys);
+		return false;
 	}
-	if (a->next < keys)
+	a->next = MAX_OF(a->next, counter_of_channel(0));
+	step_to(a, caps);
+	if (a->next < caps)
 		return false;
 	if (a->differing == 0)
 		a->r->head->audit_time_ns = clock_wall_ns();
@@ -313,6 +325,8 @@ totals_right(const struct audit *a)
 		sum += post_balance(a->post, counter_of_account(i));
 	for (uint32_t i = 0; i < keys; i++)
 		sum += post_balance(a->post, counter_of_key(i));
+	for (uint32_t i = 0; i < a->r->head->n_caps; i++)
+		sum += post_balance(a->post, counter_of_channel(i));
 	if (sum == (wide)m->credits - m->debits)
 		return true;
 	LOG_ERROR("audit: the balances do not add up to the totals",

@@ -349,18 +349,31 @@ serve(struct books *b, struct book *book)
 			      memory_order_release);
 }
 
+static bool
+is_filled(const struct books *b, uint32_t i)
+{
+	return atomic_load_explicit(&b->r->books[i].state,
+				    memory_order_acquire) == BOOK_FILLED;
+}
+
+bool
+books_waiting(const struct books *b)
+{
+	for (uint32_t i = 0; i < SHM_BOOKS; i++)
+		if (is_filled(b, i))
+			return true;
+	return false;
+}
+
 bool
 books_serve(struct books *b)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; i < SHM_BOOKS; i++) {
-		struct book *book = &b->r->books[i];
-
-		if (atomic_load_explicit(&book->state, memory_order_acquire) !=
-		    BOOK_FILLED)
+		if (!is_filled(b, i))
 			continue;
-		serve(b, book);
+		serve(b, &b->r->books[i]);
 		any = true;
 	}
 	return any;

@@ -39,5 +39,7 @@ void books_show_account(struct books *b, uint32_t id,
 void books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 		    bool fresh);
 
+/* Has the master filled one. */
+bool books_waiting(const struct books *b);
 /* Stores the books that the master has filled; true if there was one. */
 bool books_serve(struct books *b);

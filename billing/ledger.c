@@ -37,6 +37,7 @@ static const struct table tables[TABLES] = {
 	[TABLE_KEY] = {"key", MDB_INTEGERKEY},
 	[TABLE_PRICE] = {"price", MDB_INTEGERKEY},
 	[TABLE_NAME] = {"name", MDB_INTEGERKEY},
+	[TABLE_CAP] = {"cap", MDB_INTEGERKEY},
 	[TABLE_IDEM] = {"idem", 0},
 };
 

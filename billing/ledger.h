@@ -40,6 +40,7 @@ enum ledger_table {
 	TABLE_KEY,     /* id -> struct key_record */
 	TABLE_PRICE,   /* version -> struct price_record and its rows */
 	TABLE_NAME,    /* id -> crc and text */
+	TABLE_CAP,     /* id -> struct cap_record */
 	TABLE_IDEM,    /* 32 bytes -> struct idem_record */
 	TABLES
 };

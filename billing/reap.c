@@ -212,7 +212,9 @@ count_slot(struct reaper *x, uint32_t slot)
 	uint32_t attempt =
 		atomic_load_explicit(&n->attempt, memory_order_relaxed);
 
-	if (word_state(word_of(x, slot)) == SLOT_FREE)
+	/* An attempt is counted with its request. */
+	if (word_state(word_of(x, slot)) == SLOT_FREE ||
+	    x->r->slots[slot].kind == SLOT_ATTEMPT)
 		return;
 	if (account < x->r->head->n_accounts)
 		x->counts[account]++;

@@ -15,6 +15,7 @@
 #include "billing/usage.h"
 #include "shm/accounts.h"
 #include "shm/books.h"
+#include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/keys.h"
 
@@ -98,6 +99,15 @@ _Static_assert(sizeof(struct key_record) == 52 + SHA256_BYTES + GROUP_NAME +
 						    KEY_PREFIX + KEY_NAME +
 						    KEY_MODELS + KEY_ALLOW,
 	       "key_record");
+
+/* The cap of a channel of this name, for ever: entries refer to its number. */
+struct cap_record {
+	char name[CHANNEL_NAME];
+	int64_t limit_nano; /* per day, as last seen */
+	uint32_t spare;
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct cap_record) == 16 + CHANNEL_NAME, "cap_record");
 
 /* Followed by its rows (struct book_row). */
 struct price_record {

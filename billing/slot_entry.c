@@ -151,6 +151,29 @@ intern_texts(const struct region *r, struct post *p, const struct note *n,
 			 &e->provider);
 }
 
+/* A leg of a request at one channel: no customer pays it. False: it holds
+ * something else than the cap of a channel. */
+static bool
+attempt_entry(const struct post *p, const struct slot *s, uint64_t w,
+	      struct entry *e)
+{
+	bool lost = e->flags & NOTE_LOST;
+	uint32_t first = counter_of_channel(0);
+
+	e->kind = lost ? KIND_ATTEMPT : KIND_CAP;
+	e->charge_nano = 0;
+	e->absorbed_nano = 0;
+	if (word_k(w) == 0)
+		return lost;
+	if (word_k(w) != 1 || s->ctr[0] < first)
+		return false;
+	e->moves = MOVES_CHANNEL;
+	e->hold_nano = load(&s->held_up[word_cur(w)]);
+	e->upstream_nano = load(&s->up_cost);
+	e->ref = entry_ref(s->ctr[0] - first, post_window(p, s->ctr[0]));
+	return true;
+}
+
 bool
 slot_entry(const struct region *r, struct post *p, uint32_t slot,
 	   struct entry *e, enum store *state)
@@ -162,8 +185,10 @@ slot_entry(const struct region *r, struct post *p, uint32_t slot,
 	memcpy(&n, &r->notes[slot], sizeof(n));
 	*e = (struct entry){.kind = KIND_REQUEST};
 	*state = STORE_OK;
-	if (s->kind != SLOT_REQUEST || !note_sane(r, &n) ||
-	    !moves_of(s, w, &n, &e->moves))
+	if ((s->kind != SLOT_REQUEST && s->kind != SLOT_ATTEMPT) ||
+	    !note_sane(r, &n))
+		return false;
+	if (s->kind == SLOT_REQUEST && !moves_of(s, w, &n, &e->moves))
 		return false;
 	copy_note(e, &n);
 	e->epoch = p->meta.epoch;
@@ -175,6 +200,8 @@ slot_entry(const struct region *r, struct post *p, uint32_t slot,
 	e->hold_nano = load(&s->held[word_cur(w)]);
 	e->charge_nano = load(&s->cost);
 	e->absorbed_nano = entry_absorbed(e->upstream_nano, e->charge_nano);
+	if (s->kind == SLOT_ATTEMPT && !attempt_entry(p, s, w, e))
+		return false;
 	*state = intern_texts(r, p, &n, e);
 	return true;
 }

@@ -422,6 +422,22 @@ check_names(struct verify *v)
 }
 
 static bool
+check_caps(struct verify *v)
+{
+	struct cap_record c;
+	struct str value;
+	uint64_t id = 0, want = 0;
+	enum store s = ledger_seek(v->scan.ledger, TABLE_CAP, &id, &value);
+
+	for (; s == STORE_OK;
+	     s = ledger_next(v->scan.ledger, TABLE_CAP, &id, &value))
+		if (id != want++ || !record_read(value, &c, sizeof(c)))
+			return wrong_table(v, "cap", want - 1,
+					   "the row is damaged or missing");
+	return s == STORE_NONE || wrong_table(v, "cap", want, "cannot be read");
+}
+
+static bool
 check_idems(struct verify *v)
 {
 	struct idem_record r;
@@ -467,7 +483,8 @@ check_tables(struct verify *v)
 			  sizeof(struct account_record), v->meta.n_accounts) &&
 	       check_rows(v, TABLE_KEY, "key", sizeof(struct key_record),
 			  v->meta.n_keys) &&
-	       check_prices(v) && check_names(v) && check_idems(v);
+	       check_prices(v) && check_names(v) && check_caps(v) &&
+	       check_idems(v);
 }
 
 /* ---- the pass ---- */

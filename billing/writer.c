@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/exits.h"
 #include "base/log.h"
+#include "base/zone.h"
 #include "billing/audit.h"
 #include "billing/books.h"
 #include "billing/group.h"
@@ -35,6 +36,7 @@
 #include "billing/post.h"
 #include "billing/reap.h"
 #include "billing/recover.h"
+#include "billing/windows.h"
 #include "conf/conf.h"
 #include "shm/crash.h"
 #include "shm/workers.h"
@@ -65,6 +67,7 @@ struct writer {
 	struct audit audit;
 	struct reaper reaper;
 	struct orders orders;
+	struct windows windows;
 	int lock;
 	int signals;
 	int exit_code;
@@ -232,11 +235,22 @@ every_second(struct writer *w, uint64_t now)
 	}
 }
 
+/* Also before a generation may accept: the caps of its channels. */
+static void
+begin_windows(struct writer *w, uint64_t now)
+{
+	if (w->r->head->ledger_state == LEDGER_OK &&
+	    !windows_step(&w->windows, clock_wall_ns() / NS_PER_MS))
+		look_at_store(w, now);
+}
+
 static void
 duties(struct writer *w, uint64_t now)
 {
 	w->r->head->writer_heartbeat_ns = now;
 	(void)take_hints(w);
+	if (now >= w->scan_at || books_waiting(&w->books))
+		begin_windows(w, now);
 	if (now >= w->scan_at) {
 		w->scan_at = now + SCAN_NS;
 		group_scan(&w->group);
@@ -455,6 +469,8 @@ open_store(struct writer *w, struct buf *why)
 		s = recover_raise_epoch(&w->post, why);
 	if (s == STORE_OK)
 		s = books_load(&w->books, w->r, &w->post, why);
+	if (s == STORE_OK)
+		s = windows_load(&w->windows, w->r, &w->post, &w->group, why);
 	if (s == STORE_OK && cold)
 		recover_claim(w->r, &w->post);
 	return s;
@@ -513,6 +529,9 @@ start(struct writer *w)
 	if (w->r->head->ledger_state == LEDGER_FAILED &&
 	    w->r->head->store_failures < 2)
 		set_state(w, LEDGER_RECOVERING);
+	if (!zone_set(w->args->conf->time_zone))
+		LOG_ERROR("the time zone is gone; days are those of UTC",
+			  F_STR("zone", w->args->conf->time_zone));
 	s = open_store(w, &why);
 	if (s != STORE_OK) {
 		LOG_ERROR("the ledger cannot be used",

@@ -44,8 +44,13 @@ generation_bind(struct generation *g, struct buf *error)
 	for (uint32_t i = 0; i < c->n_channels; i++) {
 		g->channel_rows[i] =
 			channel_bind(&g->m->region, c->channels[i].name);
-		if (g->channel_rows[i] != SHM_NONE)
+		if (g->channel_rows[i] != SHM_NONE) {
+			/* The writer sets the cap up before it stores the
+			 * generation's price book. */
+			g->m->region.channels[g->channel_rows[i]].daily_nano =
+				c->channels[i].daily_budget.nano;
 			continue;
+		}
 		buf_printf(error,
 			   "%s:%u: channels: no room for \"%.*s\" beside the "
 			   "channels of older generations; wait until they "

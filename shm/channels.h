@@ -47,6 +47,12 @@ struct channel_row {
 	_Atomic uint64_t faults;  /* 5xx, timeouts, cuts */
 	_Atomic uint64_t refused; /* connect refused or reset */
 	_Atomic uint64_t limited; /* 429 */
+	/* The cap on what the operator owes per day: its limit by the master, 0
+	 * = none; its number + 1 by the writer, 0 = not yet. The money is in
+	 * counter_of_channel(number). */
+	_Atomic int64_t daily_nano;
+	_Atomic uint32_t cap;
+	uint32_t spare_cap;
 	char name[CHANNEL_NAME];
 	uint32_t generations; /* master: how many live ones use the row */
 	uint8_t last_fault;   /* call_fault or status class: workers */

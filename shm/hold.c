@@ -299,6 +299,7 @@ static void
 spec_check(const struct hold_spec *spec)
 {
 	must(spec->k <= SLOT_COUNTERS && spec->amount.nano >= 0);
+	must(spec->kind == SLOT_REQUEST || spec->kind == SLOT_ATTEMPT);
 	for (uint32_t i = 0; i < spec->k; i++) {
 		must(spec->ctr[i] < SHM_COUNTERS);
 		for (uint32_t j = 0; j < i; j++)
@@ -333,7 +334,7 @@ hold_write(const struct slot_owner *o, struct slot *s, const struct hold *h,
 	cell_store(&s->cost, 0);
 	cell_store(&s->up_cost, 0);
 	cell_store(&s->meter, 0);
-	s->kind = SLOT_REQUEST;
+	s->kind = spec->kind;
 	s->owner = o->spawn_epoch;
 	s->price_version = spec->price_version;
 	s->model = spec->model;

@@ -29,7 +29,7 @@
 #include "shm/slots.h"
 #include "shm/workers.h"
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define SEGMENT_FILE   "state.shm"
 #define HEAD_BYTES     4096u
 #define PAGE_BYTES     4096u

@@ -58,6 +58,7 @@ struct shm_head {
 	uint32_t n_workers;	     /* rows in use: 8 x workers + 16 */
 	_Atomic uint32_t n_accounts; /* writer */
 	_Atomic uint32_t n_keys;     /* writer */
+	_Atomic uint32_t n_caps;     /* writer */
 	_Atomic uint32_t ledger_state;	   /* writer, enum ledger_state */
 	_Atomic uint32_t writer_asleep;	   /* writer: ring its doorbell */
 	_Atomic uint32_t next_spawn_epoch; /* master: 1, 2, ... never reused */

@@ -95,6 +95,7 @@ enum note_flag {
 	NOTE_OVER_HOLD = 8, /* the upstream reported more than the hold (R14) */
 	NOTE_MISMATCH = 16, /* another model answered */
 	NOTE_PENDING = 32,  /* sent before the commit (stalled disk) */
+	NOTE_LOST = 64,	    /* an attempt: another one answered, or none */
 };
 
 enum usage_source {
@@ -231,6 +232,7 @@ struct hold_spec {
 	struct money amount; /* on each counter */
 	uint32_t price_version;
 	uint16_t model;
+	uint8_t kind; /* SLOT_REQUEST or SLOT_ATTEMPT */
 };
 
 /* A free slot; its note may be written then. E_OVERLOAD: none left. */

@@ -26,8 +26,9 @@ clamp(uint64_t tokens)
 	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
 }
 
-bool
-hold_worst_price(const struct request *req, uint64_t output, struct money *cost)
+static bool
+worst_price(const struct request *req, uint64_t output, uint32_t ppm,
+	    struct money *cost)
 {
 	const struct book_row *p = req->product->prices;
 	/* the estimate of the input may be short by a fifth */
@@ -43,7 +44,19 @@ hold_worst_price(const struct request *req, uint64_t output, struct money *cost)
 		t.reasoning = out;
 	else
 		t.output = out;
-	return price_of(p, &t, req->multiplier_ppm, cost);
+	return price_of(p, &t, ppm, cost);
+}
+
+bool
+hold_worst_price(const struct request *req, uint64_t output, struct money *cost)
+{
+	return worst_price(req, output, req->multiplier_ppm, cost);
+}
+
+bool
+hold_cost_price(const struct request *req, uint64_t output, struct money *cost)
+{
+	return worst_price(req, output, req->offer->lane->conf->cost_ppm, cost);
 }
 
 /* Output tokens to hold for at first. */

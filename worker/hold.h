@@ -12,3 +12,6 @@ struct request;
  * each class at its dearest price. */
 NODISCARD bool hold_worst_price(const struct request *req, uint64_t output,
 				struct money *cost);
+/* The same at what the operator owes the channel of the attempt. */
+NODISCARD bool hold_cost_price(const struct request *req, uint64_t output,
+			       struct money *cost);

@@ -5,6 +5,7 @@
  */
 #include "adapters/tokens.h"
 #include "billing/price.h"
+#include "worker/attempt.h"
 #include "worker/hold.h"
 #include "worker/request.h"
 
@@ -52,6 +53,17 @@ meter_delivered(struct request *req, bool with_input)
 	return cost;
 }
 
+bool
+meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
+{
+	struct token_counts t = {
+		.input = clamp(req->input_tokens),
+		.output = clamp(output_of(req, req->seen_bytes)),
+	};
+
+	return price_of(req->product->prices, &t, ppm, cost);
+}
+
 void
 meter_store(struct request *req)
 {
@@ -71,6 +83,7 @@ meter_store(struct request *req)
 	if (mark == 0)
 		delivered = money_nano(0);
 	hold_meter(req->w->slots, &req->hold, arrived, delivered);
+	attempt_meter(req);
 }
 
 static bool
@@ -83,6 +96,7 @@ extend_by(struct request *req, uint64_t needed, uint64_t more)
 	    !hold_extend(req->w->slots, &req->hold, total))
 		return false;
 	req->held_output = output;
+	attempt_extend(req);
 	return true;
 }
 

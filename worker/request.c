@@ -36,7 +36,7 @@ request_new(struct worker *w)
 	req->w = w;
 	arena_init(&req->arena);
 	arena_init(&req->wire);
-	req->hold.slot = SHM_NONE;
+	req->hold.slot = req->attempt.slot = SHM_NONE;
 	req->key = req->account = req->parent = SHM_NONE;
 	w->running++;
 	return req;
@@ -47,7 +47,7 @@ request_free(struct request *req)
 {
 	struct worker *w = req->w;
 
-	must(!req->waiting && !req->call);
+	must(!req->waiting && !req->call && req->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	gather_free(req);
 	sse_free(&req->sse);

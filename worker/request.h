@@ -101,7 +101,8 @@ struct request {
 	/* money */
 	struct product *product;
 	struct hold hold;
-	unsigned pauses; /* waited for the audit */
+	struct hold attempt; /* attempt.h */
+	unsigned pauses;     /* waited for the audit */
 	uint32_t hold_counters;
 	uint64_t input_tokens;	    /* estimate */
 	uint64_t held_output;	    /* tokens the hold is good for */
@@ -218,6 +219,9 @@ struct money meter_delivered(struct request *req, bool with_input);
 /* `bytes` more arrived: extends the hold if need be and stores the marks;
  * false: the hold does not cover it and cannot be extended. */
 NODISCARD bool meter_arrived(struct request *req, uint64_t bytes);
+/* What arrived so far costs with this multiplier. */
+NODISCARD bool meter_cost(const struct request *req, uint32_t ppm,
+			  struct money *cost);
 void meter_store(struct request *req);
 
 /* ---- settle.c ---- */
@@ -225,6 +229,8 @@ void meter_store(struct request *req);
 void settle_abandoned(struct request *req);
 /* The answer of a hold that waits for SENT has ended. */
 void settle_sent(struct request *req, bool accepted);
+/* There is a settled slot for the writer. */
+void request_wake_writer(struct worker *w);
 /* Gives back rate-limit tokens and the running count. */
 void settle_limits(struct request *req);
 

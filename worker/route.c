@@ -4,6 +4,7 @@
  * another model than the one asked for.
  */
 #include "base/clock.h"
+#include "worker/attempt.h"
 #include "worker/request.h"
 
 static bool
@@ -66,7 +67,7 @@ fits(const struct request *req, const struct lane *l, bool desperate)
 	unsigned key;
 
 	if (tried(req, l) || !lane_serves(l, req->group) || !has_room(l) ||
-	    !find_key(l, w->now_ns, 0, &key))
+	    !find_key(l, w->now_ns, 0, &key) || !attempt_affordable(w, l))
 		return false;
 	if (channel_usable(w->region, l->row_index, w->now_ns))
 		return true;

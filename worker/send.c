@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "worker/attempt.h"
 #include "worker/demo.h"
 #include "worker/request.h"
 
@@ -148,6 +149,7 @@ attempt_failed(struct request *req, enum err e)
 	struct lane *l = req->offer->lane;
 
 	attempt_end(req, e);
+	attempt_lost(req, e, money_nano(0), false);
 	mark_tried(req, e);
 	gather_free(req);
 	req->err = e;
@@ -295,6 +297,7 @@ launch(struct request *req, const struct call_target *t)
 					&timeouts, &ops, req);
 	if (!req->call) {
 		attempt_end(req, E_NO_MEMORY);
+		attempt_lost(req, E_NO_MEMORY, money_nano(0), false);
 		return request_fail(req, E_NO_MEMORY);
 	}
 	return NEXT_WAIT;
@@ -310,14 +313,23 @@ step_send(struct request *req)
 							     : NULL,
 				.fd = -1};
 
-	req->attempts++;
 	req->attempt_ns = req->w->now_ns;
+	if (attempt_take(req) != E_OK) {
+		/* nothing was tried: its cap for today is spent */
+		mark_tried(req, E_NO_CHANNEL);
+		req->err = E_NO_CHANNEL;
+		req->step = STEP_route;
+		return NEXT_AGAIN;
+	}
+	req->attempts++;
 	req->phase = PHASE_CONNECT;
 	attempt_count(req);
 	req->upstream = (struct upstream_error){.err = E_OK};
+	req->upstream_status = 0;
 	req->retry_after_ns = 0;
 	if (!pick_address(req, &t)) {
 		attempt_end(req, E_UP_CONNECT);
+		attempt_lost(req, E_UP_CONNECT, money_nano(0), false);
 		mark_tried(req, E_UP_CONNECT);
 		req->err = E_UP_CONNECT;
 		req->step = STEP_route;

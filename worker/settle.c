@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "billing/price.h"
 #include "shm/limits.h"
+#include "worker/attempt.h"
 #include "worker/request.h"
 
 /* An answer waits no longer than this for a disk that stalls. */
@@ -218,8 +219,8 @@ count(struct request *req)
 	series_add(s, M_UPSTREAM_COST, req->upstream_cost.nano);
 }
 
-static void
-wake_writer(struct worker *w)
+void
+request_wake_writer(struct worker *w)
 {
 	if (writer_to_wake(w->region))
 		doorbell_ring(w->args->writer_doorbell);
@@ -241,7 +242,8 @@ post(struct request *req, bool sent)
 	count(req);
 	hold_settle(req->w->slots, &req->hold, req->charge, req->upstream_cost,
 		    req->reason, sent);
-	wake_writer(req->w);
+	attempt_won(req, req->upstream_cost);
+	request_wake_writer(req->w);
 	req->settled = true;
 	req->needs_sent = !sent;
 }
@@ -259,7 +261,7 @@ settle_sent(struct request *req, bool accepted)
 		hold_sent(req->w->slots, &req->hold);
 	} else {
 		hold_not_sent(req->w->slots, &req->hold);
-		wake_writer(req->w);
+		request_wake_writer(req->w);
 		req->charge = money_nano(0);
 	}
 	req->needs_sent = false;

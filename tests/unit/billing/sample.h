@@ -68,6 +68,7 @@ sample_books(struct sample *s)
 	struct book_row row = sample_price();
 	struct key_record k;
 	struct idem_record i;
+	struct cap_record cap;
 	uint8_t idem[LEDGER_IDEM_KEY] = {1};
 
 	must(post_begin(&s->post) == STORE_OK);
@@ -84,6 +85,10 @@ sample_books(struct sample *s)
 	must(price_put(s->ledger, 1, &row, 1, SAMPLE_T0) == STORE_OK);
 	s->post.meta.n_prices = 1;
 	s->post.meta.epoch = 1;
+	memset(&cap, 0, sizeof(cap));
+	(void)strcpy(cap.name, "openai-main");
+	must(record_put(s->ledger, TABLE_CAP, 0, &cap, sizeof(cap)) ==
+	     STORE_OK);
 	memset(&i, 0, sizeof(i));
 	record_seal(&i, sizeof(i));
 	must(ledger_idem_put(s->ledger, idem,

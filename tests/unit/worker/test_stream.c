@@ -257,7 +257,12 @@ TEST(a_mishap_before_the_first_byte_leads_to_the_next_channel)
 		fix_settle(f);
 		CHECK_STR(fix_field(x, "x-tollgate-channel"), "b");
 		CHECK_STR(fix_field(x, "x-tollgate-attempts"), "2");
-		CHECK_INT(f->n_entries, 1);
+		CHECK_INT(f->n_entries, 2);
+		CHECK_INT(f->entry[1].cost, 0);
+		CHECK(f->entry[1].note.flags & NOTE_LOST);
+		CHECK_INT(f->entry[1].note.error_type,
+			  err_vocab_id(mishaps[i].err));
+		CHECK_INT(f->entry[1].note.channel, f->rows[LANE_A]);
 		CHECK_INT(f->entry[0].cost, 7 * 2500 + 3 * 10000);
 		CHECK_INT(f->entry[0].note.attempts, 2);
 		CHECK_INT(f->entry[0].note.channel, f->rows[LANE_B]);

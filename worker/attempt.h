@@ -1,0 +1,31 @@
+#pragma once
+/*
+ * An attempt as a record of money: what the operator owes for one try at one
+ * channel. It has a slot of its own, beside the request's: taken before the
+ * try where the channel has a cap per day, else only to book an attempt that
+ * was lost. No customer pays it.
+ */
+#include <stdbool.h>
+
+#include "base/attrs.h"
+#include "base/errors.h"
+#include "base/money.h"
+
+struct lane;
+struct request;
+struct worker;
+
+/* Is the channel's cap not spent, as far as a look can tell. */
+bool attempt_affordable(const struct worker *w, const struct lane *l);
+/* Takes the worst cost from the channel's cap, if it has one. E_NO_CHANNEL:
+ * the cap is spent, go on to another channel. */
+NODISCARD enum err attempt_take(struct request *req);
+/* As the request's hold grows and its stream goes on. */
+void attempt_extend(struct request *req);
+void attempt_meter(struct request *req);
+/* It answered; its cost is booked with the request. */
+void attempt_won(struct request *req, struct money cost);
+/* Another one will answer, or none: a leg of its own. `cost` is what the
+ * operator owes all the same; `estimated`: nobody said so. */
+void attempt_lost(struct request *req, enum err e, struct money cost,
+		  bool estimated);
