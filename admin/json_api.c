@@ -419,22 +419,29 @@ admin_account_refund(struct page *p, struct str body)
 		   ORDER_REFUND);
 }
 
-/* "5.00/total", or without a unit the same. */
+static bool
+window_of(struct str name, uint32_t *window)
+{
+	for (uint32_t i = BUDGET_TOTAL; i <= BUDGET_MONTH; i++) {
+		*window = i;
+		if (str_eq(name, str_of(budget_window_name(i))))
+			return true;
+	}
+	return false;
+}
+
+/* "5.00/day", or without a window for all time. */
 static bool
 budget_take(struct page *p, struct str text, struct order_key *key)
 {
 	struct str rest = text;
 	struct str amount = str_cut(&rest, '/');
 
-	if (rest.p && !str_eq(rest, STR("total"))) {
+	if ((rest.p && !window_of(rest, &key->budget_window)) ||
+	    !money_parse(amount, &key->budget) || key->budget.nano < 0) {
 		page_error(p, 400, "invalid_field",
-			   "The budget must be USD/total, like \"5.00/total\"; "
-			   "other periods are not offered.");
-		return false;
-	}
-	if (!money_parse(amount, &key->budget) || key->budget.nano < 0) {
-		page_error(p, 400, "invalid_field",
-			   "The field 'budget' must be USD/total, like "
+			   "The field 'budget' must be USD per day, month or "
+			   "in total, like \"5.00/day\", \"100/month\" or "
 			   "\"5.00/total\".");
 		return false;
 	}

@@ -35,6 +35,23 @@ account_find(const struct region *r, struct str name)
 }
 
 static void
+put_budget(struct json_out *o, const struct key_row *k, const struct counter *c)
+{
+	if (!(atomic_load(&k->flags) & KEY_BUDGET)) {
+		json_name(o, "budget");
+		json_put_null(o);
+		json_name(o, "budget_left");
+		json_put_null(o);
+		return;
+	}
+	put_money(o, "budget", atomic_load(&k->budget_nano));
+	put_text(o, "budget_window",
+		 budget_window_name(atomic_load(&k->budget_window)));
+	put_money(o, "budget_left", atomic_load(&c->available));
+	put_time_ms(o, "budget_until", atomic_load(&k->window_end_ms));
+}
+
+static void
 put_limits(struct json_out *o, const struct limit_cells *l)
 {
 	put_u64(o, "rpm", atomic_load(&l->rpm));
@@ -106,16 +123,7 @@ view_key(struct json_out *o, const struct region *r, uint32_t index)
 	put_list(o, "models", k->models);
 	put_list(o, "allow_ip", k->allow);
 	put_limits(o, &k->limits);
-	json_name(o, "budget_left");
-	if (atomic_load(&k->flags) & KEY_BUDGET) {
-		char text[MONEY_TEXT];
-		size_t n = money_text(money_nano(atomic_load(&c->available)),
-				      text);
-
-		json_put_str(o, str_make(text, n));
-	} else {
-		json_put_null(o);
-	}
+	put_budget(o, k, c);
 	put_time_ms(o, "expires", k->expires_ms);
 	put_time_ms(o, "created", k->created_ms);
 }

@@ -40,7 +40,8 @@ struct order_key {
 	char allow[KEY_ALLOW];
 	uint32_t rpm, tpm, concurrency;
 	uint32_t has_budget;
-	struct money budget; /* total */
+	struct money budget;
+	uint32_t budget_window; /* enum budget_window */
 	uint64_t expires_ms;
 };
 

@@ -422,6 +422,8 @@ key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
 	k->rpm = in->rpm;
 	k->tpm = in->tpm;
 	k->concurrency = in->concurrency;
+	k->budget_window = in->budget_window;
+	k->budget_nano = in->budget.nano;
 	k->expires_ms = in->expires_ms;
 	k->created_ms = now_ms;
 	memcpy(k->hash, in->hash, sizeof(k->hash));
@@ -430,6 +432,13 @@ key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
 	(void)str_copy(k->name, sizeof(k->name), str_of(in->name));
 	(void)str_copy(k->models, sizeof(k->models), str_of(in->models));
 	(void)str_copy(k->allow, sizeof(k->allow), str_of(in->allow));
+}
+
+static void
+show_key(struct task *t, uint32_t id, const struct key_record *k, bool fresh)
+{
+	books_show_key(t->o->books, id, k, fresh);
+	windows_show_key(t->o->windows, id);
 }
 
 static enum order_result
@@ -445,7 +454,8 @@ key_create(struct task *t)
 	if (account == SHM_NONE)
 		return ORDER_NOT_FOUND;
 	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
-	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0))
+	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0) ||
+	    in->budget_window > BUDGET_MONTH)
 		return ORDER_INVALID;
 	if (key_find(t->o->r, in->hash) != SHM_NONE)
 		return ORDER_EXISTS;
@@ -456,6 +466,8 @@ key_create(struct task *t)
 		entry_begin(t, KIND_LIMIT, account, MOVES_KEY,
 			    -in->budget.nano);
 		t->entry.key = id;
+		t->entry.ref = entry_ref(
+			0, windows_now(t->o->windows, in->budget_window));
 		if (!post_fits(p, &t->entry))
 			return ORDER_INVALID;
 	}
@@ -468,7 +480,7 @@ key_create(struct task *t)
 		post_abort(p, s);
 	answer(t, s, ORDER_DONE);
 	if (s == STORE_OK)
-		books_show_key(t->o->books, id, &k, true);
+		show_key(t, id, &k, true);
 	if (s == STORE_OK && t->entry.kind)
 		count(t, ENTRY_LIMIT);
 	return ORDER_DONE;
@@ -498,7 +510,7 @@ key_revoke(struct task *t)
 		post_abort(p, s);
 	answer(t, s, ORDER_DONE);
 	if (s == STORE_OK)
-		books_show_key(t->o->books, id, &k, false);
+		show_key(t, id, &k, false);
 	return ORDER_DONE;
 }
 

@@ -9,6 +9,7 @@
 #include "billing/group.h"
 #include "billing/order.h"
 #include "billing/post.h"
+#include "billing/windows.h"
 #include "shm/region.h"
 
 struct orders {
@@ -17,6 +18,7 @@ struct orders {
 	struct books *books;
 	struct group *group;
 	struct audit *audit;
+	struct windows *windows;
 };
 
 /* Does what is asked; shared memory shows it when this returns. The result

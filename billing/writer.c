@@ -485,8 +485,8 @@ open_memory(struct writer *w)
 		LOG_ERROR("out of memory", F_CSTR("role", "writer"));
 		return false;
 	}
-	w->orders = (struct orders){w->r, &w->post, &w->books, &w->group,
-				    &w->audit};
+	w->orders = (struct orders){w->r,      &w->post,  &w->books,
+				    &w->group, &w->audit, &w->windows};
 	return true;
 }
 

@@ -168,3 +168,15 @@ key_allows_address(const char *allow, const struct sockaddr *addr)
 	}
 	return allowed;
 }
+
+const char *
+budget_window_name(uint32_t window)
+{
+	static const char *const name[] = {
+		[BUDGET_TOTAL] = "total",
+		[BUDGET_DAY] = "day",
+		[BUDGET_MONTH] = "month",
+	};
+
+	return window < ARRAY_LEN(name) ? name[window] : "";
+}

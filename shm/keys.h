@@ -50,6 +50,8 @@ struct key_row {
 };
 _Static_assert(sizeof(struct key_row) % CACHE_LINE == 0, "key_row");
 
+/* "total", "day", "month"; "" for what is none. */
+const char *budget_window_name(uint32_t window);
 /* Any process. SHM_NONE = unknown. Constant-time compare of the hash. */
 uint32_t key_find(const struct region *r, const uint8_t hash[SHA256_BYTES]);
 /* Writer: publishes row `index` (filled before) in the table. */

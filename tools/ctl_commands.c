@@ -556,7 +556,7 @@ static const struct ctl_command commands[] = {
 	{"key create",
 	 "--account NAME [--name N] [--group G] [--models a,b]\n"
 	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"
-	 "      [--budget USD/total] [--expires RFC3339] [--secret TEXT]",
+	 "      [--budget USD/day|month|total] [--expires RFC3339] [--secret TEXT]",
 	 "a new client key, shown once", 0,
 	 LIMITS | BIT(OPTION_ACCOUNT) | BIT(OPTION_NAME) | BIT(OPTION_GROUP) |
 		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) |

@@ -189,6 +189,23 @@ least_available(const struct request *req, const struct hold_spec *spec)
 	return least;
 }
 
+/* Which budget, and when there is a new one: " per day (until ...)". */
+static const char *
+describe_budget(struct request *req)
+{
+	const struct key_row *key = &req->w->region->keys[req->key];
+	uint32_t window = atomic_load(&key->budget_window);
+	char end[TIME_TEXT];
+	struct str text;
+
+	if (window == BUDGET_TOTAL)
+		return "";
+	(void)time_text(atomic_load(&key->window_end_ms) * NS_PER_MS, 0, end);
+	text = arena_printf(&req->arena, " per %s (a new one begins at %s)",
+			    budget_window_name(window), end);
+	return text.p ? text.p : "";
+}
+
 static enum next
 refuse_money(struct request *req, const struct hold_spec *spec)
 {
@@ -196,7 +213,8 @@ refuse_money(struct request *req, const struct hold_spec *spec)
 					    (uint8_t)(SLOT_COUNTERS - 1))];
 
 	if (counter >= SHM_ACCOUNTS)
-		return refuse(req, E_BUDGET, REJECT_BUDGET, NULL);
+		return refuse(req, E_BUDGET, REJECT_BUDGET,
+			      describe_budget(req));
 	return refuse(req, E_BALANCE, REJECT_BALANCE,
 		      counter == counter_of_account(req->account)
 			      ? "your account"

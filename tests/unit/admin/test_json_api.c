@@ -200,13 +200,14 @@ TEST(a_new_key_is_shown_once_and_ordered_as_a_hash)
 	(void)world_ask(&w, HTTP_POST, "/admin/v1/keys",
 			"{\"account\":\"acme\",\"models\":[\"gpt-*\",\"x\"],"
 			"\"allow_ip\":[\"10.0.0.0/8\",\"::1\"],"
-			"\"budget\":\"5.00/total\"}");
+			"\"budget\":\"5.00/month\"}");
 	o = received();
 	CHECK_INT(o.kind, ORDER_KEY_CREATE);
 	CHECK_STR(o.key.models, "gpt-*,x");
 	CHECK_STR(o.key.allow, "10.0.0.0/8,::1");
 	CHECK_INT(o.key.budget.nano, 5000000000);
 	CHECK_INT(o.key.has_budget, 1);
+	CHECK_INT(o.key.budget_window, BUDGET_MONTH);
 	w.region.keys[0].flags = KEY_LIVE;
 	memcpy(w.region.keys[0].prefix, o.key.prefix, KEY_PREFIX);
 	w.region.head->n_keys = 1;
@@ -230,7 +231,7 @@ static const char *const bad_keys[] = {
 	"{\"account\":\"a\",\"secret\":\"short\"}",
 	"{\"account\":\"a\",\"secret\":\"has a blank in it\"}",
 	"{\"account\":\"a\",\"secret\":12345678901234}",
-	"{\"account\":\"a\",\"budget\":\"5/day\"}",
+	"{\"account\":\"a\",\"budget\":\"5/week\"}",
 	"{\"account\":\"a\",\"budget\":\"x/total\"}",
 	"{\"account\":\"a\",\"budget\":\"-5/total\"}",
 	"{\"account\":\"a\",\"budget\":5}",

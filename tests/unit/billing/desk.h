@@ -23,6 +23,7 @@ struct desk {
 	struct audit audit;
 	struct reaper reaper;
 	struct orders orders;
+	struct windows windows;
 };
 
 static inline void
@@ -42,8 +43,10 @@ desk_start(struct desk *d)
 	must(group_init(&d->group, d->r, &d->post, d->f.doorbells));
 	must(audit_init(&d->audit, d->r, &d->post));
 	must(reaper_init(&d->reaper, d->r, &d->group));
-	d->orders = (struct orders){d->r, &d->post, &d->books, &d->group,
-				    &d->audit};
+	must(windows_load(&d->windows, d->r, &d->post, &d->group, &why) ==
+	     STORE_OK);
+	d->orders = (struct orders){d->r,      &d->post,  &d->books,
+				    &d->group, &d->audit, &d->windows};
 }
 
 /* As if the writer had died: nothing is said to anybody. */
