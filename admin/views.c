@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "shm/accounts.h"
 #include "shm/channels.h"
+#include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/workers.h"
 
@@ -262,6 +263,22 @@ put_address(struct json_out *o, const struct channel_address *a)
 	json_put_str(o, buf_str(&text));
 }
 
+/* What the channel may cost today, and what of it is left. */
+static void
+put_channel_cap(struct json_out *o, const struct region *r,
+		const struct channel_row *c)
+{
+	int64_t limit = atomic_load(&c->daily_nano);
+	uint32_t cap = atomic_load(&c->cap);
+
+	if (limit <= 0 || cap == 0 || cap > SHM_CHANNELS)
+		return;
+	put_money(o, "daily_budget", limit);
+	put_money(o, "daily_left",
+		  atomic_load(
+			  &r->counters[counter_of_channel(cap - 1)].available));
+}
+
 static void
 put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 {
@@ -285,6 +302,7 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_u64(o, "limited", atomic_load(&c->limited));
 	put_time_ms(o, "last_fault", atomic_load(&c->last_fault_ms));
 	put_text(o, "reason", c->reason);
+	put_channel_cap(o, a->region, c);
 	json_name(o, "addresses");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < n; i++)
