@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "billing/order_task.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
@@ -30,19 +31,6 @@ order_result_text(enum order_result r)
 	}
 	return "unknown";
 }
-
-static const uint8_t no_hash[SHA256_BYTES];
-
-/* One order on its way. */
-struct task {
-	struct orders *o;
-	const struct order *in;
-	struct order_answer *out;
-	uint8_t idem_key[LEDGER_IDEM_KEY];
-	uint8_t content[16];
-	bool has_idem;
-	struct entry entry; /* kind 0: none */
-};
 
 /* ---- texts ---- */
 
@@ -90,31 +78,16 @@ texts_fit(const struct order *in)
 
 /* ---- idempotency ---- */
 
+/* All of it but its number, which is another one when it comes again. */
 static void
 digest_order(struct task *t)
 {
-	const struct order *in = t->in;
-	struct {
-		char name[ACCOUNT_NAME];
-		char note[ORDER_NOTE];
-		uint8_t key[SHA256_BYTES];
-		int64_t amount;
-		uint64_t ref;
-		uint32_t kind;
-		uint32_t key_id;
-	} what;
+	struct order what = *t->in;
 	uint8_t digest[SHA256_BYTES];
 	char scoped[6 + ORDER_IDEM] = "order:";
-	struct str idem = str_of(in->idem);
+	struct str idem = str_of(t->in->idem);
 
-	memset(&what, 0, sizeof(what));
-	(void)str_copy(what.name, sizeof(what.name), str_of(in->name));
-	(void)str_copy(what.note, sizeof(what.note), str_of(in->note));
-	memcpy(what.key, in->key.hash, sizeof(what.key));
-	what.amount = in->amount.nano;
-	what.ref = in->ref;
-	what.kind = in->kind;
-	what.key_id = in->key_id;
+	what.id = 0;
 	sha256(&what, sizeof(what), digest);
 	memcpy(t->content, digest, sizeof(t->content));
 	memcpy(scoped + 6, idem.p, idem.n);
@@ -170,9 +143,9 @@ remember(struct task *t)
 
 /* ---- the parts of a transaction ---- */
 
-static void
-entry_begin(struct task *t, enum entry_kind kind, uint32_t account,
-	    enum entry_moves moves, int64_t charge)
+void
+task_entry(struct task *t, enum entry_kind kind, uint32_t account,
+	   enum entry_moves moves, int64_t charge)
 {
 	uint64_t ref;
 
@@ -194,8 +167,8 @@ entry_begin(struct task *t, enum entry_kind kind, uint32_t account,
 }
 
 /* Posts the entry if there is one; the rest of the transaction is done. */
-static enum store
-finish(struct task *t)
+enum store
+task_finish(struct task *t)
 {
 	struct post *p = t->o->post;
 	struct entry *e = &t->entry;
@@ -216,8 +189,8 @@ finish(struct task *t)
 	return s;
 }
 
-static void
-answer(struct task *t, enum store s, enum order_result done)
+void
+task_answer(struct task *t, enum store s, enum order_result done)
 {
 	t->out->result = s == STORE_OK ? done : ORDER_NO_LEDGER;
 	if (s != STORE_OK) {
@@ -228,114 +201,15 @@ answer(struct task *t, enum store s, enum order_result done)
 	t->o->r->head->committed_seq = t->o->post->meta.next_seq - 1;
 }
 
-static void
-count(struct task *t, uint32_t kind)
+void
+task_count(struct task *t, uint32_t kind)
 {
 	metric_add(metrics_of_writer(t->o->r), M_LEDGER_ENTRIES + kind, 1);
 }
 
-/* ---- accounts ---- */
-
-static bool
-account_valid(const struct order *in)
-{
-	return in->name[0] && in->amount.nano >= 0 && in->credit.nano >= 0 &&
-	       (in->postpaid || in->credit.nano == 0);
-}
-
-static void
-account_fill(const struct order *in, uint32_t parent, uint64_t now_ms,
-	     struct account_record *a)
-{
-	memset(a, 0, sizeof(*a));
-	a->flags = ACCOUNT_LIVE | (in->postpaid ? ACCOUNT_POSTPAID : 0);
-	a->parent = parent;
-	a->rpm = in->rpm;
-	a->tpm = in->tpm;
-	a->concurrency = in->concurrency;
-	a->credit_nano = in->credit.nano;
-	a->created_ms = now_ms;
-	(void)str_copy(a->name, sizeof(a->name), str_of(in->name));
-	(void)str_copy(a->group, sizeof(a->group), str_of(in->group));
-}
-
-static enum order_result
-account_create(struct task *t)
-{
-	struct books *b = t->o->books;
-	struct post *p = t->o->post;
-	uint32_t id = p->meta.n_accounts, parent = SHM_NONE;
-	struct account_record a;
-	enum store s;
-
-	if (t->in->parent[0])
-		parent = books_account_find(b, str_of(t->in->parent));
-	if (!account_valid(t->in))
-		return ORDER_INVALID;
-	if (t->in->parent[0] && parent == SHM_NONE)
-		return ORDER_NOT_FOUND;
-	if (books_account_find(b, str_of(t->in->name)) != SHM_NONE)
-		return ORDER_EXISTS;
-	if (!books_reserve_account(b))
-		return ORDER_FULL;
-	account_fill(t->in, parent, p->now_ms, &a);
-	if (t->in->amount.nano > 0)
-		entry_begin(t, KIND_TOPUP, id, MOVES_ACCOUNT,
-			    -t->in->amount.nano);
-	if (t->entry.kind && !post_fits(p, &t->entry))
-		return ORDER_INVALID;
-	t->out->index = id;
-	p->meta.n_accounts++;
-	s = record_put(p->ledger, TABLE_ACCOUNT, id, &a, sizeof(a));
-	if (s == STORE_OK)
-		s = finish(t);
-	else
-		post_abort(p, s);
-	answer(t, s, ORDER_DONE);
-	if (s == STORE_OK)
-		books_show_account(b, id, &a, true);
-	if (s == STORE_OK && t->entry.kind)
-		count(t, ENTRY_TOPUP);
-	return ORDER_DONE;
-}
-
-static enum order_result
-account_freeze(struct task *t, bool frozen)
-{
-	struct post *p = t->o->post;
-	uint32_t id = books_account_find(t->o->books, str_of(t->in->name));
-	struct account_record a;
-	enum store s;
-
-	if (id == SHM_NONE)
-		return ORDER_NOT_FOUND;
-	t->out->index = id;
-	t->out->balance = money_nano(post_balance(p, counter_of_account(id)));
-	s = record_get(p->ledger, TABLE_ACCOUNT, id, &a, sizeof(a));
-	a.flags &= ~(uint32_t)ACCOUNT_FROZEN;
-	a.flags |= frozen ? ACCOUNT_FROZEN : 0;
-	if (s == STORE_OK)
-		s = record_put(p->ledger, TABLE_ACCOUNT, id, &a, sizeof(a));
-	if (s == STORE_OK)
-		s = finish(t);
-	else
-		post_abort(p, s);
-	answer(t, s, ORDER_DONE);
-	if (s != STORE_OK)
-		return ORDER_DONE;
-	/* An operator who unfreezes has seen what the audit complained of. */
-	if (!frozen)
-		atomic_fetch_and(&t->o->r->accounts[id].flags,
-				 ~(uint32_t)ACCOUNT_AUDIT);
-	books_show_account(t->o->books, id, &a, false);
-	return ORDER_DONE;
-}
-
-/* ---- money in and out ---- */
-
 /* Posts the entry of an own slot; then the slot moves the counter. */
-static void
-post_own(struct task *t, uint32_t account, uint32_t slot)
+void
+task_post_own(struct task *t, uint32_t account, uint32_t slot)
 {
 	struct post *p = t->o->post;
 	uint32_t counter = counter_of_account(account);
@@ -346,172 +220,14 @@ post_own(struct task *t, uint32_t account, uint32_t slot)
 	t->entry.gen = word_gen(word);
 	post_slot(p, slot, word_gen(word), PHASE_POSTED, p->meta.next_seq);
 	t->out->index = account;
-	s = finish(t);
-	answer(t, s, ORDER_DONE);
+	s = task_finish(t);
+	task_answer(t, s, ORDER_DONE);
 	if (s == STORE_OK) {
 		group_finish_own(t->o->group, slot);
 		t->o->r->counters[counter].balance = post_balance(p, counter);
 	} else if (s == STORE_FULL) {
 		group_void_own(t->o->group, slot);
 	} /* else: only the next writer can tell whether it was committed */
-}
-
-static enum order_result
-account_topup(struct task *t)
-{
-	uint32_t id = books_account_find(t->o->books, str_of(t->in->name));
-	int64_t amount = t->in->amount.nano;
-	uint32_t counter = counter_of_account(id), slot;
-
-	if (id == SHM_NONE)
-		return ORDER_NOT_FOUND;
-	if (amount <= 0)
-		return ORDER_INVALID;
-	entry_begin(t, KIND_TOPUP, id, MOVES_ACCOUNT, -amount);
-	if (!post_fits(t->o->post, &t->entry))
-		return ORDER_INVALID;
-	slot = own_claim(t->o->r, SLOT_TOPUP, t->entry.ref, &counter, 1,
-			 t->in->amount);
-	if (slot == SHM_NONE)
-		return ORDER_NO_LEDGER;
-	post_own(t, id, slot);
-	if (t->out->result == ORDER_DONE)
-		count(t, ENTRY_TOPUP);
-	return ORDER_DONE;
-}
-
-static enum order_result
-account_refund(struct task *t)
-{
-	uint32_t id = books_account_find(t->o->books, str_of(t->in->name));
-	int64_t amount = t->in->amount.nano;
-	uint32_t counter = counter_of_account(id), slot;
-	bool is_short;
-
-	if (id == SHM_NONE)
-		return ORDER_NOT_FOUND;
-	if (amount <= 0)
-		return ORDER_INVALID;
-	entry_begin(t, KIND_REFUND, id, MOVES_ACCOUNT, amount);
-	if (!post_fits(t->o->post, &t->entry))
-		return ORDER_INVALID;
-	/* Credit is not the customer's to take out. */
-	if (amount > post_balance(t->o->post, counter))
-		return ORDER_SHORT;
-	slot = own_take(t->o->r, SLOT_REFUND, t->entry.ref, &counter, 1,
-			t->in->amount, &is_short);
-	if (slot == SHM_NONE)
-		return is_short ? ORDER_SHORT : ORDER_NO_LEDGER;
-	post_own(t, id, slot);
-	if (t->out->result != ORDER_DONE)
-		return ORDER_DONE;
-	count(t, ENTRY_REFUND);
-	metric_add(metrics_of_writer(t->o->r), M_REFUNDS, amount);
-	return ORDER_DONE;
-}
-
-/* ---- keys ---- */
-
-static void
-key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
-	 struct key_record *k)
-{
-	memset(k, 0, sizeof(*k));
-	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0);
-	k->account = account;
-	k->rpm = in->rpm;
-	k->tpm = in->tpm;
-	k->concurrency = in->concurrency;
-	k->budget_window = in->budget_window;
-	k->budget_nano = in->budget.nano;
-	k->expires_ms = in->expires_ms;
-	k->created_ms = now_ms;
-	memcpy(k->hash, in->hash, sizeof(k->hash));
-	(void)str_copy(k->group, sizeof(k->group), str_of(in->group));
-	(void)str_copy(k->prefix, sizeof(k->prefix), str_of(in->prefix));
-	(void)str_copy(k->name, sizeof(k->name), str_of(in->name));
-	(void)str_copy(k->models, sizeof(k->models), str_of(in->models));
-	(void)str_copy(k->allow, sizeof(k->allow), str_of(in->allow));
-}
-
-static void
-show_key(struct task *t, uint32_t id, const struct key_record *k, bool fresh)
-{
-	books_show_key(t->o->books, id, k, fresh);
-	windows_show_key(t->o->windows, id);
-}
-
-static enum order_result
-key_create(struct task *t)
-{
-	const struct order_key *in = &t->in->key;
-	struct post *p = t->o->post;
-	uint32_t account = books_account_find(t->o->books, str_of(t->in->name));
-	uint32_t id = p->meta.n_keys;
-	struct key_record k;
-	enum store s;
-
-	if (account == SHM_NONE)
-		return ORDER_NOT_FOUND;
-	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
-	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0) ||
-	    in->budget_window > BUDGET_MONTH)
-		return ORDER_INVALID;
-	if (key_find(t->o->r, in->hash) != SHM_NONE)
-		return ORDER_EXISTS;
-	if (!books_reserve_key(t->o->books))
-		return ORDER_FULL;
-	key_fill(in, account, p->now_ms, &k);
-	if (in->has_budget) {
-		entry_begin(t, KIND_LIMIT, account, MOVES_KEY,
-			    -in->budget.nano);
-		t->entry.key = id;
-		t->entry.ref = entry_ref(
-			0, windows_now(t->o->windows, in->budget_window));
-		if (!post_fits(p, &t->entry))
-			return ORDER_INVALID;
-	}
-	t->out->index = id;
-	p->meta.n_keys++;
-	s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
-	if (s == STORE_OK)
-		s = finish(t);
-	else
-		post_abort(p, s);
-	answer(t, s, ORDER_DONE);
-	if (s == STORE_OK)
-		show_key(t, id, &k, true);
-	if (s == STORE_OK && t->entry.kind)
-		count(t, ENTRY_LIMIT);
-	return ORDER_DONE;
-}
-
-static enum order_result
-key_revoke(struct task *t)
-{
-	const uint8_t *hash = t->in->key.hash;
-	struct post *p = t->o->post;
-	uint32_t id = t->in->key_id;
-	struct key_record k;
-	enum store s;
-
-	if (memcmp(hash, no_hash, sizeof(no_hash)) != 0)
-		id = key_find(t->o->r, hash);
-	if (id == SHM_NONE || id >= p->meta.n_keys)
-		return ORDER_NOT_FOUND;
-	t->out->index = id;
-	s = record_get(p->ledger, TABLE_KEY, id, &k, sizeof(k));
-	k.flags |= KEY_REVOKED;
-	if (s == STORE_OK)
-		s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
-	if (s == STORE_OK)
-		s = finish(t);
-	else
-		post_abort(p, s);
-	answer(t, s, ORDER_DONE);
-	if (s == STORE_OK)
-		show_key(t, id, &k, false);
-	return ORDER_DONE;
 }
 
 /* ---- the rest ---- */
@@ -528,23 +244,17 @@ checkpoint(struct orders *o, struct order_answer *out)
 	out->seq = o->post->meta.next_seq - 1;
 }
 
-/* Anything but ORDER_DONE: refused, nothing was changed. */
-static enum order_result
-change(struct task *t)
-{
-	switch ((enum order_kind)t->in->kind) {
-	case ORDER_ACCOUNT_CREATE: return account_create(t);
-	case ORDER_ACCOUNT_FREEZE: return account_freeze(t, true);
-	case ORDER_ACCOUNT_UNFREEZE: return account_freeze(t, false);
-	case ORDER_TOPUP: return account_topup(t);
-	case ORDER_REFUND: return account_refund(t);
-	case ORDER_KEY_CREATE: return key_create(t);
-	case ORDER_KEY_REVOKE: return key_revoke(t);
-	case ORDER_AUDIT:
-	case ORDER_CHECKPOINT: break;
-	}
-	return ORDER_INVALID;
-}
+/* What each kind does. Anything but ORDER_DONE: refused, nothing was changed;
+ * the transaction is still open. */
+static enum order_result (*const change[])(struct task *t) = {
+	[ORDER_ACCOUNT_CREATE] = order_account_create,
+	[ORDER_ACCOUNT_FREEZE] = order_account_freeze,
+	[ORDER_ACCOUNT_UNFREEZE] = order_account_unfreeze,
+	[ORDER_TOPUP] = order_topup,
+	[ORDER_REFUND] = order_refund,
+	[ORDER_KEY_CREATE] = order_key_create,
+	[ORDER_KEY_REVOKE] = order_key_revoke,
+};
 
 void
 orders_obey(struct orders *o, const struct order *in, struct order_answer *out)
@@ -562,18 +272,18 @@ orders_obey(struct orders *o, const struct order *in, struct order_answer *out)
 		out->result = audit_run(o->audit) ? ORDER_DONE : ORDER_DIFFERS;
 		return;
 	}
-	if (!texts_fit(in))
+	if (in->kind >= ARRAY_LEN(change) || !change[in->kind] ||
+	    !texts_fit(in))
 		return;
 	digest_order(&t);
 	s = post_begin(o->post);
 	if (s == STORE_OK)
 		s = look_up(&t);
 	if (s == STORE_NONE) {
-		enum order_result r = change(&t);
+		enum order_result r = change[in->kind](&t);
 
 		if (r != ORDER_DONE)
 			out->result = r;
-		/* Still open if it was refused. */
 		s = STORE_OK;
 	} else if (s != STORE_OK) {
 		out->result = ORDER_NO_LEDGER;

@@ -1,0 +1,108 @@
+/* Orders about keys. */
+#include <string.h>
+
+#include "billing/order_task.h"
+#include "shm/metrics.h"
+
+static const uint8_t no_hash[SHA256_BYTES];
+
+static void
+key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
+	 struct key_record *k)
+{
+	memset(k, 0, sizeof(*k));
+	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0);
+	k->account = account;
+	k->rpm = in->rpm;
+	k->tpm = in->tpm;
+	k->concurrency = in->concurrency;
+	k->budget_window = in->budget_window;
+	k->budget_nano = in->budget.nano;
+	k->expires_ms = in->expires_ms;
+	k->created_ms = now_ms;
+	memcpy(k->hash, in->hash, sizeof(k->hash));
+	(void)str_copy(k->group, sizeof(k->group), str_of(in->group));
+	(void)str_copy(k->prefix, sizeof(k->prefix), str_of(in->prefix));
+	(void)str_copy(k->name, sizeof(k->name), str_of(in->name));
+	(void)str_copy(k->models, sizeof(k->models), str_of(in->models));
+	(void)str_copy(k->allow, sizeof(k->allow), str_of(in->allow));
+}
+
+static void
+show_key(struct task *t, uint32_t id, const struct key_record *k, bool fresh)
+{
+	books_show_key(t->o->books, id, k, fresh);
+	windows_show_key(t->o->windows, id);
+}
+
+enum order_result
+order_key_create(struct task *t)
+{
+	const struct order_key *in = &t->in->key;
+	struct post *p = t->o->post;
+	uint32_t account = books_account_find(t->o->books, str_of(t->in->name));
+	uint32_t id = p->meta.n_keys;
+	struct key_record k;
+	enum store s;
+
+	if (account == SHM_NONE)
+		return ORDER_NOT_FOUND;
+	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
+	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0) ||
+	    in->budget_window > BUDGET_MONTH)
+		return ORDER_INVALID;
+	if (key_find(t->o->r, in->hash) != SHM_NONE)
+		return ORDER_EXISTS;
+	if (!books_reserve_key(t->o->books))
+		return ORDER_FULL;
+	key_fill(in, account, p->now_ms, &k);
+	if (in->has_budget) {
+		task_entry(t, KIND_LIMIT, account, MOVES_KEY, -in->budget.nano);
+		t->entry.key = id;
+		t->entry.ref = entry_ref(
+			0, windows_now(t->o->windows, in->budget_window));
+		if (!post_fits(p, &t->entry))
+			return ORDER_INVALID;
+	}
+	t->out->index = id;
+	p->meta.n_keys++;
+	s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+	if (s == STORE_OK)
+		s = task_finish(t);
+	else
+		post_abort(p, s);
+	task_answer(t, s, ORDER_DONE);
+	if (s == STORE_OK)
+		show_key(t, id, &k, true);
+	if (s == STORE_OK && t->entry.kind)
+		task_count(t, ENTRY_LIMIT);
+	return ORDER_DONE;
+}
+
+enum order_result
+order_key_revoke(struct task *t)
+{
+	const uint8_t *hash = t->in->key.hash;
+	struct post *p = t->o->post;
+	uint32_t id = t->in->key_id;
+	struct key_record k;
+	enum store s;
+
+	if (memcmp(hash, no_hash, sizeof(no_hash)) != 0)
+		id = key_find(t->o->r, hash);
+	if (id == SHM_NONE || id >= p->meta.n_keys)
+		return ORDER_NOT_FOUND;
+	t->out->index = id;
+	s = record_get(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+	k.flags |= KEY_REVOKED;
+	if (s == STORE_OK)
+		s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+	if (s == STORE_OK)
+		s = task_finish(t);
+	else
+		post_abort(p, s);
+	task_answer(t, s, ORDER_DONE);
+	if (s == STORE_OK)
+		show_key(t, id, &k, false);
+	return ORDER_DONE;
+}
