@@ -38,6 +38,8 @@ static const struct table tables[TABLES] = {
 	[TABLE_PRICE] = {"price", MDB_INTEGERKEY},
 	[TABLE_NAME] = {"name", MDB_INTEGERKEY},
 	[TABLE_CAP] = {"cap", MDB_INTEGERKEY},
+	[TABLE_SEAL] = {"seal", MDB_INTEGERKEY},
+	[TABLE_BASE] = {"base", MDB_INTEGERKEY},
 	[TABLE_IDEM] = {"idem", 0},
 };
 
@@ -357,6 +359,12 @@ ledger_end(struct ledger *l)
 	forget_cursors(l);
 	mdb_txn_abort(l->txn);
 	l->txn = NULL;
+}
+
+uint64_t
+ledger_transaction(const struct ledger *l)
+{
+	return l->txn ? mdb_txn_id(l->txn) : 0;
 }
 
 /* ---- rows ---- */

@@ -41,6 +41,8 @@ enum ledger_table {
 	TABLE_PRICE,   /* version -> struct price_record and its rows */
 	TABLE_NAME,    /* id -> crc and text */
 	TABLE_CAP,     /* id -> struct cap_record */
+	TABLE_SEAL,    /* number -> struct seal_record */
+	TABLE_BASE,    /* billing/base.h */
 	TABLE_IDEM,    /* 32 bytes -> struct idem_record */
 	TABLES
 };
@@ -70,6 +72,8 @@ const char *ledger_trouble(const struct ledger *l);
 /* A snapshot or, when opened for writing, a write transaction. */
 NODISCARD enum store ledger_begin(struct ledger *l);
 NODISCARD enum store ledger_commit(struct ledger *l);
+/* The number of the open transaction; when writing, of what it will commit. */
+uint64_t ledger_transaction(const struct ledger *l);
 /* Ends it without effect; harmless when there is none. */
 void ledger_end(struct ledger *l);
 

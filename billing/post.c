@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "billing/seal.h"
 
 __extension__ typedef __int128 wide;
 
@@ -262,13 +263,29 @@ move(struct post *p, uint32_t counter, const struct entry *e)
 	}
 }
 
+static enum store
+seal_days_before(struct post *p)
+{
+	enum store s = STORE_OK;
+
+	if (seal_is_due(&p->meta, p->now_ms))
+		s = seal_put(p->ledger, &p->meta, p->now_ms);
+	if (s == STORE_OK)
+		seal_open_day(&p->meta, p->now_ms);
+	return s;
+}
+
 enum store
 post_entry(struct post *p, struct entry *e)
 {
 	uint32_t counters[ENTRY_MOVES];
 	unsigned n = entry_counters(e, counters);
+	enum store s;
 
 	must(p->open && post_fits(p, e));
+	s = seal_days_before(p);
+	if (s != STORE_OK)
+		return s;
 	e->seq = p->meta.next_seq++;
 	e->commit_ms = p->now_ms;
 	for (unsigned i = 0; i < n; i++)
@@ -402,6 +419,7 @@ post_commit(struct post *p)
 		s = flush_slots(p);
 	p->meta.n_names = p->names.next;
 	p->meta.changed_ms = p->now_ms;
+	p->meta.transaction = ledger_transaction(p->ledger);
 	if (s == STORE_OK)
 		s = record_put(p->ledger, TABLE_META, 1, &p->meta,
 			       sizeof(p->meta));
@@ -413,6 +431,23 @@ post_commit(struct post *p)
 	}
 	p->open = false;
 	p->trouble = STORE_OK;
+	return s;
+}
+
+enum store
+post_seal(struct post *p)
+{
+	enum store s;
+
+	if (!seal_is_due(&p->meta, clock_wall_ns() / NS_PER_MS))
+		return STORE_OK;
+	s = post_begin(p);
+	if (s != STORE_OK)
+		return s;
+	s = seal_put(p->ledger, &p->meta, p->now_ms);
+	if (s == STORE_OK)
+		return post_commit(p);
+	post_abort(p, s);
 	return s;
 }
 

@@ -50,7 +50,7 @@ NODISCARD enum store post_begin(struct post *p);
 /* Would no balance overflow. */
 bool post_fits(const struct post *p, const struct entry *e);
 /* Number, time, balance, chain, crc of `e` are filled in, its counters move.
- * It must fit. */
+ * It must fit. The first one of a day seals the days before. */
 NODISCARD enum store post_entry(struct post *p, struct entry *e);
 /* The settlement of a request or its reversal was posted: its slot is done up
  * to there, and remembers the budget's window and what was given back. */
@@ -60,6 +60,8 @@ void post_slot(struct post *p, uint32_t slot, uint32_t gen,
 	       enum slot_phase phase, uint64_t seq);
 /* The id of a text, made if need be. */
 NODISCARD enum store post_name(struct post *p, struct str text, uint32_t *id);
+/* Seals a day that is over, if there is one, in a transaction of its own. */
+NODISCARD enum store post_seal(struct post *p);
 /* Writes what has changed and commits. On any error: as post_abort(). */
 NODISCARD enum store post_commit(struct post *p);
 /* Because of `why`; STORE_OK when nothing is wrong with the store. */

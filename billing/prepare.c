@@ -203,6 +203,7 @@ prepare_ledger(const char *dir, uint64_t map_size, struct buf *error)
 	memset(&m, 0, sizeof(m));
 	m.schema = LEDGER_SCHEMA;
 	m.next_seq = 1;
+	m.first_seq = 1;
 	m.n_names = 2;
 	m.clean = 1;
 	m.changed_ms = clock_wall_ns() / NS_PER_MS;

@@ -37,10 +37,39 @@ struct meta_record {
 	uint32_t n_names;  /* next name id */
 	uint32_t n_prices; /* last price version */
 	uint64_t changed_ms;
-	uint32_t clean; /* the writer ended in order */
+	uint64_t first_seq;   /* earlier entries were dropped, TABLE_BASE */
+	uint64_t transaction; /* the store's number of the last commit */
+	uint64_t sealed_seq;  /* last entry that a seal covers */
+	uint32_t n_seals;
+	uint32_t open_day; /* of the first entry that no seal covers */
+	uint8_t seal_root[SHA256_BYTES]; /* of the last seal; zero: none */
+	uint32_t clean;			 /* the writer ended in order */
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct meta_record) == 96, "meta_record");
+_Static_assert(sizeof(struct meta_record) == 160, "meta_record");
+
+/*
+ * What the ledger was at the end of a day, UTC, as one number that can be
+ * published: whoever has it finds a history that was rewritten later, chain
+ * and all. Numbered from 1 on without a gap. A day is over with the first
+ * entry of a later one, or at midnight; a clock that is put back begins no
+ * new day, unless by more than a day.
+ */
+struct seal_record {
+	uint32_t day; /* of its first entry, since 1970-01-01 */
+	uint32_t number;
+	uint64_t first_seq, last_seq;
+	uint64_t sealed_ms;
+	int64_t debits; /* totals of the ledger up to there */
+	int64_t credits;
+	uint8_t chain[ENTRY_CHAIN];	/* of the last entry */
+	uint8_t previous[SHA256_BYTES]; /* root of the seal before */
+	uint8_t root[SHA256_BYTES]; /* of the uuid and all before this field */
+	uint32_t spare;
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct seal_record) == 136, "seal_record");
+_Static_assert(offsetof(struct seal_record, root) == 96, "seal_record.root");
 
 struct balance_record {
 	int64_t balance; /* credits - debits */

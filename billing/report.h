@@ -64,3 +64,7 @@ NODISCARD enum report_result report_accounts(const struct report_job *job,
 NODISCARD enum report_result report_dump(const struct report_job *job,
 					 struct report_sum *sum,
 					 struct buf *error);
+/* One row a sealed day; the period is by that day. */
+NODISCARD enum report_result report_seals(const struct report_job *job,
+					  struct report_sum *sum,
+					  struct buf *error);

@@ -29,6 +29,8 @@ scan_begin(struct scan *s, struct ledger *l, struct meta_record *meta)
 	if (st == STORE_OK)
 		st = record_get(l, TABLE_META, 1, meta, sizeof(*meta));
 	s->end = meta->next_seq;
+	s->next = MAX_OF(meta->first_seq, 1);
+	s->astray = true;
 	return st == STORE_NONE ? STORE_DAMAGED : st;
 }
 
@@ -45,7 +47,7 @@ enum store
 scan_next(struct scan *s, struct entry *e)
 {
 	uint64_t seq = s->next;
-	bool fresh = !s->open || s->left == 0 || s->astray || seq == 1;
+	bool fresh = !s->open || s->left == 0 || s->astray;
 	struct str value;
 	enum store st;
 

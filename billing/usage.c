@@ -87,6 +87,54 @@ entry_check(const struct entry *e, const uint8_t previous[ENTRY_CHAIN])
 	return ENTRY_FINE;
 }
 
+/* The bad ones among the lanes of one round. */
+static void
+check_lanes(const struct entry *e, unsigned n, const uint8_t *previous,
+	    enum entry_fault fault[SHA256_LANES])
+{
+	uint8_t text[SHA256_LANES][ENTRY_CHAIN + CHAINED];
+	uint8_t digest[SHA256_LANES][SHA256_BYTES];
+
+	for (unsigned i = 0; i < SHA256_LANES; i++) {
+		const struct entry *one = &e[MIN_OF(i, n - 1)];
+
+		memcpy(text[i], i && i < n ? e[i - 1].chain : previous,
+		       ENTRY_CHAIN);
+		memcpy(text[i] + ENTRY_CHAIN, one, CHAINED);
+	}
+	sha256_lanes(text[0], sizeof(text[0]), digest);
+	for (unsigned i = 0; i < n; i++) {
+		fault[i] = ENTRY_FINE;
+		if (crc_of(&e[i]) != e[i].crc)
+			fault[i] = ENTRY_BAD_CRC;
+		else if (!fields_fit(&e[i]))
+			fault[i] = ENTRY_BAD_FIELD;
+		else if (memcmp(digest[i], e[i].chain, ENTRY_CHAIN) != 0)
+			fault[i] = ENTRY_BAD_CHAIN;
+	}
+}
+
+unsigned
+entry_check_many(const struct entry *e, unsigned n,
+		 const uint8_t previous[ENTRY_CHAIN], enum entry_fault *fault)
+{
+	enum entry_fault of[SHA256_LANES];
+
+	*fault = ENTRY_FINE;
+	for (unsigned at = 0; at < n; at += SHA256_LANES) {
+		unsigned lanes = MIN_OF(n - at, SHA256_LANES);
+
+		check_lanes(e + at, lanes, at ? e[at - 1].chain : previous, of);
+		for (unsigned i = 0; i < lanes; i++) {
+			if (of[i] == ENTRY_FINE)
+				continue;
+			*fault = of[i];
+			return at + i;
+		}
+	}
+	return n;
+}
+
 const char *
 entry_fault_text(enum entry_fault f)
 {

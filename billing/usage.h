@@ -125,6 +125,11 @@ enum entry_fault {
 };
 enum entry_fault entry_check(const struct entry *e,
 			     const uint8_t previous[ENTRY_CHAIN]);
+/* Entries that follow each other: how many are fine before the first that is
+ * not, and its fault. Several times faster than one by one. */
+unsigned entry_check_many(const struct entry *e, unsigned n,
+			  const uint8_t previous[ENTRY_CHAIN],
+			  enum entry_fault *fault);
 const char *entry_fault_text(enum entry_fault f);
 
 /* The counters (shm/counters.h) it moves. */

@@ -224,6 +224,10 @@ every_second(struct writer *w, uint64_t now)
 	reap_look_for_dead(&w->reaper);
 	if (!store_has_room(w, now))
 		return;
+	if (post_seal(&w->post) != STORE_OK) {
+		look_at_store(w, now);
+		return;
+	}
 	if (now >= w->sweep_at) {
 		w->sweep_at = now + SWEEP_NS;
 		ledger_sweep_readers(w->ledger);

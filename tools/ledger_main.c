@@ -37,6 +37,12 @@ static const struct command commands[] = {
 		.help = "every entry, one JSON object a line",
 		.run = run_dump,
 	},
+	{
+		.word = {"seals"},
+		.takes = TAKES_REPORT,
+		.help = "the sealed root of each day",
+		.run = run_seals,
+	},
 };
 
 /* A damaged tree can lead LMDB anywhere. */

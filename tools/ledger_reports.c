@@ -66,6 +66,12 @@ run_report_accounts(const struct options *o, struct ledger *l)
 }
 
 int
+run_seals(const struct options *o, struct ledger *l)
+{
+	return tool_report(o, l, report_seals);
+}
+
+int
 run_dump(const struct options *o, struct ledger *l)
 {
 	struct report_job job = job_of(o, l);

@@ -103,6 +103,7 @@ int tool_report(const struct options *o, struct ledger *l,
 		report_function *report);
 int run_report_requests(const struct options *o, struct ledger *l);
 int run_report_accounts(const struct options *o, struct ledger *l);
+int run_seals(const struct options *o, struct ledger *l);
 int run_dump(const struct options *o, struct ledger *l);
 
 /* ---- ledger_check.c ---- */
