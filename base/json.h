@@ -102,6 +102,12 @@ size_t json_str_bytes(struct json_value v);
 NODISCARD bool json_u64(struct json_value v, uint64_t *out);
 NODISCARD bool json_i64(struct json_value v, int64_t *out);
 
+/* The number x 10^scale, rounded to the nearest whole one; *exact: nothing was
+ * rounded (digits behind the 18th are). False: no number, or it does not
+ * fit. */
+NODISCARD bool json_scaled(struct json_value v, unsigned scale, int64_t *out,
+			   bool *exact);
+
 /* Writer: commas and quotes are its business. */
 struct json_out {
 	struct buf *buf;

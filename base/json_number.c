@@ -112,3 +112,83 @@ json_i64(struct json_value v, int64_t *out)
 	*out = negative ? (int64_t)(0 - n) : (int64_t)n;
 	return true;
 }
+
+/* ---- decimals ---- */
+
+/* Digits that always fit; those behind them are dropped. */
+#define DIGITS_MAX 18
+
+struct rounded {
+	uint64_t v;
+	int64_t power; /* x 10^power */
+	unsigned digits;
+	bool exact;
+};
+
+static void
+round_digit(struct rounded *r, char c, bool behind_point)
+{
+	if (r->digits == DIGITS_MAX) {
+		r->exact &= c == '0';
+		r->power += !behind_point;
+		return;
+	}
+	r->v = r->v * 10 + (uint64_t)(c - '0');
+	r->digits += r->v != 0;
+	r->power -= behind_point;
+}
+
+static struct rounded
+read_rounded(struct str s)
+{
+	struct rounded r = {.exact = true};
+	bool point = false;
+	size_t i;
+
+	for (i = 0; i < s.n && (digit(s.p[i]) || s.p[i] == '.'); i++) {
+		if (s.p[i] == '.')
+			point = true;
+		else
+			round_digit(&r, s.p[i], point);
+	}
+	if (i < s.n)
+		r.power += exponent(str_from(s, i + 1));
+	return r;
+}
+
+/* To the nearest, halves up. */
+static void
+drop_digits(struct rounded *r)
+{
+	uint64_t last = 0;
+
+	for (; r->power < 0 && (r->v > 0 || last > 0); r->power++) {
+		r->exact &= last == 0;
+		last = r->v % 10;
+		r->v /= 10;
+	}
+	r->exact &= last == 0;
+	r->v += last >= 5 && r->power == 0;
+}
+
+bool
+json_scaled(struct json_value v, unsigned scale, int64_t *out, bool *exact)
+{
+	struct rounded r;
+	bool negative;
+
+	if (v.type != JSON_NUMBER || v.raw.n == 0)
+		return false;
+	negative = v.raw.p[0] == '-';
+	r = read_rounded(str_from(v.raw, negative));
+	r.power += scale;
+	drop_digits(&r);
+	for (; r.power > 0 && r.v > 0; r.power--)
+		if (__builtin_mul_overflow(r.v, 10u, &r.v))
+			return false;
+	if (r.v > INT64_MAX)
+		return false;
+	*out = negative ? -(int64_t)r.v : (int64_t)r.v;
+	*exact = r.exact;
+	return true;
+}

@@ -72,6 +72,9 @@ enum ctl_option {
 	OPTION_BUDGET,
 	OPTION_EXPIRES,
 	OPTION_SECRET,
+	OPTION_LITELLM,
+	OPTION_NEWAPI,
+	OPTION_ONLY,
 	OPTIONS
 };
 
@@ -91,3 +94,7 @@ struct ctl_command {
 };
 
 const struct ctl_command *ctl_commands(unsigned *n);
+
+/* ---- ctl_prices.c ---- */
+
+int ctl_prices_import(const struct ctl *c, const struct ctl_words *w);

@@ -567,6 +567,10 @@ static const struct ctl_command commands[] = {
 	 run_key_list},
 	{"key show", "ID", "one key", 1, 0, run_key_show},
 	{"key revoke", "ID", "refuse it from now on", 1, 0, run_key_revoke},
+	{"prices import", "--litellm FILE | --newapi FILE [--only gpt-*,...]",
+	 "another gateway's prices as configuration text; needs no server", 0,
+	 BIT(OPTION_LITELLM) | BIT(OPTION_NEWAPI) | BIT(OPTION_ONLY),
+	 ctl_prices_import},
 };
 
 const struct ctl_command *

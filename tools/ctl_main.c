@@ -37,6 +37,9 @@ static const struct {
 	[OPTION_BUDGET] = {"budget", true},
 	[OPTION_EXPIRES] = {"expires", true},
 	[OPTION_SECRET] = {"secret", true},
+	[OPTION_LITELLM] = {"litellm", true},
+	[OPTION_NEWAPI] = {"newapi", true},
+	[OPTION_ONLY] = {"only", true},
 };
 
 /* The command line, taken apart. */

@@ -234,5 +234,37 @@ class LiveReports(unittest.TestCase):
             self.assertEqual(rows[0]['cached_input_tokens'], '40')
 
 
+
+class Prices(unittest.TestCase):
+    """Another gateway's price list becomes a configuration that loads."""
+
+    def test_an_imported_list_is_included_and_charged_by(self):
+        prices = {'gpt-4o': {'mode': 'chat', 'input_cost_per_token': 5e-06,
+                             'output_cost_per_token': 2e-05},
+                  'image': {'mode': 'image_generation'}}
+        with harness.Mock() as mock:
+            gate = harness.Gateway(mock, start=False, models=None, channels=[
+                harness.channel(mock, models=[{'name': 'gpt-4o'}])])
+            with gate:
+                source = gate.path('litellm.json')
+                with open(source, 'w', encoding='utf-8') as file:
+                    json.dump(prices, file)
+                done = subprocess.run(
+                    [harness.program('tollgatectl'), 'prices', 'import',
+                     '--litellm', source], capture_output=True, timeout=30,
+                    check=True)
+                self.assertIn(b'image: not billed by the token', done.stderr)
+                with open(gate.path('prices.conf'), 'wb') as file:
+                    file.write(done.stdout)
+                with open(gate.file, 'a', encoding='utf-8') as file:
+                    file.write('@include "prices.conf"\n')
+                gate.start()
+                gate.account('a', '1')
+                answer = gate.chat(gate.key('a'), '@@tokens=1000,100')
+                self.assertEqual(
+                    harness.nano(answer.headers['x-tollgate-charge-usd']),
+                    harness.cost([(1000, '5'), (100, '20')]))
+
+
 if __name__ == '__main__':
     unittest.main()

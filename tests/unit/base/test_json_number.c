@@ -104,9 +104,51 @@ TEST(a_very_long_number_is_read_in_bounds)
 	CHECK(!json_u64(number(text), &n));
 }
 
+static const struct {
+	const char *text;
+	unsigned scale;
+	int64_t value;
+	bool fits, exact;
+} scaled[] = {
+	{"0", 12, 0, true, true},
+	{"1.5e-06", 12, 1500000, true, true},
+	{"1.5000000000000002e-07", 12, 150000, true, false},
+	{"2.5e-06", 6, 3, true, false},
+	{"2.4e-06", 6, 2, true, false},
+	{"5e-7", 6, 1, true, false},
+	{"4.99e-7", 6, 0, true, false},
+	{"4e-7", 6, 0, true, false},
+	{"9e-400", 6, 0, true, false},
+	{"-0.25", 1, -3, true, false},
+	{"0.000001", 6, 1, true, true},
+	{"12.50", 2, 1250, true, true},
+	{"1e3", 2, 100000, true, true},
+	{"100000000000000000000", 0, 0, false, false},
+	{"9223372036854775808e0", 0, 9223372036854775800, true, false},
+	{"1e300", 0, 0, false, false},
+	{"0e999999999999999999", 9, 0, true, true},
+	{"123456789012345678901", 0, 0, false, false},
+	{"0.1234567890123456789", 9, 123456789, true, false},
+};
+
+TEST(decimals_are_scaled_and_rounded_to_the_nearest)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scaled); i++) {
+		struct json_value v = {JSON_NUMBER, str_of(scaled[i].text)};
+		int64_t got = 0;
+		bool exact = false;
+
+		CHECK_INT(json_scaled(v, scaled[i].scale, &got, &exact),
+			  scaled[i].fits);
+		CHECK_INT(got, scaled[i].value);
+		CHECK_INT(exact, scaled[i].exact);
+	}
+}
+
 int
 main(void)
 {
+	RUN(decimals_are_scaled_and_rounded_to_the_nearest);
 	RUN(whole_numbers_are_exact_however_they_are_written);
 	RUN(what_is_not_whole_or_does_not_fit_is_refused);
 	RUN(signed_numbers_reach_both_ends);
