@@ -150,3 +150,19 @@ catalog_find_key(struct catalog *c, struct str text)
 		return SHM_NONE;
 	return found;
 }
+
+uint32_t
+catalog_find_name(struct catalog *c, struct str text)
+{
+	char name[NAME_TEXT];
+	struct str value;
+	uint64_t id = 0;
+	enum store s = ledger_seek(c->ledger, TABLE_NAME, &id, &value);
+
+	for (; s == STORE_OK;
+	     s = ledger_next(c->ledger, TABLE_NAME, &id, &value))
+		if (name_get(c->ledger, id, name) == STORE_OK &&
+		    str_eq(str_of(name), text))
+			return (uint32_t)id;
+	return NAME_NONE;
+}

@@ -59,3 +59,5 @@ const struct book_row *catalog_price(struct catalog *c, uint32_t version,
 /* By name or by number, in the current transaction; SHM_NONE: not found. */
 uint32_t catalog_find_account(struct catalog *c, struct str text);
 uint32_t catalog_find_key(struct catalog *c, struct str text);
+/* The id of an interned text; NAME_NONE: not found. */
+uint32_t catalog_find_name(struct catalog *c, struct str text);

@@ -5,7 +5,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "billing/names.h"
 #include "billing/report_base.h"
+
+static enum report_result
+no_such(struct report *r, const char *what, struct str text)
+{
+	buf_printf(r->error, "there is no %s %.*s", what, STR_ARG(text));
+	return REPORT_NO_SUCH;
+}
 
 static enum report_result
 resolve(struct report *r)
@@ -14,21 +22,21 @@ resolve(struct report *r)
 
 	r->account = SHM_NONE;
 	r->key = SHM_NONE;
+	r->channel = NAME_NONE;
 	if (f->account.n) {
 		r->account = catalog_find_account(r->catalog, f->account);
-		if (r->account == SHM_NONE) {
-			buf_printf(r->error, "there is no account %.*s",
-				   STR_ARG(f->account));
-			return REPORT_NO_SUCH;
-		}
+		if (r->account == SHM_NONE)
+			return no_such(r, "account", f->account);
 	}
 	if (f->key.n) {
 		r->key = catalog_find_key(r->catalog, f->key);
-		if (r->key == SHM_NONE) {
-			buf_printf(r->error, "there is no key %.*s",
-				   STR_ARG(f->key));
-			return REPORT_NO_SUCH;
-		}
+		if (r->key == SHM_NONE)
+			return no_such(r, "key", f->key);
+	}
+	if (f->channel.n) {
+		r->channel = catalog_find_name(r->catalog, f->channel);
+		if (r->channel == NAME_NONE)
+			return no_such(r, "channel", f->channel);
 	}
 	return REPORT_DONE;
 }
@@ -91,7 +99,8 @@ bool
 report_wants(const struct report *r, const struct entry *e)
 {
 	return (r->account == SHM_NONE || e->account == r->account) &&
-	       (r->key == SHM_NONE || e->key == r->key);
+	       (r->key == SHM_NONE || e->key == r->key) &&
+	       (r->channel == NAME_NONE || e->channel == r->channel);
 }
 
 bool
@@ -107,8 +116,14 @@ report_add(struct report *r, const struct entry *e, int64_t charge)
 {
 	const struct token_counts *t = &e->tokens;
 
-	r->sum->charge_nano += charge;
-	r->sum->upstream_nano += e->upstream_nano;
+	/* Limits and windows are no money of a customer. */
+	if (e->moves & (MOVES_ACCOUNT | MOVES_PARENT))
+		r->sum->charge_nano += charge;
+	/* That of a cap's entry stands in its request's. */
+	if (e->kind != KIND_CAP)
+		r->sum->upstream_nano += e->upstream_nano;
+	if (e->kind != KIND_REQUEST)
+		return;
 	r->sum->input_tokens +=
 		(uint64_t)t->input + t->cache_read + t->cache_write;
 	r->sum->output_tokens += (uint64_t)t->output + t->reasoning;

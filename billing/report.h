@@ -20,6 +20,7 @@ struct report_filter {
 	uint64_t to_ms;	    /* first one that is not wanted; 0 = no end */
 	struct str account; /* name or number; "" = all */
 	struct str key;	    /* name, prefix or number; "" = all */
+	struct str channel; /* name; "" = all */
 };
 
 struct report_job {

@@ -14,17 +14,32 @@
 #include "shm/region.h"
 
 static const char *const columns[] = {
-	"period_start",	   "period_end",   "account_id",
-	"account_name",	   "plan",	   "currency",
-	"opening_balance", "topups",	   "credits",
-	"usage_charges",   "refunds",	   "adjustments",
-	"closing_balance", "check",	   "requests_ok",
-	"requests_error",  "input_tokens", "cached_input_tokens",
-	"output_tokens",   "open_holds",   "last_request_ts",
+	"period_start",
+	"period_end",
+	"account_id",
+	"account_name",
+	"plan",
+	"currency",
+	"opening_balance",
+	"topups",
+	"credits",
+	"usage_charges",
+	"refunds",
+	"adjustments",
+	"fees",
+	"closing_balance",
+	"check",
+	"requests_ok",
+	"requests_error",
+	"input_tokens",
+	"cached_input_tokens",
+	"output_tokens",
+	"open_holds",
+	"last_request_ts",
 };
 
 struct tally {
-	int64_t opening, topups, usage, refunds, adjustments;
+	int64_t opening, topups, credits, usage, refunds, adjustments, fees;
 	int64_t closing; /* from the entries' own balances */
 	uint64_t ok, failed;
 	uint64_t input, cached, output;
@@ -45,16 +60,15 @@ add_money(struct tally *t, const struct entry *e)
 	case KIND_REFUND: t->refunds += e->charge_nano; return;
 	case KIND_REQUEST:
 	case KIND_REVERSAL: t->usage += e->charge_nano; return;
+	case KIND_CREDIT: t->credits -= e->charge_nano; return;
+	case KIND_FEE: t->fees += e->charge_nano; return;
+	case KIND_CORRECTION: t->adjustments -= e->charge_nano; return;
 	case KIND_LIMIT:
 	case KIND_ATTEMPT:
 	case KIND_CAP:
-	case KIND_ROLLOVER: return; /* move no account */
-	case KIND_CORRECTION:
-	case KIND_CREDIT:
-	case KIND_FEE:
-	case KIND_COUNT: break;
+	case KIND_ROLLOVER:
+	case KIND_COUNT: break; /* move no account */
 	}
-	t->adjustments -= e->charge_nano;
 }
 
 static void
@@ -89,11 +103,14 @@ add_to(struct report *r, struct tally *t, const struct entry *e, bool own)
 static void
 add_entry(struct report *r, struct tallies *all, const struct entry *e)
 {
-	struct tally *own = &all->of[e->account];
+	struct tally *own;
 
 	if (all->first_ms == 0)
 		all->first_ms = e->commit_ms;
 	all->last_ms = MAX_OF(all->last_ms, e->commit_ms);
+	if (e->account == SHM_NONE)
+		return; /* the limit of a channel's cap is nobody's */
+	own = &all->of[e->account];
 	if (report_in_period(r, e->commit_ms)) {
 		add_request(own, e);
 		report_add(r, e, e->charge_nano);
@@ -111,8 +128,7 @@ collect(struct report *r, struct tallies *all)
 	enum store s;
 
 	while ((s = scan_next(&r->scan, &e)) == STORE_OK) {
-		if (e.account >= SHM_ACCOUNTS ||
-		    ((e.moves & MOVES_PARENT) && e.parent >= SHM_ACCOUNTS))
+		if (!entry_accounts_fit(&e))
 			return STORE_DAMAGED;
 		add_entry(r, all, &e);
 	}
@@ -149,13 +165,14 @@ money_cells(struct report *r, uint32_t id, const struct tally *t)
 	(void)balance_now(r, id, &closing);
 	sheet_money(s, t->opening);
 	sheet_money(s, t->topups);
-	sheet_money(s, 0); /* credits: gifts of the operator */
+	sheet_money(s, t->credits);
 	sheet_money(s, t->usage);
 	sheet_money(s, t->refunds);
 	sheet_money(s, t->adjustments);
+	sheet_money(s, t->fees);
 	sheet_money(s, closing);
-	sheet_money(s, t->opening + t->topups + t->adjustments - t->usage -
-			       t->refunds - closing);
+	sheet_money(s, t->opening + t->topups + t->credits + t->adjustments -
+			       t->usage - t->refunds - t->fees - closing);
 }
 
 /* Closing balance and credit less this is what can be spent now. Only of

@@ -18,6 +18,7 @@ struct report {
 	struct buf *error;
 	uint32_t account; /* SHM_NONE = all */
 	uint32_t key;	  /* SHM_NONE = all */
+	uint32_t channel; /* name id; NAME_NONE = all */
 };
 
 NODISCARD enum report_result report_open(struct report *r,
@@ -27,10 +28,10 @@ NODISCARD enum report_result report_open(struct report *r,
 void report_close(struct report *r);
 /* Flushes and closes the books on `s`. */
 NODISCARD enum report_result report_finish(struct report *r, enum store s);
-/* Account and key of the filter. */
+/* Account, key and channel of the filter. */
 bool report_wants(const struct report *r, const struct entry *e);
 bool report_in_period(const struct report *r, uint64_t ms);
 /* Writes if there is enough; STORE_FAILED: it could not. */
 NODISCARD enum store report_flush(struct report *r, size_t keep);
-/* What is common to all rows that show requests. */
+/* To the sums; what the operator owes is counted once. */
 void report_add(struct report *r, const struct entry *e, int64_t charge);

@@ -9,17 +9,17 @@
 #include "billing/report_base.h"
 
 static const char *const columns[] = {
-	"seq",		 "kind",	"txn",		 "account_id",
-	"account",	 "parent_id",	"key_id",	 "moves",
-	"charge_usd",	 "hold_usd",	"upstream_usd",	 "absorbed_usd",
-	"balance_usd",	 "start",	"commit",	 "first_byte_us",
-	"duration_us",	 "status",	"error_type",	 "reason",
-	"attempts",	 "flags",	"route",	 "dialect",
-	"channel",	 "provider",	"served",	 "model",
-	"price_version", "multiplier",	"input",	 "cache_read",
-	"cache_write",	 "output",	"reasoning",	 "usage_source",
-	"request_id",	 "upstream_id", "upstream_hash", "ref",
-	"note",		 "chain",	"crc",
+	"seq",		 "kind",       "txn",	       "account_id",
+	"account",	 "parent_id",  "key_id",       "moves",
+	"charge_usd",	 "hold_usd",   "upstream_usd", "absorbed_usd",
+	"balance_usd",	 "start",      "commit",       "first_byte_us",
+	"duration_us",	 "status",     "error_type",   "reason",
+	"attempts",	 "flags",      "route",	       "dialect",
+	"channel",	 "provider",   "served",       "model",
+	"price_version", "multiplier", "input",	       "cache_read",
+	"cache_write",	 "output",     "reasoning",    "usage_source",
+	"rule",		 "request_id", "upstream_id",  "upstream_hash",
+	"ref",		 "note",       "chain",	       "crc",
 };
 
 static void
@@ -111,6 +111,7 @@ model_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->tokens.output);
 	sheet_u64(s, e->tokens.reasoning);
 	sheet_text(s, str_of(entry_source_name(e->usage_source)));
+	sheet_text(s, str_of(entry_rule_name(e->rule)));
 }
 
 static void

@@ -3,7 +3,8 @@
  * the rows stand in the order in which the requests began. So one pass
  * collects 24 bytes a row, which are sorted, and a second one fetches the
  * entries in that order. Reversals are found on the way: their request's row
- * shows what is left of its charge, nothing.
+ * shows what is left of its charge, nothing. So are attempts that were lost:
+ * what they cost the operator is added to the row of their request.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static const char *const columns[] = {
 	"output_tokens",
 	"reasoning_tokens",
 	"usage_source",
+	"rule",
 	"price_id",
 	"unit_price_input_usd_per_1m",
 	"unit_price_output_usd_per_1m",
@@ -56,11 +58,19 @@ struct place {
 	uint64_t seq;
 };
 
+/* What the operator owes for an attempt that was lost. */
+struct leg {
+	uint8_t request_id[16];
+	int64_t nano;
+};
+
 struct places {
 	struct place *p;
 	size_t n, cap;
 	uint64_t *reversed; /* seqs, ascending */
 	size_t n_reversed, reversed_cap;
+	struct leg *legs; /* by request id */
+	size_t n_legs, legs_cap;
 };
 
 /* ---- the first pass ---- */
@@ -92,8 +102,26 @@ id_of(const struct entry *e)
 }
 
 static bool
+collect_leg(struct places *list, const struct entry *e)
+{
+	struct leg *leg;
+
+	if (e->upstream_nano == 0)
+		return true;
+	if (!grow((void **)&list->legs, list->n_legs, &list->legs_cap,
+		  sizeof(*list->legs)))
+		return false;
+	leg = &list->legs[list->n_legs++];
+	memcpy(leg->request_id, e->request_id, sizeof(leg->request_id));
+	leg->nano = e->upstream_nano;
+	return true;
+}
+
+static bool
 collect_one(struct report *r, struct places *list, const struct entry *e)
 {
+	if (e->kind == KIND_ATTEMPT)
+		return collect_leg(list, e);
 	if (e->kind == KIND_REVERSAL) {
 		if (!grow((void **)&list->reversed, list->n_reversed,
 			  &list->reversed_cap, sizeof(*list->reversed)))
@@ -144,6 +172,31 @@ by_seq(const void *a, const void *b)
 	const uint64_t *x = a, *y = b;
 
 	return (*x > *y) - (*x < *y);
+}
+
+static int
+by_request(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(((struct leg *)0)->request_id));
+}
+
+static int64_t
+cost_of_legs(const struct places *list, const struct entry *e)
+{
+	const struct leg *end = list->legs + list->n_legs, *leg;
+	int64_t sum = 0;
+
+	if (list->n_legs == 0)
+		return 0;
+	leg = bsearch(e->request_id, list->legs, list->n_legs, sizeof(*leg),
+		      by_request);
+	if (!leg)
+		return 0;
+	while (leg > list->legs && by_request(leg - 1, e->request_id) == 0)
+		leg--;
+	for (; leg < end && by_request(leg, e->request_id) == 0; leg++)
+		sum += leg->nano;
+	return sum;
 }
 
 static bool
@@ -212,6 +265,7 @@ outcome_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->tokens.output);
 	sheet_u64(s, e->tokens.reasoning);
 	sheet_text(s, str_of(entry_source_name(e->usage_source)));
+	sheet_text(s, str_of(entry_rule_name(e->rule)));
 }
 
 static void
@@ -232,11 +286,12 @@ price_cells(struct report *r, const struct entry *e, const struct book_row *row)
 }
 
 static void
-row_of(struct report *r, const struct entry *e, bool reversed)
+row_of(struct report *r, const struct places *list, const struct entry *e)
 {
 	const struct book_row *row =
 		catalog_price(r->catalog, e->price_version, e->model);
-	int64_t charge = reversed ? 0 : e->charge_nano;
+	int64_t charge = is_reversed(list, e->seq) ? 0 : e->charge_nano;
+	int64_t legs = cost_of_legs(list, e);
 	char id[REQUEST_ID_TEXT];
 	struct request_id rid;
 	struct sheet *s = &r->sheet;
@@ -251,7 +306,7 @@ row_of(struct report *r, const struct entry *e, bool reversed)
 	outcome_cells(r, e);
 	price_cells(r, e, row);
 	sheet_money(s, charge);
-	sheet_money(s, e->upstream_nano);
+	sheet_money(s, e->upstream_nano + legs);
 	if (e->first_byte_us)
 		sheet_us_as_ms(s, e->first_byte_us);
 	else
@@ -260,6 +315,20 @@ row_of(struct report *r, const struct entry *e, bool reversed)
 	sheet_empty(s); /* tags: keys and accounts have none */
 	sheet_end_row(s);
 	report_add(r, e, charge);
+	r->sum->upstream_nano += legs;
+}
+
+static void
+sort(struct places *list)
+{
+	if (list->n)
+		qsort(list->p, list->n, sizeof(*list->p), by_start);
+	if (list->n_reversed)
+		qsort(list->reversed, list->n_reversed, sizeof(*list->reversed),
+		      by_seq);
+	if (list->n_legs)
+		qsort(list->legs, list->n_legs, sizeof(*list->legs),
+		      by_request);
 }
 
 static enum store
@@ -272,7 +341,7 @@ write_rows(struct report *r, const struct places *list)
 		s = scan_get(&r->scan, list->p[i].seq, &e);
 		if (s != STORE_OK)
 			break;
-		row_of(r, &e, is_reversed(list, e.seq));
+		row_of(r, list, &e);
 		s = report_flush(r, REPORT_CHUNK);
 	}
 	return s;
@@ -292,18 +361,14 @@ report_requests(const struct report_job *job, struct report_sum *sum,
 			    ARRAY_LEN(columns));
 		s = collect(&r, &list);
 		if (s == STORE_NONE) {
-			if (list.n)
-				qsort(list.p, list.n, sizeof(*list.p),
-				      by_start);
-			if (list.n_reversed)
-				qsort(list.reversed, list.n_reversed,
-				      sizeof(*list.reversed), by_seq);
+			sort(&list);
 			s = write_rows(&r, &list);
 		}
 		result = report_finish(&r, s);
 	}
 	free(list.p);
 	free(list.reversed);
+	free(list.legs);
 	report_close(&r);
 	return result;
 }

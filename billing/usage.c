@@ -49,16 +49,7 @@ moves_fit(const struct entry *e)
 	if (e->moves & MOVES_CHANNEL)
 		return e->moves == MOVES_CHANNEL && entry_cap(e) < SHM_CHANNELS;
 	return !(e->moves & ~customer) &&
-	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS) &&
 	       (!(e->moves & MOVES_KEY) || e->key < SHM_KEYS);
-}
-
-/* The limit of a channel's cap is nobody's. */
-static bool
-account_fits(const struct entry *e)
-{
-	return e->account < SHM_ACCOUNTS ||
-	       (e->account == SHM_NONE && e->moves == MOVES_CHANNEL);
 }
 
 static bool
@@ -68,7 +59,7 @@ fields_fit(const struct entry *e)
 
 	return e->version == ENTRY_VERSION && e->kind >= KIND_REQUEST &&
 	       e->kind < KIND_COUNT && moves_fit(e) && e->seq != 0 &&
-	       account_fits(e) && e->rule <= ENTRY_RULES &&
+	       entry_accounts_fit(e) && e->rule <= ENTRY_RULES &&
 	       memcmp(e->zero, zero, sizeof(zero)) == 0;
 }
 
@@ -222,6 +213,17 @@ entry_source_name(uint8_t source)
 	};
 
 	return source < ARRAY_LEN(name) ? name[source] : "unknown";
+}
+
+const char *
+entry_rule_name(uint8_t rule)
+{
+	static const char name[ENTRY_RULES + 1][4] = {
+		"",   "R1", "R2",  "R3",  "R4",	 "R5",	"R6",  "R7",
+		"R8", "R9", "R10", "R11", "R12", "R13", "R14",
+	};
+
+	return rule <= ENTRY_RULES ? name[rule] : "";
 }
 
 const char *

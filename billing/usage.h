@@ -16,6 +16,7 @@
 
 #include "base/attrs.h"
 #include "base/money.h"
+#include "shm/accounts.h"
 #include "shm/slots.h"
 
 #define ENTRY_VERSION 1u
@@ -132,6 +133,16 @@ unsigned entry_check_many(const struct entry *e, unsigned n,
 			  enum entry_fault *fault);
 const char *entry_fault_text(enum entry_fault f);
 
+/* Its accounts have numbers that there can be; SHM_NONE for what is nobody's.
+ * For readers that index by them without entry_check(). */
+static inline bool
+entry_accounts_fit(const struct entry *e)
+{
+	return (e->account < SHM_ACCOUNTS ||
+		(e->account == SHM_NONE && e->moves == MOVES_CHANNEL)) &&
+	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS);
+}
+
 /* The counters (shm/counters.h) it moves. */
 unsigned entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES]);
 /* What each of them loses: the charge, or for attempts what the operator
@@ -168,5 +179,7 @@ int64_t entry_absorbed(int64_t upstream, int64_t charge);
 const char *entry_kind_name(uint8_t kind);
 const char *entry_reason_name(uint8_t reason);
 const char *entry_source_name(uint8_t source);
+/* "R1" ... "R14"; "" for 0 and beyond. */
+const char *entry_rule_name(uint8_t rule);
 /* "/v1/chat/completions"; "" for none. */
 const char *entry_route_name(uint8_t endpoint);

@@ -21,7 +21,8 @@ static const struct command commands[] = {
 	},
 	{
 		.word = {"report", "requests"},
-		.takes = TAKES_REPORT | TAKES(ACCOUNT) | TAKES(KEY),
+		.takes = TAKES_REPORT | TAKES(ACCOUNT) | TAKES(KEY) |
+			 TAKES(CHANNEL),
 		.help = "one row a request",
 		.run = run_report_requests,
 	},

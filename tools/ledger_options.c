@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "conf/load.h"
 #include "tools/ledger_tool.h"
 
@@ -23,8 +22,12 @@ static const struct option_row rows[OPTIONS] = {
 	[OPTION_FROM] = {"from", 0, "TIME",
 			 "2026-11-20 or 2026-11-20T12:00:00Z"},
 	[OPTION_TO] = {"to", 0, "TIME", "the first moment that is not wanted"},
+	[OPTION_MONTH] = {"month", 0, "MONTH", "the whole of it: 2026-11"},
+	[OPTION_ZONE] = {"zone", 0, "ZONE",
+			 "of dates and months: Europe/Berlin (default: UTC)"},
 	[OPTION_ACCOUNT] = {"account", 0, "A", "name or number"},
 	[OPTION_KEY] = {"key", 0, "K", "name, prefix or number"},
+	[OPTION_CHANNEL] = {"channel", 0, "C", "name"},
 	[OPTION_FORMAT] = {"format", 0, "F", "csv or json (an object a line)"},
 	[OPTION_OUTPUT] = {"output", 'o', "FILE",
 			   "with FILE.sha256 and FILE.meta.json beside it"},
@@ -110,17 +113,6 @@ set_default_dir(struct options *o)
 }
 
 static bool
-set_time(const char *text, const char *option, uint64_t *ms)
-{
-	uint64_t ns;
-
-	if (!time_parse(str_of(text), &ns))
-		return options_complain(option, text);
-	*ms = ns / NS_PER_MS;
-	return true;
-}
-
-static bool
 set_format(struct options *o, const char *text)
 {
 	o->format = strcmp(text, "json") == 0 ? SHEET_JSON : SHEET_CSV;
@@ -137,13 +129,9 @@ take_option(struct options *o, enum option_id id, const char *text)
 	switch ((int)id) {
 	case OPTION_DIR: return set_dir(o, text, false);
 	case OPTION_PREFIX: return set_dir(o, text, true);
-	case OPTION_FROM:
-		return set_time(text, "--from is not a time",
-				&o->filter.from_ms);
-	case OPTION_TO:
-		return set_time(text, "--to is not a time", &o->filter.to_ms);
 	case OPTION_ACCOUNT: o->filter.account = str_of(text); return true;
 	case OPTION_KEY: o->filter.key = str_of(text); return true;
+	case OPTION_CHANNEL: o->filter.channel = str_of(text); return true;
 	case OPTION_FORMAT: return set_format(o, text);
 	default: return true;
 	}
@@ -209,7 +197,6 @@ options_fit(const struct options *o)
 {
 	const struct command *c = o->command;
 	uint64_t takes = c->takes | TAKES_EVERYWHERE;
-	const struct report_filter *f = &o->filter;
 
 	for (int i = 0; i < OPTIONS; i++) {
 		if (!o->value[i] || (takes >> i & 1))
@@ -219,8 +206,7 @@ options_fit(const struct options *o)
 			      c->word[1] ? c->word[1] : "", rows[i].name);
 		return options_complain("it does not belong there", NULL);
 	}
-	return !f->to_ms || f->to_ms > f->from_ms ||
-	       options_complain("--to is not after --from", NULL);
+	return true;
 }
 
 /* ---- the line ---- */
@@ -291,5 +277,5 @@ options_parse(struct options *o, int argc, char **argv,
 			return false;
 	}
 	return take_command(o, argc - optind, argv + optind, commands, n) &&
-	       options_fit(o);
+	       options_fit(o) && options_period(o);
 }

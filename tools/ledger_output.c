@@ -137,6 +137,9 @@ write_meta(const struct options *o, const struct report_sum *sum)
 	put_u64(&j, "schema", 1);
 	put_time(&j, "from", o->filter.from_ms);
 	put_time(&j, "to", o->filter.to_ms);
+	json_name(&j, "zone");
+	json_put_str(&j, o->value[OPTION_ZONE] ? str_of(o->value[OPTION_ZONE])
+					       : STR("UTC"));
 	put_u64(&j, "rows", sum->rows);
 	put_money(&j, "charge_usd", sum->charge_nano);
 	put_money(&j, "upstream_cost_usd", sum->upstream_nano);

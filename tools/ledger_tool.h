@@ -19,8 +19,11 @@ enum option_id {
 	OPTION_PREFIX,
 	OPTION_FROM,
 	OPTION_TO,
+	OPTION_MONTH,
+	OPTION_ZONE,
 	OPTION_ACCOUNT,
 	OPTION_KEY,
+	OPTION_CHANNEL,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 	OPTION_RAW,
@@ -31,7 +34,7 @@ enum option_id {
 };
 
 #define TAKES(option) (1ull << OPTION_##option)
-#define TAKES_PERIOD  (TAKES(FROM) | TAKES(TO))
+#define TAKES_PERIOD  (TAKES(FROM) | TAKES(TO) | TAKES(MONTH) | TAKES(ZONE))
 #define TAKES_REPORT  (TAKES_PERIOD | TAKES(FORMAT) | TAKES(OUTPUT) | TAKES(RAW))
 #define TAKES_EVERYWHERE \
 	(TAKES(DIR) | TAKES(PREFIX) | TAKES(VERSION) | TAKES(HELP))
@@ -77,6 +80,12 @@ options_has(const struct options *o, enum option_id id)
 {
 	return o->value[id] != NULL;
 }
+
+/* ---- ledger_period.c ---- */
+
+/* --zone, --from, --to and --month, whatever their order was: the period of
+ * the filter. False: said on stderr. */
+NODISCARD bool options_period(struct options *o);
 
 /* ---- ledger_output.c ---- */
 

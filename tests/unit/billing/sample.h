@@ -132,6 +132,7 @@ sample_request(struct sample *s, uint32_t slot, uint32_t gen, uint8_t id)
 		.flags = NOTE_STREAM,
 		.usage_source = USAGE_UPSTREAM,
 		.endpoint = ENDPOINT_CHAT,
+		.rule = 1,
 		.tokens = {1000, 200, 0, 300, 7},
 		.hold_nano = 50000000,
 		.start_ms = SAMPLE_T0 + 1000 - 100 * gen,
@@ -151,6 +152,23 @@ sample_request(struct sample *s, uint32_t slot, uint32_t gen, uint8_t id)
 	must(post_name(&s->post, STR("openai"), &e.provider) == STORE_OK);
 	must(post_commit(&s->post) == STORE_OK);
 	return e;
+}
+
+/* A lost attempt of the request of this id; on a capped channel or not. */
+static inline void
+sample_leg(struct sample *s, uint8_t id, int64_t nano, uint8_t moves)
+{
+	struct entry e = sample_request(s, SHM_NONE, 0, id);
+
+	e.kind = KIND_ATTEMPT;
+	e.moves = moves;
+	e.flags = NOTE_LOST;
+	e.rule = 0;
+	e.charge_nano = 0;
+	e.upstream_nano = nano;
+	e.absorbed_nano = 0;
+	e.tokens = (struct token_counts){0};
+	sample_put(s, &e, 94000);
 }
 
 static inline void
@@ -183,6 +201,7 @@ sample_entries(struct sample *s)
 	sample_put(s, &e, 3003); /* 7 */
 	e = sample_request(s, 7, 1, 0xdd);
 	e.status = 502;
+	e.rule = 4;
 	e.error_type = 1;
 	e.reason = REASON_UPSTREAM;
 	e.tokens = (struct token_counts){0};

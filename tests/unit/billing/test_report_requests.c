@@ -2,17 +2,17 @@
 #include "tests/tap.h"
 #include "tests/unit/billing/paper.h"
 
-#define HEAD                                                                  \
-	"ts_start,ts_end,request_id,account_id,account_name,key_id,key_name," \
-	"route,model_requested,model_served,channel,provider,stream,status,"  \
-	"error_type,attempts,hedged,cache,input_tokens,cached_input_tokens,"  \
-	"cache_write_tokens,output_tokens,reasoning_tokens,usage_source,"     \
-	"price_id,unit_price_input_usd_per_1m,unit_price_output_usd_per_1m,"  \
+#define HEAD                                                                   \
+	"ts_start,ts_end,request_id,account_id,account_name,key_id,key_name,"  \
+	"route,model_requested,model_served,channel,provider,stream,status,"   \
+	"error_type,attempts,hedged,cache,input_tokens,cached_input_tokens,"   \
+	"cache_write_tokens,output_tokens,reasoning_tokens,usage_source,rule," \
+	"price_id,unit_price_input_usd_per_1m,unit_price_output_usd_per_1m,"   \
 	"multiplier,charge_usd,upstream_cost_usd,ttft_ms,duration_ms,tags\r\n"
 #define ID(d)  "req_" d d d d d d d d d d d d d d d d
 #define WHO    ",1,\"'=cmd()\",0,laptop,/v1/chat/completions,gpt-4o,"
 #define SERVED "gpt-4o-2024-11-20,openai-main,openai,"
-#define TOKENS "1000,200,0,300,7,upstream,1,2.50,10.00,0.6,"
+#define TOKENS "1000,200,0,300,7,upstream,R1,1,2.50,10.00,0.6,"
 #define LAST   "0.003492005,123.456,2000.001,\r\n"
 #define REQUEST_B                                                     \
 	"2025-11-20T12:00:00.800Z,2025-11-20T12:00:02.800Z," ID("bb") \
@@ -26,7 +26,7 @@
 #define REQUEST_D                                                                     \
 	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("dd") WHO             \
 		"gpt-4o,openai-main,openai,true,502,caller_invalid_request,1,false,," \
-		"0,0,0,0,0,none,1,2.50,10.00,0.6,0.00,0.00,,2000.001,\r\n"
+		"0,0,0,0,0,none,R4,1,2.50,10.00,0.6,0.00,0.00,,2000.001,\r\n"
 
 TEST(rows_stand_by_start_and_id_and_a_reversed_one_costs_nothing)
 {
@@ -123,6 +123,52 @@ TEST(account_and_key_are_named_or_numbered)
 	sample_close(&s);
 }
 
+TEST(lost_attempts_are_folded_into_their_request)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+	struct entry e;
+
+	sample_open(&s);
+	sample_leg(&s, 0xaa, 1000000, 0);
+	sample_leg(&s, 0xaa, 500000, MOVES_CHANNEL);
+	sample_leg(&s, 0xdd, 7, 0);
+	/* The one that answered is in the request already. */
+	e = sample_request(&s, 20, 1, 0xbb);
+	e.kind = KIND_CAP;
+	e.moves = MOVES_CHANNEL;
+	e.charge_nano = 0;
+	sample_put(&s, &e, 95000);
+	sample_read(&s);
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.sum.rows, 4);
+	CHECK_INT(p.sum.upstream_nano, 3 * 3492005 + 1500007);
+	CHECK(strstr(p.text.p, "0.003492,0.004992005,123.456,"));
+	CHECK(strstr(p.text.p, "0.00,0.000000007,,2000.001,"));
+	paper_free(&p);
+	sample_close(&s);
+}
+
+TEST(one_channel_is_asked_for_by_name)
+{
+	struct sample s;
+	struct paper p = {.job.format = SHEET_CSV};
+
+	sample_open(&s);
+	sample_read(&s);
+	p.job.filter.channel = STR("openai-main");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.sum.rows, 4);
+	p.job.filter.channel = STR("openai");
+	paper_write(&p, &s, report_requests);
+	CHECK_INT(p.sum.rows, 0);
+	p.job.filter.channel = STR("nowhere");
+	paper_write(&p, &s, report_requests);
+	CHECK_STR(p.error.p, "there is no channel nowhere");
+	paper_free(&p);
+	sample_close(&s);
+}
+
 TEST(json_has_one_object_a_line)
 {
 	struct sample s;
@@ -150,6 +196,8 @@ main(void)
 	RUN(raw_leaves_formulas_alone);
 	RUN(the_period_is_that_of_the_start);
 	RUN(account_and_key_are_named_or_numbered);
+	RUN(lost_attempts_are_folded_into_their_request);
+	RUN(one_channel_is_asked_for_by_name);
 	RUN(json_has_one_object_a_line);
 	return tap_done();
 }

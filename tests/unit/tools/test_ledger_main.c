@@ -67,6 +67,11 @@ TEST(a_wrong_command_line_says_what_is_wrong)
 	expect(2, "--to 2025-13-01 dump", "--to is not a time");
 	expect(2, "--from 2025-02-02 --to 2025-02-01 dump",
 	       "--to is not after --from");
+	expect(2, "--month 2025-13 dump", "--month is not a month: 2025-13");
+	expect(2, "--month 2025-11 --to 2025-12-01 dump",
+	       "--month is a period of its own");
+	expect(2, "--zone Europe/Nowhere dump",
+	       "--zone is not known here: Europe/Nowhere");
 	expect(2, "--format xml report requests", "--format is csv or json");
 	expect(2, "--account a verify", "verify takes no --account");
 	expect(2, "--recompute dump", "dump takes no --recompute");
@@ -130,6 +135,37 @@ TEST(options_may_stand_behind_the_command)
 	sample_close(&s);
 }
 
+static void
+expect_rows(struct sample *s, const char *period, int rows)
+{
+	char args[256];
+	int n = -1; /* the header */
+
+	(void)snprintf(args, sizeof(args), "report requests %s", period);
+	CHECK_INT(run_on(s, args), 0);
+	for (const char *p = said.p; (p = strchr(p, '\n')); p++)
+		n++;
+	CHECK_INT(n, rows);
+}
+
+/* The requests of the sample began at 12:00 UTC on 2025-11-20. */
+TEST(dates_and_months_are_those_of_the_zone)
+{
+	struct sample s;
+
+	(void)sample(&s);
+	expect_rows(&s, "--month 2025-11", 4);
+	expect_rows(&s, "--month 2025-12", 0);
+	expect_rows(&s, "--from 2025-11-20 --to 2025-11-21", 4);
+	expect_rows(&s, "--from 2025-11-21", 0);
+	expect_rows(&s, "--from 2025-11-21 --zone Pacific/Kiritimati", 4);
+	expect_rows(&s, "--to 2025-11-21 --zone Pacific/Kiritimati", 0);
+	expect_rows(&s, "--zone Asia/Tokyo --month 2025-11", 4);
+	/* A time says its own zone. */
+	expect_rows(&s, "--zone Asia/Tokyo --from 2025-11-20T12:00:01Z", 0);
+	sample_close(&s);
+}
+
 static bool
 has_file(const char *path, const char *text)
 {
@@ -161,7 +197,8 @@ TEST(a_report_in_a_file_has_its_digest_and_its_meta_beside_it)
 	CHECK_INT(run(args), 0);
 	(void)snprintf(path, sizeof(path), "%s/out.csv.meta.json", s.f.dir);
 	CHECK(has_file(path, "\"report\":\"accounts\",\"schema\":1,"
-			     "\"from\":null,\"to\":null,\"rows\":2,"));
+			     "\"from\":null,\"to\":null,"
+			     "\"zone\":\"UTC\",\"rows\":2,"));
 	CHECK(has_file(path, "\"first_entry\":1,\"last_entry\":9}"));
 	(void)snprintf(path, sizeof(path), "%s/out.csv.part", s.f.dir);
 	CHECK(stat(path, &st) < 0);
@@ -177,6 +214,7 @@ main(void)
 	RUN(no_ledger_is_a_failure_and_a_broken_one_is_damage);
 	RUN(verify_prints_one_line_and_exits_0_or_7);
 	RUN(options_may_stand_behind_the_command);
+	RUN(dates_and_months_are_those_of_the_zone);
 	RUN(a_report_in_a_file_has_its_digest_and_its_meta_beside_it);
 	buf_free(&said);
 	return tap_done();
