@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "billing/rules.h"
 #include "billing/slot_entry.h"
 #include "shm/accounts.h"
 #include "shm/channels.h"
@@ -56,6 +57,7 @@ reaper_free(struct reaper *x)
 {
 	free(x->heartbeats);
 	free(x->leaks);
+	free(x->prices);
 	if (x->counts)
 		(void)munmap(x->counts, sizeof(*x->counts) * CELLS);
 	*x = (struct reaper){0};
@@ -81,6 +83,55 @@ running_state(uint64_t w)
 	       word_state(w) == SLOT_XBK;
 }
 
+/* NULL: its request had no price, or the version cannot be read. */
+static const struct book_row *
+price_row(struct reaper *x, uint32_t version, uint16_t row)
+{
+	struct ledger *l = x->group->post->ledger;
+	enum store s;
+
+	if (version == 0)
+		return NULL;
+	if (version != x->version) {
+		free(x->prices);
+		x->prices = NULL;
+		x->version = 0;
+		s = ledger_begin(l);
+		if (s == STORE_OK)
+			s = price_get(l, version, &x->prices, &x->n_prices);
+		ledger_end(l);
+		if (s != STORE_OK) {
+			LOG_ERROR("the prices of a dead worker's request "
+				  "cannot be read",
+				  F_U64("version", version));
+			return NULL;
+		}
+		x->version = version;
+	}
+	return row < x->n_prices ? &x->prices[row] : NULL;
+}
+
+/* A dead worker's request is charged for the tokens that its note says were
+ * delivered: what it stored of their price may be of a moment before. */
+static void
+price_delivered(struct reaper *x, uint32_t slot)
+{
+	struct slot *s = &x->r->slots[slot];
+	const struct note *n = &x->r->notes[slot];
+	struct token_counts tokens = note_delivered(n);
+	const struct book_row *row;
+	struct money all = {INT64_MAX};
+
+	if (s->kind != SLOT_REQUEST)
+		return;
+	row = price_row(x, s->price_version, s->model);
+	if (row)
+		atomic_store_explicit(
+			&s->delivered,
+			rules_charge(row, &tokens, n->multiplier_ppm, all).nano,
+			memory_order_relaxed);
+}
+
 enum reaped { REAPED, NOT_YET, NEVER };
 
 /* As far as that goes without a commit. */
@@ -89,8 +140,10 @@ reap_slot(struct reaper *x, uint32_t slot)
 {
 	uint64_t w = word_of(x, slot);
 
-	if (running_state(w))
+	if (running_state(w)) {
 		metric_add(metrics_of_writer(x->r), M_HOLDS_REAPED, 1);
+		price_delivered(x, slot);
+	}
 	while (slot_sane(x->r, slot, w) && slot_reap(x->r, slot))
 		w = word_of(x, slot);
 	w = word_of(x, slot);

@@ -11,6 +11,7 @@
 #include "billing/group.h"
 #include "shm/region.h"
 
+struct book_row;
 struct leak;
 
 struct reaper {
@@ -23,6 +24,10 @@ struct reaper {
 	uint32_t *counts;     /* slots in use: per account, key, channel */
 	struct leak *leaks;
 	uint32_t n_leaks;
+	/* The price version that was looked at last. */
+	uint32_t version;
+	uint32_t n_prices;
+	struct book_row *prices;
 };
 
 NODISCARD bool reaper_init(struct reaper *x, struct region *r, struct group *g);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "billing/rules.h"
 #include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
@@ -151,6 +152,21 @@ intern_texts(const struct region *r, struct post *p, const struct note *n,
 			 &e->provider);
 }
 
+/* The worker died: of its note stands what it wrote as it went, and the rule
+ * is R13 (reap.c has priced these tokens). */
+static void
+reaped_entry(const struct note *n, struct entry *e)
+{
+	e->rule = RULE_REAPED;
+	e->flags &= NOTE_STREAM;
+	e->tokens = note_delivered(n);
+	e->usage_source = USAGE_NONE;
+	if (e->tokens.input + (uint64_t)e->tokens.output == 0)
+		return;
+	e->usage_source = USAGE_ESTIMATED;
+	e->flags |= NOTE_PARTIAL | NOTE_ESTIMATED;
+}
+
 /* A leg of a request at one channel: no customer pays it. False: it holds
  * something else than the cap of a channel. */
 static bool
@@ -202,6 +218,8 @@ slot_entry(const struct region *r, struct post *p, uint32_t slot,
 	e->absorbed_nano = entry_absorbed(e->upstream_nano, e->charge_nano);
 	if (s->kind == SLOT_ATTEMPT && !attempt_entry(p, s, w, e))
 		return false;
+	if (s->kind == SLOT_REQUEST && s->reason == REASON_REAPED)
+		reaped_entry(&n, e);
 	*state = intern_texts(r, p, &n, e);
 	return true;
 }
@@ -215,6 +233,7 @@ reversal_entry(const struct entry *original)
 	e.ref = original->seq;
 	e.charge_nano = -original->charge_nano;
 	e.reason = REASON_NOT_SENT;
+	e.rule = RULE_NONE;
 	e.hold_nano = 0;
 	/* What the operator owes is booked once; now all of it is his. */
 	e.upstream_nano = 0;

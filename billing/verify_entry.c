@@ -2,7 +2,7 @@
  * The offline check of one entry: it refers to what there is, and says
  * nothing that its kind cannot say. Its money is followed by the replay.
  */
-#include "billing/price.h"
+#include "billing/rules.h"
 #include "billing/verify_base.h"
 #include "shm/counters.h"
 
@@ -29,22 +29,19 @@ static bool
 check_price(struct verify *v, const struct entry *e)
 {
 	const struct book_row *row;
-	struct money price, hold = {e->hold_nano};
+	struct money hold = {e->hold_nano};
 
-	if (!v->recompute || e->reason != REASON_NORMAL || !e->price_version)
+	if (!v->recompute || !e->price_version)
 		return true;
 	row = catalog_price(v->catalog, e->price_version, e->model);
 	if (!row)
 		return verify_wrong(v, e->seq, "its price row is missing");
-	if (!price_of(row, &e->tokens, e->multiplier_ppm, &price))
-		return verify_wrong(v, e->seq, "its price does not fit");
-	/* More than the hold is never charged; the entry says so. */
-	if (e->flags & (NOTE_OVER_HOLD | NOTE_ESTIMATED))
-		price = money_min(price, hold);
-	if (price.nano != e->charge_nano)
+	if (rules_charge(row, &e->tokens, e->multiplier_ppm, hold).nano !=
+	    e->charge_nano)
 		return verify_wrong(
 			v, e->seq, "its charge is not the price of its tokens");
-	return true;
+	return (e->rule != RULE_NONE && e->rule < RULE_COUNT) ||
+	       verify_wrong(v, e->seq, "no rule says who pays it");
 }
 
 static bool

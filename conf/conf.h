@@ -25,6 +25,9 @@ enum conf_log_level {
 	CONF_LOG_INFO,
 	CONF_LOG_DEBUG
 };
+/* A provider that fails in the middle of an answer: the client pays for the
+ * output that it got, or nothing. */
+enum conf_failed_answer { FAILED_ANSWER_OUTPUT, FAILED_ANSWER_FREE };
 enum conf_strategy { STRATEGY_BALANCED, STRATEGY_WEIGHTED, STRATEGY_FAILOVER };
 
 /* Where something was written, for errors. */
@@ -98,6 +101,11 @@ struct conf_admin {
 
 struct conf_ledger {
 #define KEY_LEDGER CONF_FIELD
+#include "conf/keys.def"
+};
+
+struct conf_billing {
+#define KEY_BILLING CONF_FIELD
 #include "conf/keys.def"
 };
 

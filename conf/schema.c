@@ -6,6 +6,7 @@
 static const char *const words_durability[] = {"relaxed", "commit", NULL};
 static const char *const words_log_level[] = {"error", "warn", "info", "debug",
 					      NULL};
+static const char *const words_failed_answer[] = {"output", "free", NULL};
 static const char *const words_strategy[] = {"balanced", "weighted", "failover",
 					     NULL};
 
@@ -126,6 +127,12 @@ static const struct key keys_ledger[] = {
 #include "conf/keys.def"
 };
 SECTION(ledger, "ledger", 0);
+
+static const struct key keys_billing[] = {
+#define KEY_BILLING(...) ROW(conf_billing, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(billing, "billing", 0);
 
 static const struct key keys_limits[] = {
 #define KEY_LIMITS(...) ROW(conf_limits, __VA_ARGS__)

@@ -147,7 +147,10 @@ struct note {
 				     flight now; 0 = none */
 	char provider[NOTE_PROVIDER]; /* of the last attempt, cut */
 	uint8_t rule;		      /* of who pays what: R1 .. R14 */
-	uint8_t spare[35];
+	uint8_t spare0[3];
+	_Atomic uint64_t delivered; /* owner, as the stream goes: tokens the
+				       client took, input 32 | output 32 */
+	uint8_t spare[24];
 };
 _Static_assert(sizeof(struct note) == 256, "note");
 
@@ -157,6 +160,17 @@ enum note_endpoint {
 	ENDPOINT_COMPLETIONS,
 	ENDPOINT_EMBEDDINGS,
 };
+
+/* What a client took of a stream, as its owner stored it last. */
+static inline struct token_counts
+note_delivered(const struct note *n)
+{
+	uint64_t both =
+		atomic_load_explicit(&n->delivered, memory_order_relaxed);
+
+	return (struct token_counts){.input = (uint32_t)(both >> 32),
+				     .output = (uint32_t)both};
+}
 
 /* ---- the word ---- */
 

@@ -37,22 +37,6 @@ output_of(const struct request *req, uint64_t bytes)
 			       req->product->prices->bytes_per_token_milli);
 }
 
-struct money
-meter_delivered(struct request *req, bool with_input)
-{
-	uint64_t mark = req->streaming ? request_mark(req) : 0;
-	struct money cost = {0};
-
-	req->tokens = (struct token_counts){0};
-	if (mark == 0)
-		return cost;
-	req->tokens.input = with_input ? clamp(req->input_tokens) : 0;
-	req->tokens.output = clamp(output_of(req, mark));
-	if (!meter_price(req, req->tokens.input, req->tokens.output, &cost))
-		return hold_total(req->w->slots, &req->hold);
-	return cost;
-}
-
 bool
 meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
 {
@@ -62,6 +46,19 @@ meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
 	};
 
 	return price_of(req->product->prices, &t, ppm, cost);
+}
+
+/* For the writer, should we die: it charges exactly these tokens. */
+static void
+store_delivered(const struct request *req, uint64_t mark)
+{
+	struct note *n = hold_note(req->w->slots, &req->hold);
+	uint64_t input = clamp(req->input_tokens);
+
+	if (mark > 0)
+		atomic_store_explicit(&n->delivered,
+				      input << 32 | clamp(output_of(req, mark)),
+				      memory_order_relaxed);
 }
 
 void
@@ -83,6 +80,7 @@ meter_store(struct request *req)
 	if (mark == 0)
 		delivered = money_nano(0);
 	hold_meter(req->w->slots, &req->hold, arrived, delivered);
+	store_delivered(req, mark);
 	attempt_meter(req);
 }
 

@@ -115,8 +115,7 @@ struct request {
 	enum usage_source usage_source;
 	enum slot_reason reason;
 	bool settled;
-	bool needs_sent; /* settled, and waits for SENT or NOT SENT */
-	bool over_hold;
+	bool needs_sent;     /* settled, and waits for SENT or NOT SENT */
 	bool commit_pending; /* answered before the commit came */
 
 	/* attempts */
@@ -214,8 +213,6 @@ void stream_progress(struct request *req);
 /* Price of `output` tokens and the request's input at the customer's price. */
 NODISCARD bool meter_price(const struct request *req, uint64_t input,
 			   uint64_t output, struct money *cost);
-/* Price of what the client's socket took, by estimate. */
-struct money meter_delivered(struct request *req, bool with_input);
 /* `bytes` more arrived: extends the hold if need be and stores the marks;
  * false: the hold does not cover it and cannot be extended. */
 NODISCARD bool meter_arrived(struct request *req, uint64_t bytes);

@@ -1,22 +1,12 @@
 /*
- * The end of a hold, whatever happened: what is charged, the note of the
- * entry, and the wait for the commit. The only code that ends a hold. Who
- * pays what:
- *
- *   whole answer, usage known     price of the usage (zero stays zero)
- *   whole answer, no usage        price of the estimate, marked so
- *   nothing delivered             nothing, nor for an empty answer without
- *                                 a usage
- *   broke off at the upstream     the output that was delivered
- *   the client left               input and the output that was delivered
- *   the hold was used up          what was delivered, at most the hold
- *
- * and never more than the hold: a dearer usage first tries to extend it.
+ * The end of a hold, whatever happened: the facts, the verdict of the rules
+ * (billing/rules.h), the note of the entry, and the wait for the commit. The
+ * only code that ends a hold.
  */
 #include "adapters/tokens.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "billing/price.h"
+#include "billing/rules.h"
 #include "shm/limits.h"
 #include "worker/attempt.h"
 #include "worker/request.h"
@@ -40,14 +30,15 @@ counts_of(const struct usage *u)
 				     .reasoning = clamp(u->reasoning)};
 }
 
+/* By our own count: the input, and `bytes` of the answer's text. */
 static struct token_counts
-estimate(const struct request *req)
+estimate(const struct request *req, uint64_t bytes)
 {
 	uint32_t milli = req->product->prices->bytes_per_token_milli;
 	struct token_counts t = {.input = clamp(req->input_tokens)};
 
 	if (req->ask.kind != ASK_EMBEDDINGS)
-		t.output = clamp(tokens_of_bytes(req->seen_bytes, milli));
+		t.output = clamp(tokens_of_bytes(bytes, milli));
 	return t;
 }
 
@@ -72,95 +63,88 @@ hold_of(const struct request *req)
 	return hold_total(req->w->slots, &req->hold);
 }
 
-static struct money
-price_whole(struct request *req)
-{
-	struct money cost;
+/* ---- the facts ---- */
 
-	if (!req->usage.present && req->seen_bytes == 0)
-		return money_nano(0);
-	req->usage_source =
-		req->usage.present ? USAGE_UPSTREAM : USAGE_ESTIMATED;
-	req->tokens =
-		req->usage.present ? counts_of(&req->usage) : estimate(req);
-	if (!price_of(req->product->prices, &req->tokens, req->multiplier_ppm,
-		      &cost))
-		return money_nano(INT64_MAX);
-	return cost;
+/* Streamed: what the socket took. In one piece: all or nothing, and what is
+ * not taken after all is reversed. */
+static void
+facts_of_delivery(const struct request *req, struct facts *f)
+{
+	uint64_t mark = req->streaming ? request_mark(req) : 0;
+
+	f->ended = req->upstream_done;
+	f->delivered_all = all_delivered(req);
+	f->delivered_any = mark > 0;
+	if (f->ended && f->delivered_all && req->usage.present)
+		f->delivered_any = true;
+	if (req->streaming)
+		f->delivered = estimate(req, mark);
+	if (req->streaming || req->err != E_OK || req->client_gone)
+		return;
+	f->ended = true;
+	f->delivered_any = req->usage.present || req->seen_bytes > 0;
+	f->delivered = estimate(req, req->seen_bytes);
 }
 
-static struct money
-price_part(struct request *req)
+/* What the operator owes for the attempt that answered, or was answering: by
+ * the usage, or by what arrived. */
+static void
+facts_of_cost(const struct request *req, struct facts *f)
 {
-	struct money cost =
-		meter_delivered(req, req->reason != REASON_UPSTREAM);
-
-	req->usage_source = cost.nano > 0 ? USAGE_ESTIMATED : USAGE_NONE;
-	return cost;
+	if (!req->offer || (!req->usage.present && req->first_byte_ns == 0))
+		return;
+	f->list = req->product->prices;
+	f->cost_ppm = req->offer->lane->conf->cost_ppm;
+	f->arrived = estimate(req, req->seen_bytes);
 }
 
-static struct money
-cost_of(struct request *req)
+/* Of a stream that broke off: by whom. */
+static void
+facts_of_end(const struct request *req, struct facts *f)
 {
-	bool broke_off = req->stream_error || client_left(req);
-
-	if (req->err != E_OK && !req->streaming)
-		return money_nano(0);
-	if (req->client_gone && !req->streaming)
-		return money_nano(0);
-	if (broke_off &&
-	    !(req->upstream_done && req->usage.present && all_delivered(req)))
-		return price_part(req);
-	return price_whole(req);
+	f->left = client_left(req);
+	f->at_hold = req->reason == REASON_AT_HOLD;
+	if (!req->stream_error || f->at_hold)
+		return;
+	f->refused = req->err == E_UP_MODEL_MISMATCH ||
+		     req->err == E_UP_BAD_RESPONSE || req->err == E_NO_MEMORY;
+	f->failed = !f->refused;
 }
 
-/* Charge <= hold. A usage over it first tries to extend. */
-static struct money
-bounded(struct request *req, struct money cost)
+static struct facts
+gather(const struct request *req)
 {
-	struct money hold = hold_of(req);
+	struct facts f = {
+		.attempts = req->attempts,
+		.has_usage = req->usage.present,
+		.usage = counts_of(&req->usage),
+		.prices = req->product->prices,
+		.multiplier_ppm = req->multiplier_ppm,
+		.hold = hold_of(req),
+		.failed_answer = req->w->conf->billing.failed_answer,
+	};
 
-	if (cost.nano <= hold.nano)
-		return cost;
-	if (hold_extend(req->w->slots, &req->hold, cost))
-		return cost;
-	req->over_hold = req->usage_source == USAGE_UPSTREAM;
-	return hold;
+	facts_of_delivery(req, &f);
+	facts_of_cost(req, &f);
+	facts_of_end(req, &f);
+	return f;
 }
 
-/* What the operator owes: list price x the channel's cost, by the usage or
- * by what arrived. */
-static struct money
-operator_cost(const struct request *req)
+/* A price over the hold first tries to extend it. */
+static struct verdict
+judge(struct request *req)
 {
-	struct token_counts t =
-		req->usage.present ? counts_of(&req->usage) : estimate(req);
-	struct money cost;
+	struct facts f = gather(req);
+	struct verdict v = rules_judge(&f);
 
-	if (!req->offer || (!req->usage.present && req->first_byte_ns == 0) ||
-	    !price_of(req->product->prices, &t,
-		      req->offer->lane->conf->cost_ppm, &cost))
-		return money_nano(0);
-	return cost;
+	if (v.price.nano <= f.hold.nano ||
+	    !hold_extend(req->w->slots, &req->hold, v.price))
+		return v;
+	f.hold = v.price;
+	return rules_judge(&f);
 }
 
 /* ---- the note ---- */
-
-static uint8_t
-note_flags(const struct request *req)
-{
-	uint8_t flags = 0;
-
-	if (req->ask.stream)
-		flags |= NOTE_STREAM;
-	if (req->streaming && (req->stream_error || client_left(req)))
-		flags |= NOTE_PARTIAL;
-	if (req->usage_source == USAGE_ESTIMATED)
-		flags |= NOTE_ESTIMATED;
-	if (req->over_hold)
-		flags |= NOTE_OVER_HOLD;
-	return flags;
-}
 
 static uint16_t
 status_of(const struct request *req)
@@ -173,7 +157,7 @@ status_of(const struct request *req)
 }
 
 static void
-write_note(struct request *req)
+write_note(struct request *req, const struct verdict *v)
 {
 	struct note *n = hold_note(req->w->slots, &req->hold);
 	enum err e = req->client_gone ? E_CLIENT_GONE : req->err;
@@ -187,7 +171,8 @@ write_note(struct request *req)
 	n->status = status_of(req);
 	n->error_type = err_vocab_id(e);
 	n->usage_source = (uint8_t)req->usage_source;
-	n->flags = note_flags(req);
+	n->flags = v->flags | (req->ask.stream ? NOTE_STREAM : 0);
+	n->rule = (uint8_t)v->rule;
 	n->attempts = (uint8_t)MIN_OF(req->attempts, 255u);
 	n->tokens = req->tokens;
 	n->upstream_nano = req->upstream_cost.nano;
@@ -229,16 +214,21 @@ request_wake_writer(struct worker *w)
 static void
 post(struct request *req, bool sent)
 {
+	struct verdict v;
+
 	if (client_left(req) && req->reason == REASON_NORMAL)
 		req->reason = REASON_CLIENT_GONE;
-	req->charge = bounded(req, cost_of(req));
-	req->upstream_cost = operator_cost(req);
-	if (req->over_hold)
+	v = judge(req);
+	req->tokens = v.tokens;
+	req->usage_source = v.source;
+	req->charge = v.charge;
+	req->upstream_cost = v.upstream;
+	if (v.rule == RULE_OVER_HOLD)
 		LOG_WARN("a provider's usage exceeds the hold",
 			 F_STR("model", req->product->conf->name),
 			 F_STR("channel", req->offer->lane->conf->name),
 			 F_I64("hold_nano", req->charge.nano));
-	write_note(req);
+	write_note(req, &v);
 	count(req);
 	hold_settle(req->w->slots, &req->hold, req->charge, req->upstream_cost,
 		    req->reason, sent);

@@ -9,6 +9,7 @@
 #include "billing/post.h"
 #include "billing/price.h"
 #include "billing/records.h"
+#include "billing/rules.h"
 #include "shm/slots.h"
 #include "tests/unit/billing/fixture.h"
 
@@ -132,7 +133,7 @@ sample_request(struct sample *s, uint32_t slot, uint32_t gen, uint8_t id)
 		.flags = NOTE_STREAM,
 		.usage_source = USAGE_UPSTREAM,
 		.endpoint = ENDPOINT_CHAT,
-		.rule = 1,
+		.rule = RULE_USAGE,
 		.tokens = {1000, 200, 0, 300, 7},
 		.hold_nano = 50000000,
 		.start_ms = SAMPLE_T0 + 1000 - 100 * gen,
@@ -195,14 +196,15 @@ sample_entries(struct sample *s)
 	e = original;
 	e.kind = KIND_REVERSAL;
 	e.ref = original.seq;
+	e.rule = RULE_NONE;
 	e.charge_nano = -original.charge_nano;
 	e.reason = REASON_NOT_SENT;
 	e.hold_nano = 0;
 	sample_put(s, &e, 3003); /* 7 */
 	e = sample_request(s, 7, 1, 0xdd);
 	e.status = 502;
-	e.rule = 4;
 	e.error_type = 1;
+	e.rule = RULE_NOTHING;
 	e.reason = REASON_UPSTREAM;
 	e.tokens = (struct token_counts){0};
 	e.usage_source = USAGE_NONE;

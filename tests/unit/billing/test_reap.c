@@ -1,4 +1,5 @@
 /* What the writer does after the death of a worker. */
+#include "billing/rules.h"
 #include "shm/channels.h"
 #include "shm/metrics.h"
 #include "tests/tap.h"
@@ -44,6 +45,82 @@ TEST(every_state_of_a_dead_worker_ends_free)
 	CHECK(audit_run(&d.audit));
 	slot_owner_free(w);
 	desk_close(&d);
+}
+
+/* 2.50 USD per million: 2500 nano a token. */
+static void
+store_price(struct desk *d)
+{
+	struct book_row row = {.name = "m"};
+
+	row.input.pico = row.output.pico = 2500000;
+	CHECK_INT(post_begin(&d->post), STORE_OK);
+	CHECK_INT(price_put(d->ledger, 1, &row, 1, 0), STORE_OK);
+	d->post.meta.n_prices = 1;
+	CHECK_INT(post_commit(&d->post), STORE_OK);
+}
+
+static struct entry
+last_entry(struct desk *d)
+{
+	struct str value;
+	struct entry e = {0};
+
+	CHECK_INT(ledger_begin(d->ledger), STORE_OK);
+	if (ledger_get(d->ledger, TABLE_ENTRY, d->post.meta.next_seq - 1,
+		       &value) == STORE_OK)
+		memcpy(&e, value.p, sizeof(e));
+	ledger_end(d->ledger);
+	return e;
+}
+
+/* The money that the worker had stored is of a moment before. */
+TEST(a_dead_workers_request_pays_the_tokens_that_were_delivered)
+{
+	static const struct {
+		uint64_t delivered;
+		int64_t stored, charge;
+		uint8_t source;
+	} cases[] = {
+		{7ull << 32 | 3, 0, 25000, USAGE_ESTIMATED},
+		{7ull << 32 | 3, USD, 25000, USAGE_ESTIMATED},
+		{0, 500, 0, USAGE_NONE},
+		{4000ull << 32 | 400000, 0, USD, USAGE_ESTIMATED}, /* hold */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct desk d;
+		struct slot_owner *w;
+		struct hold h;
+		struct entry e;
+		uint32_t row;
+
+		desk_open(&d);
+		store_price(&d);
+		w = fix_worker(&d.f, &row);
+		CHECK(fix_hold(w, &h, 0, 0, USD));
+		d.r->slots[h.slot].price_version = 1;
+		d.r->slots[h.slot].model = 0;
+		hold_note(w, &h)->multiplier_ppm = PPM_ONE;
+		hold_note(w, &h)->delivered = cases[i].delivered;
+		hold_note(w, &h)->tokens.input = 99; /* never settled */
+		hold_note(w, &h)->flags = NOTE_OVER_HOLD;
+		hold_meter(w, &h, money_nano(USD), money_nano(cases[i].stored));
+		d.r->workers[row].state = WORKER_DEAD;
+		reap_all(&d);
+		e = last_entry(&d);
+		CHECK_INT(e.charge_nano, cases[i].charge);
+		CHECK_INT(e.rule, RULE_REAPED);
+		CHECK_INT(e.reason, REASON_REAPED);
+		CHECK_INT(e.usage_source, cases[i].source);
+		CHECK_INT(e.tokens.input, cases[i].delivered >> 32);
+		CHECK_INT(e.tokens.output, (uint32_t)cases[i].delivered);
+		CHECK_INT(e.flags & NOTE_OVER_HOLD, 0);
+		slot_owner_free(w);
+		desk_stop(&d);
+		CHECK_INT(fix_verify(&d.f, true), VERIFY_BALANCED);
+		fix_close(&d.f);
+	}
 }
 
 TEST(the_slots_of_the_living_are_not_touched)
@@ -175,6 +252,7 @@ int
 main(void)
 {
 	RUN(every_state_of_a_dead_worker_ends_free);
+	RUN(a_dead_workers_request_pays_the_tokens_that_were_delivered);
 	RUN(the_slots_of_the_living_are_not_touched);
 	RUN(a_row_whose_process_is_gone_becomes_dead);
 	RUN(counts_are_not_healed_while_a_worker_does_not_turn);

@@ -159,6 +159,29 @@ charge_another_price(struct sample *s)
 	sample_put(s, &e, 100000);
 }
 
+/* The client left after its first tokens: its entry says which. */
+static void
+charge_for_nothing(struct sample *s)
+{
+	struct entry e = sample_request(s, 9, 1, 1);
+
+	e.reason = REASON_CLIENT_GONE;
+	e.rule = RULE_LEFT;
+	e.flags = NOTE_STREAM | NOTE_PARTIAL | NOTE_ESTIMATED;
+	e.usage_source = USAGE_ESTIMATED;
+	e.tokens = (struct token_counts){0};
+	sample_put(s, &e, 100000);
+}
+
+static void
+charge_by_no_rule(struct sample *s)
+{
+	struct entry e = sample_request(s, 9, 1, 1);
+
+	e.rule = RULE_NONE;
+	sample_put(s, &e, 100000);
+}
+
 static void
 post_a_slot_twice(struct sample *s)
 {
@@ -215,6 +238,9 @@ TEST(the_first_wrong_entry_is_named)
 	       "entry 10: more is charged than was held");
 	expect(charge_another_price,
 	       "entry 10: its charge is not the price of its tokens");
+	expect(charge_for_nothing,
+	       "entry 10: its charge is not the price of its tokens");
+	expect(charge_by_no_rule, "entry 10: no rule says who pays it");
 	expect(post_a_slot_twice, "entry 10: it is posted twice");
 	expect(reverse_twice, "entry 10: it is reversed twice");
 	expect(name_nobody, "entry 10: there is no such account");
