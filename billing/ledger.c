@@ -127,7 +127,7 @@ open_env(struct ledger *l, const char *dir, uint64_t map_size)
 	if (rc)
 		return rc;
 	rc = mdb_env_set_maxdbs(l->env, TABLES);
-	if (!rc && l->mode == LEDGER_WRITE)
+	if (!rc && l->mode == LEDGER_WRITE && map_size)
 		rc = mdb_env_set_mapsize(l->env, map_size);
 	if (rc)
 		return rc;
@@ -316,6 +316,13 @@ ledger_create(const char *state_dir, uint64_t map_size, struct str meta,
 	return STORE_OK;
 }
 
+enum store
+ledger_copy(struct ledger *l, int fd)
+{
+	must(l->pid == getpid() && !l->txn);
+	return outcome(l, "copy", mdb_env_copyfd2(l->env, fd, MDB_CP_COMPACT));
+}
+
 /* ---- transactions ---- */
 
 enum store
@@ -430,6 +437,20 @@ ledger_put(struct ledger *l, enum ledger_table t, uint64_t key,
 	   struct str value, enum ledger_put how)
 {
 	return store(l, t, (MDB_val){sizeof(key), &key}, value, how);
+}
+
+enum store
+ledger_delete(struct ledger *l, enum ledger_table t, uint64_t key)
+{
+	MDB_val k = {sizeof(key), &key}, v = {0, NULL};
+	MDB_cursor *c;
+	int rc = cursor_of(l, t, &c);
+
+	if (!rc)
+		rc = mdb_cursor_get(c, &k, &v, MDB_SET);
+	if (!rc)
+		rc = mdb_cursor_del(c, 0);
+	return outcome(l, tables[t].name, rc);
 }
 
 enum store

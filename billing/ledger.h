@@ -54,7 +54,7 @@ struct buf;
 struct ledger;
 
 /* Opens STATE_DIR/ledger. On an error *out is NULL and `why` says what went
- * wrong. map_size counts only when writing. */
+ * wrong. map_size counts only when writing; 0 = as it was made. */
 NODISCARD enum store ledger_open(struct ledger **out, const char *state_dir,
 				 enum ledger_mode mode, uint64_t map_size,
 				 struct buf *why);
@@ -64,6 +64,9 @@ void ledger_close(struct ledger *l);
  * first row. */
 NODISCARD enum store ledger_create(const char *state_dir, uint64_t map_size,
 				   struct str meta, struct buf *why);
+/* A consistent copy of the whole file, without its free pages, while others
+ * read and write. `fd` is an empty file. */
+NODISCARD enum store ledger_copy(struct ledger *l, int fd);
 /* What the last call that failed ran into; for people. */
 const char *ledger_trouble(const struct ledger *l);
 
@@ -84,6 +87,9 @@ NODISCARD enum store ledger_get(struct ledger *l, enum ledger_table t,
 NODISCARD enum store ledger_put(struct ledger *l, enum ledger_table t,
 				uint64_t key, struct str value,
 				enum ledger_put how);
+/* STORE_NONE: there is no such row. */
+NODISCARD enum store ledger_delete(struct ledger *l, enum ledger_table t,
+				   uint64_t key);
 NODISCARD enum store ledger_idem_get(struct ledger *l,
 				     const uint8_t key[LEDGER_IDEM_KEY],
 				     struct str *value);

@@ -22,7 +22,6 @@
 #include "billing/writer.h"
 #include "conf/conf.h"
 
-#define PEPPER_FILE "pepper"
 /* Set to anything: take the risk, for tests and trials. */
 #define ANY_FS "TOLLGATE_LEDGER_ANY_FS"
 

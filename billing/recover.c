@@ -100,8 +100,10 @@ recover_is_cold(const struct region *r, const struct post *p, bool *cold,
 	*cold = h->boot_epoch == 0;
 	if (*cold)
 		return STORE_OK;
+	/* An older one, restored from a copy, does not know all of it. */
 	if (memcmp(h->ledger_uuid, p->meta.uuid, LEDGER_UUID) == 0 &&
-	    h->boot_epoch == p->meta.epoch)
+	    h->boot_epoch == p->meta.epoch &&
+	    h->committed_seq < p->meta.next_seq)
 		return STORE_OK;
 	buf_add_cstr(why, "the shared memory in run_dir belongs to another "
 			  "ledger or to another time of this one; stop "

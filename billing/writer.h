@@ -31,5 +31,6 @@ int writer_run(const struct writer_args *args);
 struct buf;
 NODISCARD bool writer_prepare(const struct conf *conf, struct buf *error);
 /* The pepper of key hashes, from state_dir/pepper. */
+#define PEPPER_FILE  "pepper"
 #define PEPPER_BYTES 32
 NODISCARD bool pepper_load(const char *state_dir, uint8_t out[PEPPER_BYTES]);

@@ -1,22 +1,102 @@
-/* The commands of tollgate-ledger that check. */
+/* The commands of tollgate-ledger that check, rebuild and copy. */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "billing/backup.h"
+#include "billing/offline.h"
+#include "billing/rebuild.h"
 #include "billing/verify.h"
 #include "tools/ledger_tool.h"
 
+static void
+say_error(const struct buf *text)
+{
+	(void)fprintf(stderr, "tollgate-ledger: %.*s\n",
+		      STR_ARG(buf_str(text)));
+}
+
 int
-run_verify(const struct options *o, struct ledger *l)
+tool_on_ledger(const struct options *o,
+	       int (*run)(const struct options *o, struct ledger *l))
+{
+	CLEANUP(buf_free) struct buf why = BUF_INIT;
+	struct ledger *l = NULL;
+	enum store s = ledger_open(&l, o->dir, LEDGER_READ, 0, &why);
+	int code;
+
+	if (s != STORE_OK) {
+		say_error(&why);
+		return s == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_RUNTIME;
+	}
+	code = run(o, l);
+	ledger_close(l);
+	return code;
+}
+
+static int
+say_result(enum verify_result r, const struct buf *line)
+{
+	if (r == VERIFY_BALANCED)
+		return printf("%.*s\n", STR_ARG(buf_str(line))) > 0 &&
+				       fflush(stdout) == 0
+			       ? EXIT_FINE
+			       : EXIT_RUNTIME;
+	say_error(line);
+	return r == VERIFY_DIFFERS ? EXIT_DIFFERS : EXIT_DAMAGED;
+}
+
+static int
+verify(const struct options *o, struct ledger *l)
 {
 	CLEANUP(buf_free) struct buf line = BUF_INIT;
 	enum verify_result r =
 		verify_ledger(l, options_has(o, OPTION_RECOMPUTE), &line);
 
-	if (r == VERIFY_BALANCED)
-		return printf("%.*s\n", STR_ARG(buf_str(&line))) > 0 &&
-				       fflush(stdout) == 0
-			       ? EXIT_FINE
-			       : EXIT_RUNTIME;
-	(void)fprintf(stderr, "tollgate-ledger: %.*s\n",
-		      STR_ARG(buf_str(&line)));
-	return r == VERIFY_DIFFERS ? EXIT_DIFFERS : EXIT_DAMAGED;
+	return say_result(r, &line);
+}
+
+int
+run_verify(const struct options *o, struct ledger *l)
+{
+	if (!options_has(o, OPTION_REBUILD))
+		return tool_on_ledger(o, verify);
+	if (!options_has(o, OPTION_RECOMPUTE))
+		return run_rebuild(o, l);
+	(void)options_complain("--recompute does not go with --rebuild", NULL);
+	return EXIT_USAGE;
+}
+
+int
+run_rebuild(const struct options *o, struct ledger *l)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	int lock = offline_lock(o->dir, &out);
+	int code;
+
+	(void)l;
+	if (lock < 0) {
+		say_error(&out);
+		return EXIT_RUNTIME;
+	}
+	code = say_result(rebuild_ledger(o->dir, &out), &out);
+	(void)close(lock);
+	return code;
+}
+
+int
+run_backup(const struct options *o, struct ledger *l)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+
+	switch (backup_ledger(l, o->dir, o->operands[0], &out)) {
+	case BACKUP_DONE:
+		(void)printf("%s: %.*s; it holds the pepper: keep it secret\n",
+			     o->operands[0], STR_ARG(buf_str(&out)));
+		return fflush(stdout) == 0 ? EXIT_FINE : EXIT_RUNTIME;
+	case BACKUP_FAILED: say_error(&out); return EXIT_RUNTIME;
+	case BACKUP_DIFFERS: say_error(&out); return EXIT_DIFFERS;
+	case BACKUP_DAMAGED: break;
+	}
+	say_error(&out);
+	return EXIT_DAMAGED;
 }

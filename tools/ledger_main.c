@@ -1,6 +1,6 @@
 /*
  * tollgate-ledger: reads the files of the ledger, with or without a running
- * server, and never writes to them.
+ * server. Only `rebuild` and `segment drop` write to them, without a server.
  *
  * Exit codes: 0 fine, 1 it could not be done, 2 usage, 5 the ledger is
  * damaged, 7 the verification found a difference.
@@ -15,9 +15,24 @@
 static const struct command commands[] = {
 	{
 		.word = {"verify"},
-		.takes = TAKES(RECOMPUTE),
+		.needs = NEEDS_NOTHING,
+		.takes = TAKES(RECOMPUTE) | TAKES(REBUILD),
 		.help = "recompute everything from the entries",
 		.run = run_verify,
+	},
+	{
+		.word = {"rebuild"},
+		.needs = NEEDS_NOTHING,
+		.help = "balances anew from the entries; server stopped",
+		.run = run_rebuild,
+	},
+	{
+		.word = {"backup"},
+		.operands = "DIR",
+		.least = 1,
+		.most = 1,
+		.help = "a verified copy, also of a running server",
+		.run = run_backup,
 	},
 	{
 		.word = {"report", "requests"},
@@ -60,25 +75,6 @@ damaged(int sig)
 	_exit(EXIT_DAMAGED);
 }
 
-/* Opened and closed around the command. */
-static int
-run_on_ledger(const struct options *o)
-{
-	CLEANUP(buf_free) struct buf why = BUF_INIT;
-	struct ledger *l = NULL;
-	enum store s = ledger_open(&l, o->dir, LEDGER_READ, 0, &why);
-	int code;
-
-	if (s != STORE_OK) {
-		(void)fprintf(stderr, "tollgate-ledger: %.*s\n",
-			      STR_ARG(buf_str(&why)));
-		return s == STORE_DAMAGED ? EXIT_DAMAGED : EXIT_RUNTIME;
-	}
-	code = o->command->run(o, l);
-	ledger_close(l);
-	return code;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -92,5 +88,5 @@ main(int argc, char **argv)
 	(void)signal(SIGABRT, damaged);
 	if (o.command->needs == NEEDS_NOTHING)
 		return o.command->run(&o, NULL);
-	return run_on_ledger(&o);
+	return tool_on_ledger(&o, o.command->run);
 }

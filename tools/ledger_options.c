@@ -35,6 +35,8 @@ static const struct option_row rows[OPTIONS] = {
 			"no apostrophe before what a spreadsheet would run"},
 	[OPTION_RECOMPUTE] = {"recompute", 0, NULL,
 			      "verify: also price every request anew"},
+	[OPTION_REBUILD] = {"rebuild", 0, NULL,
+			    "verify: the same as the command rebuild"},
 	[OPTION_VERSION] = {"version", 'V', NULL, "print the version"},
 	[OPTION_HELP] = {"help", 'h', NULL, "print this"},
 };

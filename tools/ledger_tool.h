@@ -28,6 +28,7 @@ enum option_id {
 	OPTION_OUTPUT,
 	OPTION_RAW,
 	OPTION_RECOMPUTE,
+	OPTION_REBUILD,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTIONS
@@ -117,4 +118,10 @@ int run_dump(const struct options *o, struct ledger *l);
 
 /* ---- ledger_check.c ---- */
 
+/* Opens the ledger for reading around `run`. */
+int tool_on_ledger(const struct options *o,
+		   int (*run)(const struct options *o, struct ledger *l));
+
 int run_verify(const struct options *o, struct ledger *l);
+int run_rebuild(const struct options *o, struct ledger *l);
+int run_backup(const struct options *o, struct ledger *l);

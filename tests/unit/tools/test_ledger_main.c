@@ -166,6 +166,28 @@ TEST(dates_and_months_are_those_of_the_zone)
 	sample_close(&s);
 }
 
+TEST(a_ledger_is_copied_and_rebuilt_and_its_days_are_shown)
+{
+	struct sample s;
+	char args[256];
+
+	(void)sample(&s);
+	(void)snprintf(args, sizeof(args), "backup %s/copy", s.f.dir);
+	CHECK_INT(run_on(&s, args), 0);
+	CHECK(strstr(said.p, "balanced: 9 entries, sum 0, chain ok; it holds "
+			     "the pepper"));
+	CHECK_INT(run_on(&s, args), 1);
+	CHECK_INT(run_on(&s, "backup"), 2);
+	CHECK(strstr(said.p, "missing: DIR"));
+	CHECK_INT(run_on(&s, "verify --rebuild"), 0);
+	CHECK_STR(said.p, "balanced: 9 entries, sum 0, chain ok\n");
+	CHECK_INT(run_on(&s, "rebuild"), 0);
+	CHECK_INT(run_on(&s, "verify --rebuild --recompute"), 2);
+	CHECK_INT(run_on(&s, "seals"), 0);
+	CHECK(str_starts(str_of(said.p), STR("number,day,first_entry,")));
+	sample_close(&s);
+}
+
 static bool
 has_file(const char *path, const char *text)
 {
@@ -215,6 +237,7 @@ main(void)
 	RUN(verify_prints_one_line_and_exits_0_or_7);
 	RUN(options_may_stand_behind_the_command);
 	RUN(dates_and_months_are_those_of_the_zone);
+	RUN(a_ledger_is_copied_and_rebuilt_and_its_days_are_shown);
 	RUN(a_report_in_a_file_has_its_digest_and_its_meta_beside_it);
 	buf_free(&said);
 	return tap_done();
