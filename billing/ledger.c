@@ -295,8 +295,14 @@ ledger_create(const char *state_dir, uint64_t map_size, struct str meta,
 		buf_add_cstr(why, "the path of state_dir is too long");
 		return STORE_FAILED;
 	}
-	if (stat(dir, &st) == 0)
-		return STORE_EXISTS;
+	if (stat(dir, &st) == 0) {
+		/* Who renamed it may have died before the sync below. */
+		if (sync_path(state_dir))
+			return STORE_EXISTS;
+		buf_printf(why, "cannot sync %s: %s", state_dir,
+			   strerror(errno));
+		return STORE_FAILED;
+	}
 	discard(side);
 	if (mkdir(side, 0700) < 0) {
 		s = store_of(errno);

@@ -62,26 +62,70 @@ safe_file_system(const char *dir, struct buf *error)
 }
 
 static bool
-make_dirs(const char *path, struct buf *error)
+sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = fsync(fd) == 0;
+	return close(fd) == 0 && ok;
+}
+
+/* The name of what is at path[0 .. n) is safe in its folder. */
+static bool
+sync_parent(const char *path, size_t n)
+{
+	char parent[PATH_MAX] = ".";
+
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n > 0) {
+		memcpy(parent, path, n);
+		parent[n] = '\0';
+	}
+	return sync_dir(parent);
+}
+
+/* Each new folder's name is synced before anything is put in it: what is
+ * below it cannot be lost with it. Of one that was there before, whose maker
+ * may have been killed, as far as its parent may be opened. */
+static bool
+make_dir(const char *path, size_t n, struct buf *error)
 {
 	char part[PATH_MAX];
+	bool whole = path[n] == '\0';
+
+	memcpy(part, path, n);
+	part[n] = '\0';
+	if (mkdir(part, 0700) == 0) {
+		if (sync_parent(part, n))
+			return true;
+	} else if (errno == EEXIST) {
+		if (whole)
+			(void)sync_parent(part, n);
+		return true;
+	}
+	buf_printf(error, "cannot make %s: %s", part, strerror(errno));
+	return false;
+}
+
+static bool
+make_dirs(const char *path, struct buf *error)
+{
 	size_t n = strlen(path);
 
-	if (n >= sizeof(part)) {
+	if (n >= PATH_MAX) {
 		buf_add_cstr(error, "the path of state_dir is too long");
 		return false;
 	}
-	for (size_t i = 1; i <= n; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST) {
-			buf_printf(error, "cannot make %s: %s", part,
-				   strerror(errno));
+	for (size_t i = 1; i <= n; i++)
+		if ((path[i] == '/' || path[i] == '\0') &&
+		    !make_dir(path, i, error))
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -117,18 +161,6 @@ write_synced(const char *path, const void *p, size_t n)
 	if (fd < 0)
 		return false;
 	ok = write(fd, p, n) == (ssize_t)n && fsync(fd) == 0;
-	return close(fd) == 0 && ok;
-}
-
-static bool
-sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = fsync(fd) == 0;
 	return close(fd) == 0 && ok;
 }
 
