@@ -90,7 +90,8 @@ answer_done(struct page *p, const struct order *order,
 	switch ((enum order_kind)order->kind) {
 	case ORDER_ACCOUNT_CREATE:
 	case ORDER_ACCOUNT_FREEZE:
-	case ORDER_ACCOUNT_UNFREEZE: answer_account(p, answer->index); return;
+	case ORDER_ACCOUNT_UNFREEZE:
+	case ORDER_ACCOUNT_SET: answer_account(p, answer->index); return;
 	case ORDER_TOPUP:
 	case ORDER_REFUND: answer_money(p, order, answer); return;
 	case ORDER_KEY_CREATE:
@@ -154,6 +155,21 @@ answer_refused(struct page *p, const struct order *order,
 		page_error(p, 503, "ledger_unavailable",
 			   "The ledger takes no entries now. Nothing was done; "
 			   "try again.");
+		return;
+	case ORDER_NESTED:
+		page_error(p, 400, "nested_parent",
+			   "The account \"%s\" has a parent itself. An account "
+			   "may have one above it, not two.",
+			   order->parent);
+		return;
+	case ORDER_PREPAID:
+		page_error(p, 400, "prepaid",
+			   "A credit limit needs a postpaid account; a prepaid "
+			   "one has none.");
+		return;
+	case ORDER_NO_VERSION:
+		page_error(p, 404, "not_found",
+			   "There is no such price version.");
 		return;
 	case ORDER_DONE:
 	case ORDER_REPEATED:

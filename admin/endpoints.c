@@ -38,6 +38,7 @@ static const struct endpoint endpoints[] = {
 	{HTTP_GET,  V1 "/accounts",              ACCESS_TOKEN, false, admin_page_accounts},
 	{HTTP_POST, V1 "/accounts",              ACCESS_TOKEN, false, admin_account_create},
 	{HTTP_GET,  V1 "/accounts/*",            ACCESS_TOKEN, false, admin_page_account},
+	{HTTP_POST, V1 "/accounts/*/set",        ACCESS_TOKEN, false, admin_account_set},
 	{HTTP_POST, V1 "/accounts/*/topup",      ACCESS_TOKEN, true,  admin_account_topup},
 	{HTTP_POST, V1 "/accounts/*/refund",     ACCESS_TOKEN, true,  admin_account_refund},
 	{HTTP_POST, V1 "/accounts/*/freeze",     ACCESS_TOKEN, false, admin_account_freeze},

@@ -1,87 +1,15 @@
 /*
- * Changes with a JSON body. The only file that knows jansson: a body becomes
- * a struct order here, every member checked by the table of its kind.
+ * JSON bodies: one becomes a struct form here, every member checked by the
+ * table of its page. The only file that knows jansson.
  */
-#include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
 
 #include <jansson.h>
 
-#include "admin/ask.h"
-#include "admin/pages.h"
+#include "admin/form.h"
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/id.h"
 #include "base/utf8.h"
-#include "billing/writer.h"
-#include "conf/conf.h"
-
-#define SECRET_MIN 12u
-#define SECRET_MAX 256u
-/* Shown of a key, for people to recognise it. */
-#define PREFIX_SHOWN 7u
-
-enum member_type {
-	MEMBER_NAME,  /* of an account or a key: letters, digits, . _ @ : + - */
-	MEMBER_TEXT,  /* any text on one line */
-	MEMBER_MONEY, /* decimal text, >= 0 */
-	MEMBER_COUNT, /* a whole number, 0 .. 2^31 - 1 */
-	MEMBER_BOOL,
-	MEMBER_SEQ,   /* number of a ledger entry */
-	MEMBER_LIST,  /* list of texts without commas */
-	MEMBER_TIME,  /* RFC 3339 */
-	MEMBER_OTHER, /* looked at by the page itself: a text */
-};
-
-struct member {
-	const char *name;
-	enum member_type type;
-	bool required;
-	size_t offset; /* in struct order */
-	size_t size;   /* of the text there */
-};
-
-#define AT(field)      offsetof(struct order, field)
-#define TEXT_AT(field) AT(field), sizeof(((struct order *)0)->field)
-
-static const struct member account_members[] = {
-	{"name", MEMBER_NAME, true, TEXT_AT(name)},
-	{"group", MEMBER_TEXT, false, TEXT_AT(group)},
-	{"parent", MEMBER_NAME, false, TEXT_AT(parent)},
-	{"balance", MEMBER_MONEY, false, AT(amount), 0},
-	{"postpaid", MEMBER_BOOL, false, AT(postpaid), 0},
-	{"credit_limit", MEMBER_MONEY, false, AT(credit), 0},
-	{"rpm", MEMBER_COUNT, false, AT(rpm), 0},
-	{"tpm", MEMBER_COUNT, false, AT(tpm), 0},
-	{"concurrency", MEMBER_COUNT, false, AT(concurrency), 0},
-	{"note", MEMBER_TEXT, false, TEXT_AT(note)},
-};
-
-static const struct member topup_members[] = {
-	{"amount", MEMBER_MONEY, true, AT(amount), 0},
-	{"note", MEMBER_TEXT, false, TEXT_AT(note)},
-};
-
-static const struct member refund_members[] = {
-	{"amount", MEMBER_MONEY, true, AT(amount), 0},
-	{"of", MEMBER_SEQ, false, AT(ref), 0},
-	{"note", MEMBER_TEXT, false, TEXT_AT(note)},
-};
-
-static const struct member key_members[] = {
-	{"account", MEMBER_NAME, true, TEXT_AT(name)},
-	{"name", MEMBER_TEXT, false, TEXT_AT(key.name)},
-	{"group", MEMBER_TEXT, false, TEXT_AT(key.group)},
-	{"models", MEMBER_LIST, false, TEXT_AT(key.models)},
-	{"allow_ip", MEMBER_LIST, false, TEXT_AT(key.allow)},
-	{"rpm", MEMBER_COUNT, false, AT(key.rpm), 0},
-	{"tpm", MEMBER_COUNT, false, AT(key.tpm), 0},
-	{"concurrency", MEMBER_COUNT, false, AT(key.concurrency), 0},
-	{"budget", MEMBER_OTHER, false, 0, 0},
-	{"expires", MEMBER_TIME, false, AT(key.expires_ms), 0},
-	{"secret", MEMBER_OTHER, false, 0, 0},
-};
 
 static void
 cleanup_json(json_t **j)
@@ -142,6 +70,34 @@ take_money(const json_t *v, void *at)
 	if (!json_is_string(v) || !money_parse(text_of(v), &m) || m.nano < 0)
 		return false;
 	memcpy(at, &m, sizeof(m));
+	return true;
+}
+
+static bool
+take_signed(const json_t *v, void *at)
+{
+	struct money m;
+
+	if (!json_is_string(v) || !money_parse(text_of(v), &m) || m.nano == 0 ||
+	    m.nano == INT64_MIN)
+		return false;
+	memcpy(at, &m, sizeof(m));
+	return true;
+}
+
+/* "12.5" becomes 125000 ppm. */
+static bool
+take_percent(const json_t *v, void *at)
+{
+	const int64_t each = 100000; /* nano of a number in a ppm of 100 */
+	struct money m;
+	uint32_t ppm;
+
+	if (!json_is_string(v) || !money_parse(text_of(v), &m) || m.nano < 0 ||
+	    m.nano > PPM_ONE * each || m.nano % each != 0)
+		return false;
+	ppm = (uint32_t)(m.nano / each);
+	memcpy(at, &ppm, sizeof(ppm));
 	return true;
 }
 
@@ -215,9 +171,9 @@ take_list(const json_t *v, char *out, size_t cap)
 }
 
 static bool
-member_take(const struct member *m, const json_t *v, struct order *order)
+member_take(const struct member *m, const json_t *v, struct form *form)
 {
-	char *at = (char *)order + m->offset;
+	char *at = (char *)form + m->offset;
 
 	switch (m->type) {
 	case MEMBER_NAME: return take_text(v, true, at, m->size);
@@ -228,7 +184,8 @@ member_take(const struct member *m, const json_t *v, struct order *order)
 	case MEMBER_SEQ: return take_seq(v, at);
 	case MEMBER_LIST: return take_list(v, at, m->size);
 	case MEMBER_TIME: return take_time(v, at);
-	case MEMBER_OTHER: return json_is_string(v);
+	case MEMBER_SIGNED: return take_signed(v, at);
+	case MEMBER_PERCENT: return take_percent(v, at);
 	}
 	return false;
 }
@@ -252,7 +209,12 @@ member_wants(enum member_type t)
 		       "long together";
 	case MEMBER_TIME:
 		return "a time in the future like \"2030-01-31T00:00:00Z\"";
-	case MEMBER_OTHER: break;
+	case MEMBER_SIGNED:
+		return "USD as decimal text with at most 9 digits after the "
+		       "point, like \"-0.50\", and not zero";
+	case MEMBER_PERCENT:
+		return "a percentage from \"0\" to \"100\", with at most 4 "
+		       "digits after the point";
 	}
 	return "text";
 }
@@ -295,10 +257,10 @@ body_load(struct page *p, struct str body)
 	return NULL;
 }
 
-/* All members into the order; false: answered. */
+/* All members into the form; false: answered. */
 static bool
 members_take(struct page *p, json_t *root, const struct member *members,
-	     unsigned n, struct order *order)
+	     unsigned n, struct form *form)
 {
 	const char *name;
 	json_t *v;
@@ -314,12 +276,13 @@ members_take(struct page *p, json_t *root, const struct member *members,
 				   name);
 			return false;
 		}
-		if (!json_is_null(v) && !member_take(m, v, order)) {
+		if (!json_is_null(v) && !member_take(m, v, form)) {
 			page_error(p, 400, "invalid_field",
 				   "The field '%s' must be %s.", name,
 				   member_wants(m->type));
 			return false;
 		}
+		form->order.set |= json_is_null(v) ? 0 : m->set;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		v = json_object_get(root, members[i].name);
@@ -332,217 +295,13 @@ members_take(struct page *p, json_t *root, const struct member *members,
 	return true;
 }
 
-/* NULL: answered; the order is filled from the body. */
-static json_t *
-body_take(struct page *p, struct str body, const struct member *members,
-	  unsigned n, struct order *order)
+bool
+form_take(struct page *p, struct str body, const struct member *members,
+	  unsigned n, struct form *form)
 {
-	json_t *root;
+	CLEANUP(cleanup_json) json_t *root = NULL;
 
-	memset(order, 0, sizeof(*order));
+	memset(form, 0, sizeof(*form));
 	root = body_load(p, body);
-	if (root && !members_take(p, root, members, n, order)) {
-		json_decref(root);
-		return NULL;
-	}
-	return root;
-}
-
-static bool
-group_exists(struct page *p, const char *group)
-{
-	if (group[0] == '\0' ||
-	    conf_group_find(p->admin->args->conf, str_of(group)))
-		return true;
-	page_error(p, 400, "invalid_field",
-		   "The group \"%s\" is not in the configuration.", group);
-	return false;
-}
-
-/* ---- pages ---- */
-
-void
-admin_account_create(struct page *p, struct str body)
-{
-	struct order order;
-	CLEANUP(cleanup_json)
-	json_t *root = body_take(p, body, account_members,
-				 ARRAY_LEN(account_members), &order);
-
-	if (!root || !group_exists(p, order.group))
-		return;
-	if (order.credit.nano > 0 && !order.postpaid) {
-		page_error(p, 400, "invalid_field",
-			   "A credit_limit needs \"postpaid\": true.");
-		return;
-	}
-	order.kind = ORDER_ACCOUNT_CREATE;
-	p->is_create = true;
-	ask_writer(p, &order);
-}
-
-static void
-move_money(struct page *p, struct str body, const struct member *members,
-	   unsigned n, enum order_kind kind)
-{
-	struct order order;
-	CLEANUP(cleanup_json)
-	json_t *root = body_take(p, body, members, n, &order);
-
-	if (!root)
-		return;
-	if (order.amount.nano == 0) {
-		page_error(p, 400, "invalid_field",
-			   "The field 'amount' must be more than zero.");
-		return;
-	}
-	if (!str_copy(order.name, sizeof(order.name), str_of(p->name))) {
-		page_error(p, 404, "not_found", "There is no account \"%s\".",
-			   p->name);
-		return;
-	}
-	order.kind = kind;
-	ask_writer(p, &order);
-}
-
-void
-admin_account_topup(struct page *p, struct str body)
-{
-	move_money(p, body, topup_members, ARRAY_LEN(topup_members),
-		   ORDER_TOPUP);
-}
-
-void
-admin_account_refund(struct page *p, struct str body)
-{
-	move_money(p, body, refund_members, ARRAY_LEN(refund_members),
-		   ORDER_REFUND);
-}
-
-static bool
-window_of(struct str name, uint32_t *window)
-{
-	for (uint32_t i = BUDGET_TOTAL; i <= BUDGET_MONTH; i++) {
-		*window = i;
-		if (str_eq(name, str_of(budget_window_name(i))))
-			return true;
-	}
-	return false;
-}
-
-/* "5.00/day", or without a window for all time. */
-static bool
-budget_take(struct page *p, struct str text, struct order_key *key)
-{
-	struct str rest = text;
-	struct str amount = str_cut(&rest, '/');
-
-	if ((rest.p && !window_of(rest, &key->budget_window)) ||
-	    !money_parse(amount, &key->budget) || key->budget.nano < 0) {
-		page_error(p, 400, "invalid_field",
-			   "The field 'budget' must be USD per day, month or "
-			   "in total, like \"5.00/day\", \"100/month\" or "
-			   "\"5.00/total\".");
-		return false;
-	}
-	key->has_budget = 1;
-	return true;
-}
-
-/* A new secret, or the one to import, into the page. */
-static bool
-secret_take(struct page *p, const json_t *given)
-{
-	struct str s = text_of(given);
-
-	if (!given || json_is_null(given)) {
-		key_text_new(p->secret);
-		return true;
-	}
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~')
-			s.n = 0;
-	if (s.n >= SECRET_MIN && s.n <= SECRET_MAX)
-		return str_copy(p->secret, sizeof(p->secret), s);
-	page_error(p, 400, "invalid_field",
-		   "The field 'secret' must be %u to %u visible ASCII "
-		   "characters.",
-		   SECRET_MIN, SECRET_MAX);
-	return false;
-}
-
-/* Of what is stored: the hash, and the start for people. */
-static void
-secret_seal(const struct page *p, struct order_key *key)
-{
-	size_t n = strlen(p->secret);
-	size_t shown = MIN_OF(PREFIX_SHOWN, n / 3);
-
-	hmac_sha256(p->admin->args->pepper, PEPPER_BYTES, p->secret, n,
-		    key->hash);
-	memcpy(key->prefix, p->secret, shown);
-	memcpy(key->prefix + shown, "...", 4);
-}
-
-static bool
-is_network(struct str text)
-{
-	char host[INET6_ADDRSTRLEN];
-	struct str rest = text;
-	struct str address = str_cut(&rest, '/');
-	uint8_t bytes[sizeof(struct in6_addr)];
-	uint64_t bits = 0, most;
-
-	if (!str_copy(host, sizeof(host), address))
-		return false;
-	if (inet_pton(AF_INET, host, bytes) == 1)
-		most = 32;
-	else if (inet_pton(AF_INET6, host, bytes) == 1)
-		most = 128;
-	else
-		return false;
-	return !rest.p || (str_to_u64(rest, &bits) && bits <= most);
-}
-
-static bool
-networks_check(struct page *p, const char *commas)
-{
-	struct str rest = str_of(commas);
-
-	while (rest.p && rest.n > 0) {
-		struct str one = str_cut(&rest, ',');
-
-		if (is_network(one))
-			continue;
-		page_error(p, 400, "invalid_field",
-			   "\"%.*s\" in 'allow_ip' is no address and no "
-			   "network like 10.0.0.0/8.",
-			   STR_ARG(one));
-		return false;
-	}
-	return true;
-}
-
-void
-admin_key_create(struct page *p, struct str body)
-{
-	struct order order;
-	CLEANUP(cleanup_json)
-	json_t *root =
-		body_take(p, body, key_members, ARRAY_LEN(key_members), &order);
-	const json_t *budget;
-
-	if (!root || !group_exists(p, order.key.group) ||
-	    !networks_check(p, order.key.allow))
-		return;
-	budget = json_object_get(root, "budget");
-	if (json_is_string(budget) &&
-	    !budget_take(p, text_of(budget), &order.key))
-		return;
-	if (!secret_take(p, json_object_get(root, "secret")))
-		return;
-	secret_seal(p, &order.key);
-	order.kind = ORDER_KEY_CREATE;
-	p->is_create = true;
-	ask_writer(p, &order);
+	return root && members_take(p, root, members, n, form);
 }

@@ -29,8 +29,9 @@ void admin_audit(struct page *p, struct str body);
 void admin_reload(struct page *p, struct str body);
 void admin_stop(struct page *p, struct str body);
 
-/* json_api.c: the same with a JSON body. */
+/* change_account.c, change_key.c: the same with a JSON body. */
 void admin_account_create(struct page *p, struct str body);
+void admin_account_set(struct page *p, struct str body);
 void admin_account_topup(struct page *p, struct str body);
 void admin_account_refund(struct page *p, struct str body);
 void admin_key_create(struct page *p, struct str body);

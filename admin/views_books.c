@@ -60,6 +60,37 @@ put_limits(struct json_out *o, const struct limit_cells *l)
 	put_i64(o, "running", atomic_load(&l->running));
 }
 
+/* "12.5" */
+static void
+put_percent(struct json_out *o, const char *name, uint32_t ppm)
+{
+	char text[MONEY_TEXT];
+
+	(void)money_text(money_nano((int64_t)ppm * 100000), text);
+	put_text(o, name, text);
+}
+
+static void
+put_pin(struct json_out *o, uint32_t version)
+{
+	json_name(o, "price_pin");
+	if (version)
+		json_put_u64(o, version);
+	else
+		json_put_null(o);
+}
+
+static void
+put_low(struct json_out *o, const struct account_row *a, uint32_t flags)
+{
+	if (flags & ACCOUNT_LOW) {
+		put_money(o, "low_balance", atomic_load(&a->low_nano));
+		return;
+	}
+	json_name(o, "low_balance");
+	json_put_null(o);
+}
+
 static const char *
 account_state(uint32_t flags)
 {
@@ -72,6 +103,7 @@ void
 view_account(struct json_out *o, const struct region *r, uint32_t index)
 {
 	const struct account_row *a = &r->accounts[index];
+	const struct account_texts *texts = account_texts(a);
 	const struct counter *c = &r->counters[counter_of_account(index)];
 	uint32_t flags = atomic_load(&a->flags);
 	uint32_t parent = atomic_load(&a->parent);
@@ -82,7 +114,7 @@ view_account(struct json_out *o, const struct region *r, uint32_t index)
 	put_text(o, "name", a->name);
 	put_u64(o, "id", index);
 	put_text(o, "state", account_state(flags));
-	put_text(o, "group", a->group[0] ? a->group : "default");
+	put_text(o, "group", texts->group[0] ? texts->group : "default");
 	put_text(o, "parent",
 		 parent < account_rows(r) ? r->accounts[parent].name : "");
 	put_bool(o, "postpaid", flags & ACCOUNT_POSTPAID);
@@ -90,6 +122,12 @@ view_account(struct json_out *o, const struct region *r, uint32_t index)
 	put_money(o, "credit_limit", credit);
 	put_money(o, "available", available);
 	put_money(o, "held", balance + credit - available);
+	put_percent(o, "discount", atomic_load(&a->discount_ppm));
+	put_pin(o, atomic_load(&a->price_pin));
+	put_low(o, a, flags);
+	put_text(o, "plan", texts->plan);
+	if (texts->plan[0])
+		put_bool(o, "plan_unpaid", flags & ACCOUNT_PLAN_UNPAID);
 	put_limits(o, &a->limits);
 	put_time_ms(o, "created", a->created_ms);
 }

@@ -81,6 +81,20 @@ show_limits(struct limit_cells *c, uint32_t rpm, uint32_t tpm,
 	c->concurrency = concurrency;
 }
 
+static void
+show_texts(struct account_row *row, const struct account_record *a)
+{
+	uint32_t now = row->text_at & 1;
+	struct account_texts *t = &row->texts[now ^ 1];
+
+	if (memcmp(row->texts[now].group, a->group, sizeof(a->group)) == 0 &&
+	    memcmp(row->texts[now].plan, a->plan, sizeof(a->plan)) == 0)
+		return;
+	memcpy(t->group, a->group, sizeof(t->group));
+	memcpy(t->plan, a->plan, sizeof(t->plan));
+	atomic_store_explicit(&row->text_at, now ^ 1, memory_order_release);
+}
+
 void
 books_show_account(struct books *b, uint32_t id, const struct account_record *a,
 		   bool fresh)
@@ -91,13 +105,17 @@ books_show_account(struct books *b, uint32_t id, const struct account_record *a,
 	must(id < SHM_ACCOUNTS);
 	row->parent = a->parent;
 	memcpy(row->name, a->name, sizeof(row->name));
-	memcpy(row->group, a->group, sizeof(row->group));
+	show_texts(row, a);
+	row->discount_ppm = a->discount_ppm;
+	row->price_pin = a->price_pin;
+	row->low_nano = a->low_nano;
 	row->created_ms = a->created_ms;
 	show_limits(&row->limits, a->rpm, a->tpm, a->concurrency);
 	if (fresh)
 		show_counter(b, counter_of_account(id), id, a->credit_nano);
 	else
 		show_balance(b, counter_of_account(id));
+	b->r->counters[counter_of_account(id)].credit = a->credit_nano;
 	row->flags = a->flags | audit;
 	*place(b, name_of(b, id)) = id + 1;
 	if (fresh)

@@ -19,14 +19,31 @@ enum order_kind {
 				 top-up, credit = credit limit, flags */
 	ORDER_ACCOUNT_FREEZE, /* name */
 	ORDER_ACCOUNT_UNFREEZE,
-	ORDER_TOPUP,	  /* name, amount > 0, idem, note */
-	ORDER_REFUND,	  /* name, amount > 0 (money goes out), idem, ref */
-	ORDER_KEY_CREATE, /* name = account, key: everything but account */
-	ORDER_KEY_REVOKE, /* key.hash or key_id */
-	ORDER_AUDIT,	  /* run the audit now */
-	ORDER_CHECKPOINT, /* answered once all that was settled before it is
+	ORDER_TOPUP,	   /* name, amount > 0, idem, note */
+	ORDER_REFUND,	   /* name, amount > 0 (money goes out), idem, ref */
+	ORDER_KEY_CREATE,  /* name = account, key: everything but account */
+	ORDER_KEY_REVOKE,  /* key.hash or key_id */
+	ORDER_AUDIT,	   /* run the audit now */
+	ORDER_CHECKPOINT,  /* answered once all that was settled before it is
 			     committed */
+	ORDER_ACCOUNT_SET, /* name, `set` and the fields it names */
 };
+
+/* What an order sets; the others stay as they are. */
+enum order_set {
+	SET_GROUP = 1,
+	SET_DISCOUNT = 2,
+	SET_RPM = 4,
+	SET_TPM = 8,
+	SET_CONCURRENCY = 16,
+	SET_CREDIT = 32, /* the credit limit: `available` moves with it */
+	SET_POSTPAID = 64,
+	SET_LOW = 128, /* has_low, low */
+	SET_PIN = 256,
+	SET_PLAN = 512, /* begins at once, in place of the one before */
+};
+/* price_pin: the version that is current when the order is obeyed */
+#define PIN_CURRENT UINT32_MAX
 
 #define ORDER_IDEM 64
 #define ORDER_NOTE 96
@@ -57,6 +74,12 @@ struct order {
 	struct money amount;
 	struct money credit;
 	uint32_t postpaid;
+	uint32_t set; /* enum order_set */
+	uint32_t discount_ppm;
+	uint32_t price_pin; /* 0 = none */
+	uint32_t has_low;
+	struct money low;
+	char plan[PLAN_NAME];
 	uint32_t rpm, tpm, concurrency; /* of the account */
 	uint64_t ref;			/* refund: entry it refers to */
 	struct order_key key;
@@ -68,11 +91,14 @@ enum order_result {
 	ORDER_CONFLICT, /* known idempotency key with other content */
 	ORDER_EXISTS,	/* the name or key is taken */
 	ORDER_NOT_FOUND,
-	ORDER_INVALID,	 /* a field is out of range */
-	ORDER_SHORT,	 /* refund larger than what is available */
-	ORDER_FULL,	 /* no more accounts or keys fit */
-	ORDER_NO_LEDGER, /* ledger readonly or failed */
-	ORDER_DIFFERS,	 /* audit found a difference */
+	ORDER_INVALID,	  /* a field is out of range */
+	ORDER_SHORT,	  /* refund larger than what is available */
+	ORDER_FULL,	  /* no more accounts or keys fit */
+	ORDER_NO_LEDGER,  /* ledger readonly or failed */
+	ORDER_DIFFERS,	  /* audit found a difference */
+	ORDER_NESTED,	  /* the parent has a parent itself */
+	ORDER_PREPAID,	  /* a credit limit needs a postpaid account */
+	ORDER_NO_VERSION, /* no such price version */
 };
 
 struct order_answer {

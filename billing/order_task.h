@@ -10,6 +10,8 @@
 #include "billing/orders.h"
 #include "billing/usage.h"
 
+#define TASK_ENTRIES 4
+
 struct task {
 	struct orders *o;
 	const struct order *in;
@@ -17,26 +19,29 @@ struct task {
 	uint8_t idem_key[LEDGER_IDEM_KEY];
 	uint8_t content[16];
 	bool has_idem;
-	struct entry entry; /* kind 0: none */
+	struct entry entries[TASK_ENTRIES];
+	const char *notes[TASK_ENTRIES]; /* the order's, if not set otherwise */
+	unsigned n_entries;
 };
 
-/* The entry that the order posts. */
-void task_entry(struct task *t, enum entry_kind kind, uint32_t account,
-		enum entry_moves moves, int64_t charge);
-/* Posts the entry if there is one, remembers the key, commits. */
+/* One more entry that the order posts. */
+struct entry *task_entry(struct task *t, enum entry_kind kind, uint32_t account,
+			 enum entry_moves moves, int64_t charge);
+/* Would no balance overflow by all of them. */
+bool task_fits(const struct task *t);
+/* Posts the entries, remembers the key, commits. */
 NODISCARD enum store task_finish(struct task *t);
 /* After task_finish(). */
-void task_answer(struct task *t, enum store s, enum order_result done);
-/* The entry of an own slot that is claimed: both of the above, then the slot
- * moves the account's counter. */
-void task_post_own(struct task *t, uint32_t account, uint32_t slot);
-/* One more entry in the metrics: ENTRY_TOPUP, ... */
-void task_count(struct task *t, uint32_t label);
+void task_answer(struct task *t, enum store s);
+/* Entries (or none) of an own slot that is claimed with their sum: both of
+ * the above, then the slot moves the account's counter. False: not done. */
+bool task_post_own(struct task *t, uint32_t account, uint32_t slot);
 
 /* The kinds. Anything but ORDER_DONE: refused, nothing was changed. */
 enum order_result order_account_create(struct task *t);
 enum order_result order_account_freeze(struct task *t);
 enum order_result order_account_unfreeze(struct task *t);
+enum order_result order_account_set(struct task *t);
 enum order_result order_topup(struct task *t);
 enum order_result order_refund(struct task *t);
 enum order_result order_key_create(struct task *t);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/must.h"
 #include "base/utf8.h"
 #include "billing/order_task.h"
 #include "shm/counters.h"
@@ -28,6 +29,9 @@ order_result_text(enum order_result r)
 	case ORDER_FULL: return "no more accounts or keys fit";
 	case ORDER_NO_LEDGER: return "the ledger takes no entries now";
 	case ORDER_DIFFERS: return "the audit found a difference";
+	case ORDER_NESTED: return "the parent has a parent itself";
+	case ORDER_PREPAID: return "a credit limit needs a postpaid account";
+	case ORDER_NO_VERSION: return "there is no such price version";
 	}
 	return "unknown";
 }
@@ -69,6 +73,7 @@ texts_fit(const struct order *in)
 	       field_fits(in->group, sizeof(in->group)) &&
 	       field_fits(in->idem, sizeof(in->idem)) &&
 	       field_fits(in->note, sizeof(in->note)) &&
+	       field_fits(in->plan, sizeof(in->plan)) &&
 	       field_fits(k->name, sizeof(k->name)) &&
 	       field_fits(k->prefix, sizeof(k->prefix)) &&
 	       field_fits(k->group, sizeof(k->group)) &&
@@ -143,14 +148,17 @@ remember(struct task *t)
 
 /* ---- the parts of a transaction ---- */
 
-void
+struct entry *
 task_entry(struct task *t, enum entry_kind kind, uint32_t account,
 	   enum entry_moves moves, int64_t charge)
 {
+	struct entry *e = &t->entries[t->n_entries];
 	uint64_t ref;
 
+	must(t->n_entries < TASK_ENTRIES);
+	t->notes[t->n_entries++] = t->in->note;
 	memcpy(&ref, t->idem_key, sizeof(ref));
-	t->entry = (struct entry){
+	*e = (struct entry){
 		.kind = (uint8_t)kind,
 		.moves = (uint8_t)moves,
 		.epoch = t->o->post->meta.epoch,
@@ -160,27 +168,59 @@ task_entry(struct task *t, enum entry_kind kind, uint32_t account,
 		.key = SHM_NONE,
 		.charge_nano = charge,
 		.start_ms = t->o->post->now_ms,
-		.ref = kind == KIND_REFUND && t->in->ref ? t->in->ref
-		       : t->has_idem			 ? ref
-							 : 0,
+		.ref = kind == KIND_TOPUP && t->has_idem ? ref : t->in->ref,
 	};
+	return e;
 }
 
-/* Posts the entry if there is one; the rest of the transaction is done. */
+bool
+task_fits(const struct task *t)
+{
+	struct entry all = t->entries[0];
+	int64_t total = 0;
+
+	if (t->n_entries <= 1)
+		return t->n_entries == 0 || post_fits(t->o->post, &all);
+	/* However they mix. */
+	for (unsigned i = 0; i < t->n_entries; i++) {
+		int64_t amount = t->entries[i].charge_nano;
+
+		if (amount == INT64_MIN ||
+		    __builtin_add_overflow(total, amount < 0 ? -amount : amount,
+					   &total))
+			return false;
+	}
+	all.charge_nano = total;
+	if (!post_fits(t->o->post, &all))
+		return false;
+	all.charge_nano = -total;
+	return post_fits(t->o->post, &all);
+}
+
+static enum store
+post_entries(struct task *t)
+{
+	struct post *p = t->o->post;
+	enum store s = STORE_OK;
+
+	for (unsigned i = 0; i < t->n_entries && s == STORE_OK; i++) {
+		struct entry *e = &t->entries[i];
+
+		s = post_name(p, str_of(t->notes[i]), &e->note);
+		if (s == STORE_OK)
+			s = post_entry(p, e);
+		t->out->balance = money_nano(e->balance_nano);
+	}
+	t->out->seq = t->n_entries ? t->entries[0].seq : 0;
+	return s;
+}
+
 enum store
 task_finish(struct task *t)
 {
 	struct post *p = t->o->post;
-	struct entry *e = &t->entry;
-	enum store s = STORE_OK;
+	enum store s = post_entries(t);
 
-	if (e->kind) {
-		s = post_name(p, str_of(t->in->note), &e->note);
-		if (s == STORE_OK)
-			s = post_entry(p, e);
-		t->out->seq = e->seq;
-		t->out->balance = money_nano(e->balance_nano);
-	}
 	if (s == STORE_OK)
 		s = remember(t);
 	if (s == STORE_OK)
@@ -189,26 +229,38 @@ task_finish(struct task *t)
 	return s;
 }
 
-void
-task_answer(struct task *t, enum store s, enum order_result done)
+/* By enum entry_kind. */
+static void
+count(struct task *t)
 {
-	t->out->result = s == STORE_OK ? done : ORDER_NO_LEDGER;
+	static const uint8_t label[KIND_COUNT] = {
+		[KIND_TOPUP] = ENTRY_TOPUP,
+		[KIND_REFUND] = ENTRY_REFUND,
+		[KIND_LIMIT] = ENTRY_LIMIT,
+		[KIND_CORRECTION] = ENTRY_CORRECTION,
+		[KIND_CREDIT] = ENTRY_CREDIT,
+		[KIND_FEE] = ENTRY_FEE,
+	};
+
+	for (unsigned i = 0; i < t->n_entries; i++)
+		metric_add(metrics_of_writer(t->o->r),
+			   M_LEDGER_ENTRIES + label[t->entries[i].kind], 1);
+}
+
+void
+task_answer(struct task *t, enum store s)
+{
+	t->out->result = s == STORE_OK ? ORDER_DONE : ORDER_NO_LEDGER;
 	if (s != STORE_OK) {
 		t->out->seq = 0;
 		return;
 	}
 	CRASH_POINT(CP_ORDER_COMMITTED);
 	t->o->r->head->committed_seq = t->o->post->meta.next_seq - 1;
+	count(t);
 }
 
-void
-task_count(struct task *t, uint32_t kind)
-{
-	metric_add(metrics_of_writer(t->o->r), M_LEDGER_ENTRIES + kind, 1);
-}
-
-/* Posts the entry of an own slot; then the slot moves the counter. */
-void
+bool
 task_post_own(struct task *t, uint32_t account, uint32_t slot)
 {
 	struct post *p = t->o->post;
@@ -216,18 +268,21 @@ task_post_own(struct task *t, uint32_t account, uint32_t slot)
 	uint64_t word = t->o->r->slots[slot].word;
 	enum store s;
 
-	t->entry.slot = slot;
-	t->entry.gen = word_gen(word);
+	for (unsigned i = 0; i < t->n_entries; i++) {
+		t->entries[i].slot = slot;
+		t->entries[i].gen = word_gen(word);
+	}
 	post_slot(p, slot, word_gen(word), PHASE_POSTED, p->meta.next_seq);
 	t->out->index = account;
 	s = task_finish(t);
-	task_answer(t, s, ORDER_DONE);
+	task_answer(t, s);
 	if (s == STORE_OK) {
 		group_finish_own(t->o->group, slot);
 		t->o->r->counters[counter].balance = post_balance(p, counter);
 	} else if (s == STORE_FULL) {
 		group_void_own(t->o->group, slot);
 	} /* else: only the next writer can tell whether it was committed */
+	return s == STORE_OK;
 }
 
 /* ---- the rest ---- */
@@ -254,6 +309,7 @@ static enum order_result (*const change[])(struct task *t) = {
 	[ORDER_REFUND] = order_refund,
 	[ORDER_KEY_CREATE] = order_key_create,
 	[ORDER_KEY_REVOKE] = order_key_revoke,
+	[ORDER_ACCOUNT_SET] = order_account_set,
 };
 
 void

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "billing/order_task.h"
-#include "shm/metrics.h"
 
 static const uint8_t no_hash[SHA256_BYTES];
 
@@ -57,11 +56,13 @@ order_key_create(struct task *t)
 		return ORDER_FULL;
 	key_fill(in, account, p->now_ms, &k);
 	if (in->has_budget) {
-		task_entry(t, KIND_LIMIT, account, MOVES_KEY, -in->budget.nano);
-		t->entry.key = id;
-		t->entry.ref = entry_ref(
+		struct entry *e = task_entry(t, KIND_LIMIT, account, MOVES_KEY,
+					     -in->budget.nano);
+
+		e->key = id;
+		e->ref = entry_ref(
 			0, windows_now(t->o->windows, in->budget_window));
-		if (!post_fits(p, &t->entry))
+		if (!task_fits(t))
 			return ORDER_INVALID;
 	}
 	t->out->index = id;
@@ -71,11 +72,9 @@ order_key_create(struct task *t)
 		s = task_finish(t);
 	else
 		post_abort(p, s);
-	task_answer(t, s, ORDER_DONE);
+	task_answer(t, s);
 	if (s == STORE_OK)
 		show_key(t, id, &k, true);
-	if (s == STORE_OK && t->entry.kind)
-		task_count(t, ENTRY_LIMIT);
 	return ORDER_DONE;
 }
 
@@ -101,7 +100,7 @@ order_key_revoke(struct task *t)
 		s = task_finish(t);
 	else
 		post_abort(p, s);
-	task_answer(t, s, ORDER_DONE);
+	task_answer(t, s);
 	if (s == STORE_OK)
 		show_key(t, id, &k, false);
 	return ORDER_DONE;

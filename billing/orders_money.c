@@ -16,15 +16,13 @@ order_topup(struct task *t)
 	if (amount <= 0)
 		return ORDER_INVALID;
 	task_entry(t, KIND_TOPUP, id, MOVES_ACCOUNT, -amount);
-	if (!post_fits(t->o->post, &t->entry))
+	if (!task_fits(t))
 		return ORDER_INVALID;
-	slot = own_claim(t->o->r, SLOT_TOPUP, t->entry.ref, &counter, 1,
+	slot = own_claim(t->o->r, SLOT_TOPUP, t->entries[0].ref, &counter, 1,
 			 t->in->amount);
 	if (slot == SHM_NONE)
 		return ORDER_NO_LEDGER;
-	task_post_own(t, id, slot);
-	if (t->out->result == ORDER_DONE)
-		task_count(t, ENTRY_TOPUP);
+	(void)task_post_own(t, id, slot);
 	return ORDER_DONE;
 }
 
@@ -41,19 +39,16 @@ order_refund(struct task *t)
 	if (amount <= 0)
 		return ORDER_INVALID;
 	task_entry(t, KIND_REFUND, id, MOVES_ACCOUNT, amount);
-	if (!post_fits(t->o->post, &t->entry))
+	if (!task_fits(t))
 		return ORDER_INVALID;
 	/* Credit is not the customer's to take out. */
 	if (amount > post_balance(t->o->post, counter))
 		return ORDER_SHORT;
-	slot = own_take(t->o->r, SLOT_REFUND, t->entry.ref, &counter, 1,
+	slot = own_take(t->o->r, SLOT_REFUND, t->entries[0].ref, &counter, 1,
 			t->in->amount, &is_short);
 	if (slot == SHM_NONE)
 		return is_short ? ORDER_SHORT : ORDER_NO_LEDGER;
-	task_post_own(t, id, slot);
-	if (t->out->result != ORDER_DONE)
-		return ORDER_DONE;
-	task_count(t, ENTRY_REFUND);
-	metric_add(metrics_of_writer(t->o->r), M_REFUNDS, amount);
+	if (task_post_own(t, id, slot))
+		metric_add(metrics_of_writer(t->o->r), M_REFUNDS, amount);
 	return ORDER_DONE;
 }

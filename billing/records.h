@@ -97,15 +97,24 @@ struct account_record {
 	uint32_t flags; /* enum account_flag */
 	uint32_t parent;
 	uint32_t rpm, tpm, concurrency;
-	uint32_t spare0;
+	uint32_t discount_ppm;
 	int64_t credit_nano;
 	uint64_t created_ms;
+	int64_t low_nano;	/* low-balance threshold, with ACCOUNT_LOW */
+	int64_t allowance_nano; /* what the plan gave last */
+	/* The balance after that, moved since by all that is no usage: what
+	 * it is above the balance was used. */
+	int64_t allowance_mark;
+	uint32_t price_pin;  /* price version; 0 = the current one */
+	uint32_t plan_month; /* zone_month() that the plan has begun */
 	char name[ACCOUNT_NAME];
 	char group[GROUP_NAME];
-	uint32_t spare1;
+	char plan[PLAN_NAME];
+	uint32_t spare;
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct account_record) == 48 + ACCOUNT_NAME + GROUP_NAME,
+_Static_assert(sizeof(struct account_record) ==
+		       80 + ACCOUNT_NAME + GROUP_NAME + PLAN_NAME,
 	       "account_record");
 
 struct key_record {

@@ -33,7 +33,8 @@ enum entry_kind {
 	KIND_TOPUP,	 /* money came in: charge < 0 */
 	KIND_REFUND,	 /* money went out: charge > 0 */
 	KIND_REVERSAL,	 /* undoes the request entry `ref` */
-	KIND_LIMIT,	 /* a key budget was set: moves the key only */
+	KIND_LIMIT,	 /* a key budget or a cap was set: moves that only; a
+			    credit limit (hold_nano): moves nothing */
 	KIND_CORRECTION, /* by an operator, either sign */
 	KIND_CREDIT,	 /* given by the operator (charge < 0), or what is left
 			    of it taken back: sign-up credit, bonus, allowance */

@@ -142,6 +142,7 @@ check_kind(struct verify *v, const struct entry *e)
 		       verify_wrong(v, e->seq, "a refund that brings money");
 	case KIND_LIMIT:
 		return e->moves == MOVES_KEY || e->moves == MOVES_CHANNEL ||
+		       (e->moves == 0 && e->charge_nano == 0) ||
 		       verify_wrong(v, e->seq, "a limit that moves an account");
 	case KIND_ROLLOVER: return check_rollover(v, e);
 	case KIND_ATTEMPT:

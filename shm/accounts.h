@@ -13,6 +13,7 @@
 
 #define ACCOUNT_NAME 64
 #define GROUP_NAME   64
+#define PLAN_NAME    32
 
 enum account_flag {
 	ACCOUNT_LIVE = 1,
@@ -21,6 +22,9 @@ enum account_flag {
 	ACCOUNT_AUDIT = 8,   /* frozen by the audit: books differ */
 	ACCOUNT_PAUSED = 16, /* no new holds for 2 ms at most: the audit wants a
 				look; come again in the next loop turn */
+	ACCOUNT_LOW = 32,    /* low_nano is set */
+	ACCOUNT_PLAN_UNPAID = 64, /* the plan's fee found no money: no allowance
+				     until there is some */
 };
 
 /* Limits and their cells; the same on accounts and keys. 0 = no limit. */
@@ -36,9 +40,28 @@ struct limit_cells {
 struct account_row {
 	_Alignas(CACHE_LINE) _Atomic uint32_t flags;
 	_Atomic uint32_t parent; /* account index or SHM_NONE */
-	char name[ACCOUNT_NAME];
-	char group[GROUP_NAME]; /* "" = "default" */
+	_Atomic uint32_t discount_ppm;
+	_Atomic uint32_t price_pin; /* price version; 0 = the current one */
+	_Atomic int64_t low_nano; /* a balance below is told, see ACCOUNT_LOW */
+	_Atomic uint32_t low_told; /* admin process: it was, since it fell */
+	_Atomic uint32_t text_at;  /* which of the texts counts */
 	uint64_t created_ms;
+	char name[ACCOUNT_NAME];
+	struct account_texts {
+		char group[GROUP_NAME]; /* "" = "default" */
+		char plan[PLAN_NAME];	/* "" = none */
+	} texts[2];
+	/* Of the account, else of its plan. */
 	_Alignas(CACHE_LINE) struct limit_cells limits;
 };
-_Static_assert(sizeof(struct account_row) == 256, "account_row");
+_Static_assert(sizeof(struct account_row) == 384, "account_row");
+
+/* The texts now. Changed ones are written beside them and then made valid, so
+ * they stay whole for whoever reads them meanwhile. */
+static inline const struct account_texts *
+account_texts(const struct account_row *a)
+{
+	return &a->texts[atomic_load_explicit(&a->text_at,
+					      memory_order_acquire) &
+			 1];
+}

@@ -43,13 +43,16 @@
 	V(REJECT_OVERLOAD, "overload")           \
 	V(REJECT_LEDGER, "ledger")
 /* The first five as enum slot_kind. */
-#define ENTRY_VALUES(V)               \
-	V(ENTRY_REQUEST, "request")   \
-	V(ENTRY_TOPUP, "topup")       \
-	V(ENTRY_REFUND, "refund")     \
-	V(ENTRY_ROLLOVER, "rollover") \
-	V(ENTRY_LIMIT, "limit")       \
-	V(ENTRY_REVERSAL, "reversal")
+#define ENTRY_VALUES(V)                   \
+	V(ENTRY_REQUEST, "request")       \
+	V(ENTRY_TOPUP, "topup")           \
+	V(ENTRY_REFUND, "refund")         \
+	V(ENTRY_ROLLOVER, "rollover")     \
+	V(ENTRY_LIMIT, "limit")           \
+	V(ENTRY_REVERSAL, "reversal")     \
+	V(ENTRY_CORRECTION, "correction") \
+	V(ENTRY_CREDIT, "credit")         \
+	V(ENTRY_FEE, "fee")
 #define RELOAD_VALUES(V)   \
 	V(RELOAD_OK, "ok") \
 	V(RELOAD_REFUSED, "refused")

@@ -75,6 +75,10 @@ enum ctl_option {
 	OPTION_LITELLM,
 	OPTION_NEWAPI,
 	OPTION_ONLY,
+	OPTION_DISCOUNT,
+	OPTION_LOW_BALANCE,
+	OPTION_PIN,
+	OPTION_PREPAID,
 	OPTIONS
 };
 
@@ -89,7 +93,7 @@ struct ctl_command {
 	const char *usage; /* the rest of its line */
 	const char *help;
 	unsigned n_args;
-	uint32_t options; /* bits 1 << enum ctl_option */
+	uint64_t options; /* bits 1 << enum ctl_option */
 	int (*run)(const struct ctl *c, const struct ctl_words *w);
 };
 
@@ -98,3 +102,17 @@ const struct ctl_command *ctl_commands(unsigned *n);
 /* ---- ctl_prices.c ---- */
 
 int ctl_prices_import(const struct ctl *c, const struct ctl_words *w);
+/* The answer as it came, or through `print`. */
+int ctl_show(const struct ctl *c, const struct ctl_ask *ask,
+	     void (*print)(const struct ctl *c, struct json_value root));
+/* PREFIX NAME SUFFIX as a path; false: said why. */
+bool ctl_path(struct buf *out, const char *prefix, const char *name,
+	      const char *suffix);
+
+/* ---- ctl_books.c: commands with a body ---- */
+
+int ctl_account_create(const struct ctl *c, const struct ctl_words *w);
+int ctl_account_set(const struct ctl *c, const struct ctl_words *w);
+int ctl_account_topup(const struct ctl *c, const struct ctl_words *w);
+int ctl_account_refund(const struct ctl *c, const struct ctl_words *w);
+int ctl_key_create(const struct ctl *c, const struct ctl_words *w);

@@ -5,13 +5,13 @@
 #include "base/exits.h"
 #include "tools/ctl.h"
 
-#define BIT(o)	   (1u << (o))
+#define BIT(o)	   (1ull << (o))
 #define PAGE_LIMIT "1000"
 
 /* The answer as it came, or through `print`. */
-static int
-show(const struct ctl *c, const struct ctl_ask *ask,
-     void (*print)(const struct ctl *c, struct json_value root))
+int
+ctl_show(const struct ctl *c, const struct ctl_ask *ask,
+	 void (*print)(const struct ctl *c, struct json_value root))
 {
 	CLEANUP(ctl_answer_free) struct ctl_answer a;
 	int code = ctl_request(c, ask, &a);
@@ -29,13 +29,14 @@ static int
 show_path(const struct ctl *c, const char *path,
 	  void (*print)(const struct ctl *c, struct json_value root))
 {
-	return show(c, &(struct ctl_ask){.method = "GET", .path = path}, print);
+	return ctl_show(c, &(struct ctl_ask){.method = "GET", .path = path},
+			print);
 }
 
 /* PREFIX NAME SUFFIX as a path; false: said why. */
-static bool
-path_of(struct buf *out, const char *prefix, const char *name,
-	const char *suffix)
+bool
+ctl_path(struct buf *out, const char *prefix, const char *name,
+	 const char *suffix)
 {
 	buf_add_cstr(out, prefix);
 	ctl_escape(out, name);
@@ -52,10 +53,10 @@ post(const struct ctl *c, const char *prefix, const char *name,
 {
 	CLEANUP(buf_free) struct buf path = BUF_INIT;
 
-	if (!path_of(&path, prefix, name, suffix))
+	if (!ctl_path(&path, prefix, name, suffix))
 		return EXIT_RUNTIME;
-	return show(c, &(struct ctl_ask){.method = "POST", .path = path.p},
-		    ctl_print_object);
+	return ctl_show(c, &(struct ctl_ask){.method = "POST", .path = path.p},
+			ctl_print_object);
 }
 
 static int
@@ -63,7 +64,7 @@ get(const struct ctl *c, const char *prefix, const char *name)
 {
 	CLEANUP(buf_free) struct buf path = BUF_INIT;
 
-	if (!path_of(&path, prefix, name, ""))
+	if (!ctl_path(&path, prefix, name, ""))
 		return EXIT_RUNTIME;
 	return show_path(c, path.p, ctl_print_object);
 }
@@ -265,95 +266,7 @@ run_channel(const struct ctl *c, const struct ctl_words *w)
 	return EXIT_USAGE;
 }
 
-/* ---- bodies ---- */
-
-/* How an option becomes a member. */
-enum option_as { AS_TEXT, AS_NUMBER, AS_LIST, AS_TRUE };
-
-struct option_member {
-	enum ctl_option option;
-	const char *member;
-	enum option_as as;
-};
-
-static void
-put_list(struct json_out *o, const char *commas)
-{
-	struct str rest = str_of(commas);
-
-	json_open(o, '[');
-	while (rest.p)
-		json_put_str(o, str_trim(str_cut(&rest, ',')));
-	json_close(o, ']');
-}
-
-/* False: not what the option takes. */
-static bool
-put_option(struct json_out *o, const struct option_member *m, const char *value)
-{
-	uint64_t n;
-
-	json_name(o, m->member);
-	switch (m->as) {
-	case AS_TEXT: json_put_str(o, str_of(value)); return true;
-	case AS_LIST: put_list(o, value); return true;
-	case AS_TRUE: json_put_bool(o, true); return true;
-	case AS_NUMBER: break;
-	}
-	if (!str_to_u64(str_of(value), &n)) {
-		(void)fprintf(stderr,
-			      "tollgatectl: --%s takes a whole number, "
-			      "not \"%s\"\n",
-			      m->member, value);
-		return false;
-	}
-	json_put_u64(o, n);
-	return true;
-}
-
-static bool
-put_options(struct json_out *o, const struct ctl_words *w,
-	    const struct option_member *members, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const char *value = w->option[members[i].option];
-
-		if (value && !put_option(o, &members[i], value))
-			return false;
-	}
-	return true;
-}
-
-static int
-run_account_create(const struct ctl *c, const struct ctl_words *w)
-{
-	static const struct option_member members[] = {
-		{OPTION_BALANCE, "balance", AS_TEXT},
-		{OPTION_GROUP, "group", AS_TEXT},
-		{OPTION_PARENT, "parent", AS_TEXT},
-		{OPTION_POSTPAID, "postpaid", AS_TRUE},
-		{OPTION_CREDIT_LIMIT, "credit_limit", AS_TEXT},
-		{OPTION_RPM, "rpm", AS_NUMBER},
-		{OPTION_TPM, "tpm", AS_NUMBER},
-		{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
-		{OPTION_NOTE, "note", AS_TEXT},
-	};
-	CLEANUP(buf_free) struct buf body = BUF_INIT;
-	struct json_out o;
-
-	json_out_init(&o, &body);
-	json_open(&o, '{');
-	json_name(&o, "name");
-	json_put_str(&o, str_of(w->args[0]));
-	if (!put_options(&o, w, members, ARRAY_LEN(members)))
-		return EXIT_USAGE;
-	json_close(&o, '}');
-	return show(c,
-		    &(struct ctl_ask){.method = "POST",
-				      .path = "/admin/v1/accounts",
-				      .body = buf_str(&body)},
-		    ctl_print_object);
-}
+/* ---- accounts and keys ---- */
 
 static int
 run_account_list(const struct ctl *c, const struct ctl_words *w)
@@ -378,120 +291,6 @@ static int
 run_account_unfreeze(const struct ctl *c, const struct ctl_words *w)
 {
 	return post(c, "/admin/v1/accounts/", w->args[0], "/unfreeze");
-}
-
-/* What goes into a header field. */
-static bool
-idem_fits(const char *key)
-{
-	size_t n = strlen(key);
-
-	for (size_t i = 0; i < n; i++)
-		if (key[i] <= ' ' || key[i] > '~')
-			n = 0;
-	if (n > 0 && n < 64)
-		return true;
-	(void)fprintf(stderr,
-		      "tollgatectl: --idempotency-key takes 1 to 63 visible "
-		      "ASCII characters\n");
-	return false;
-}
-
-static int
-move_money(const struct ctl *c, const struct ctl_words *w, const char *suffix)
-{
-	static const struct option_member members[] = {
-		{OPTION_NOTE, "note", AS_TEXT},
-		{OPTION_OF, "of", AS_NUMBER},
-	};
-	CLEANUP(buf_free) struct buf body = BUF_INIT;
-	CLEANUP(buf_free) struct buf path = BUF_INIT;
-	const char *idem = w->option[OPTION_IDEMPOTENCY_KEY];
-	struct json_out o;
-
-	if (!idem) {
-		(void)fprintf(stderr,
-			      "tollgatectl: --idempotency-key K is required: a "
-			      "repetition with the same K moves no money "
-			      "twice\n");
-		return EXIT_USAGE;
-	}
-	if (!idem_fits(idem))
-		return EXIT_USAGE;
-	json_out_init(&o, &body);
-	json_open(&o, '{');
-	json_name(&o, "amount");
-	json_put_str(&o, str_of(w->args[1]));
-	if (!put_options(&o, w, members, ARRAY_LEN(members)))
-		return EXIT_USAGE;
-	json_close(&o, '}');
-	if (!path_of(&path, "/admin/v1/accounts/", w->args[0], suffix))
-		return EXIT_RUNTIME;
-	return show(c,
-		    &(struct ctl_ask){.method = "POST",
-				      .path = path.p,
-				      .idem = idem,
-				      .body = buf_str(&body)},
-		    ctl_print_object);
-}
-
-static int
-run_account_topup(const struct ctl *c, const struct ctl_words *w)
-{
-	return move_money(c, w, "/topup");
-}
-
-static int
-run_account_refund(const struct ctl *c, const struct ctl_words *w)
-{
-	return move_money(c, w, "/refund");
-}
-
-/* The key is shown once: alone on its line, so that it can be copied. */
-static void
-print_new_key(const struct ctl *c, struct json_value root)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-
-	ctl_print_object(c, root);
-	if (json_unescape(json_get(root, "key"), &text))
-		(void)fprintf(stderr, "The key is shown this once: keep it.\n");
-}
-
-static int
-run_key_create(const struct ctl *c, const struct ctl_words *w)
-{
-	static const struct option_member members[] = {
-		{OPTION_ACCOUNT, "account", AS_TEXT},
-		{OPTION_NAME, "name", AS_TEXT},
-		{OPTION_GROUP, "group", AS_TEXT},
-		{OPTION_MODELS, "models", AS_LIST},
-		{OPTION_ALLOW_IP, "allow_ip", AS_LIST},
-		{OPTION_RPM, "rpm", AS_NUMBER},
-		{OPTION_TPM, "tpm", AS_NUMBER},
-		{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
-		{OPTION_BUDGET, "budget", AS_TEXT},
-		{OPTION_EXPIRES, "expires", AS_TEXT},
-		{OPTION_SECRET, "secret", AS_TEXT},
-	};
-	CLEANUP(buf_free) struct buf body = BUF_INIT;
-	struct json_out o;
-
-	if (!w->option[OPTION_ACCOUNT]) {
-		(void)fprintf(stderr,
-			      "tollgatectl: --account NAME is required\n");
-		return EXIT_USAGE;
-	}
-	json_out_init(&o, &body);
-	json_open(&o, '{');
-	if (!put_options(&o, w, members, ARRAY_LEN(members)))
-		return EXIT_USAGE;
-	json_close(&o, '}');
-	return show(c,
-		    &(struct ctl_ask){.method = "POST",
-				      .path = "/admin/v1/keys",
-				      .body = buf_str(&body)},
-		    print_new_key);
 }
 
 static int
@@ -539,21 +338,31 @@ static const struct ctl_command commands[] = {
 	 LIMITS | BIT(OPTION_BALANCE) | BIT(OPTION_GROUP) | BIT(OPTION_PARENT) |
 		 BIT(OPTION_POSTPAID) | BIT(OPTION_CREDIT_LIMIT) |
 		 BIT(OPTION_NOTE),
-	 run_account_create},
+	 ctl_account_create},
 	{"account list", "", "all accounts", 0, 0, run_account_list},
 	{"account show", "NAME", "one account", 1, 0, run_account_show},
 	{"account freeze", "NAME", "refuse its requests", 1, 0,
 	 run_account_freeze},
 	{"account unfreeze", "NAME", "accept them again", 1, 0,
 	 run_account_unfreeze},
+	{"account set",
+	 "NAME [--group G] [--discount PERCENT] [--rpm N] [--tpm N]\n"
+	 "      [--concurrency N] [--postpaid | --prepaid] [--credit-limit USD]\n"
+	 "      [--low-balance USD|none] [--pin VERSION|current|none]",
+	 "change its terms", 1,
+	 LIMITS | BIT(OPTION_GROUP) | BIT(OPTION_DISCOUNT) |
+		 BIT(OPTION_POSTPAID) | BIT(OPTION_PREPAID) |
+		 BIT(OPTION_CREDIT_LIMIT) | BIT(OPTION_LOW_BALANCE) |
+		 BIT(OPTION_PIN),
+	 ctl_account_set},
 	{"account topup", "NAME USD --idempotency-key K [--note T]",
 	 "add money", 2, BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE),
-	 run_account_topup},
+	 ctl_account_topup},
 	{"account refund",
 	 "NAME USD --idempotency-key K [--of ENTRY] [--note T]",
 	 "take money out", 2,
 	 BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE) | BIT(OPTION_OF),
-	 run_account_refund},
+	 ctl_account_refund},
 	{"key create",
 	 "--account NAME [--name N] [--group G] [--models a,b]\n"
 	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"
@@ -562,7 +371,7 @@ static const struct ctl_command commands[] = {
 	 LIMITS | BIT(OPTION_ACCOUNT) | BIT(OPTION_NAME) | BIT(OPTION_GROUP) |
 		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) |
 		 BIT(OPTION_BUDGET) | BIT(OPTION_EXPIRES) | BIT(OPTION_SECRET),
-	 run_key_create},
+	 ctl_key_create},
 	{"key list", "[--account NAME]", "client keys", 0, BIT(OPTION_ACCOUNT),
 	 run_key_list},
 	{"key show", "ID", "one key", 1, 0, run_key_show},

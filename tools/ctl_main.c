@@ -40,6 +40,10 @@ static const struct {
 	[OPTION_LITELLM] = {"litellm", true},
 	[OPTION_NEWAPI] = {"newapi", true},
 	[OPTION_ONLY] = {"only", true},
+	[OPTION_DISCOUNT] = {"discount", true},
+	[OPTION_LOW_BALANCE] = {"low-balance", true},
+	[OPTION_PIN] = {"pin", true},
+	[OPTION_PREPAID] = {"prepaid", false},
 };
 
 /* The command line, taken apart. */
@@ -203,7 +207,7 @@ static int
 check_options(const struct ctl_command *cmd, const struct line *l)
 {
 	for (int i = 0; i < OPTIONS; i++)
-		if (l->option[i] && !(cmd->options & (1u << i))) {
+		if (l->option[i] && !(cmd->options & (1ull << i))) {
 			(void)fprintf(stderr,
 				      "tollgatectl: '%s' takes no --%s\n"
 				      "usage: tollgatectl %s %s\n",

@@ -118,9 +118,10 @@ find_group(struct request *req, const struct key_row *key,
 	   const struct account_row *account)
 {
 	const struct conf *conf = req->w->conf;
-	const char *name = key->group[0]       ? key->group
-			   : account->group[0] ? account->group
-					       : "default";
+	const struct account_texts *texts = account_texts(account);
+	const char *name = key->group[0]     ? key->group
+			   : texts->group[0] ? texts->group
+					     : "default";
 	const struct conf_group *g = conf_group_find(conf, str_of(name));
 
 	if (!g) {

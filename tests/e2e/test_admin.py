@@ -100,6 +100,51 @@ class Admin(unittest.TestCase):
         self.assertIn('already', said)
         self.assertEqual(self.gateway.show(self.name)['available'], '12.50')
 
+    def test_terms_are_set_one_by_one(self):
+        self.account()
+        shown = self.gateway.ctl(
+            'account', 'set', self.name, '--group', 'cheap', '--discount',
+            '12.5', '--rpm', '9', '--low-balance', '2', '--pin', 'current')
+        self.assertEqual(
+            (shown['group'], shown['discount'], shown['rpm'],
+             shown['low_balance'], shown['price_pin']),
+            ('cheap', '12.50', 9, '2.00', 1))
+        shown = self.gateway.ctl('account', 'set', self.name, '--pin', 'none',
+                                 '--low-balance', 'none')
+        self.assertEqual((shown['group'], shown['price_pin'],
+                          shown['low_balance']), ('cheap', None, None))
+        for args, said in ((('--group', 'nothing'), 'not in the config'),
+                           (('--discount', '101'), 'percentage'),
+                           (('--pin', '99'), 'no such price version'),
+                           (('--credit-limit', '5'), 'postpaid'),
+                           ((), 'what to set')):
+            code, _, text = self.tool('account', 'set', self.name, *args)
+            self.assertEqual((code, said in text), (1, True), (args, text))
+
+    def test_a_credit_limit_may_be_spent_to_its_end(self):
+        self.account('0.00')
+        key = self.gateway.key(self.name)
+        self.assertEqual(self.gateway.chat(key).status, 402)
+        shown = self.gateway.ctl('account', 'set', self.name, '--postpaid',
+                                 '--credit-limit', '3')
+        self.assertEqual((shown['available'], shown['credit_limit']),
+                         ('3.00', '3.00'))
+        self.assertEqual(self.gateway.chat(key).status, 200)
+        shown = self.gateway.show(self.name)
+        self.assertTrue(shown['balance'].startswith('-'), shown)
+        shown = self.gateway.ctl('account', 'set', self.name,
+                                 '--credit-limit', '0')
+        self.assertEqual(shown['available'], shown['balance'])
+        self.assertEqual(self.gateway.chat(key).status, 402)
+
+    def test_a_parent_has_no_parent_itself(self):
+        self.account()
+        self.gateway.account(self.name + '-team', None, '--parent', self.name)
+        code, _, said = self.tool('account', 'create', self.name + '-x',
+                                  '--parent', self.name + '-team')
+        self.assertEqual(code, 1)
+        self.assertIn('has a parent itself', said)
+
     def test_a_topup_with_the_same_key_counts_once(self):
         self.account()
         path = f'/admin/v1/accounts/{self.name}/topup'

@@ -125,6 +125,157 @@ TEST(credit_can_be_spent_but_not_taken_out)
 	writer_close(&f);
 }
 
+TEST(a_parent_has_no_parent_itself)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_ACCOUNT_CREATE, "team");
+
+	writer_open(&f);
+	CHECK_INT(fix_account(&f, "org", 0).result, ORDER_DONE);
+	(void)strcpy(o.parent, "org");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	o = order_of(ORDER_ACCOUNT_CREATE, "person");
+	(void)strcpy(o.parent, "team");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_NESTED);
+	CHECK_INT(f.region.head->n_accounts, 2);
+	writer_close(&f);
+}
+
+TEST(terms_are_set_one_by_one_and_stay)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_ACCOUNT_SET, "alice");
+	const struct account_row *a;
+
+	writer_open(&f);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_NOT_FOUND);
+	CHECK_INT(fix_account(&f, "alice", USD).result, ORDER_DONE);
+	o.set = SET_GROUP | SET_DISCOUNT | SET_RPM | SET_LOW;
+	(void)strcpy(o.group, "cheap");
+	o.discount_ppm = 125000;
+	o.rpm = 9;
+	o.has_low = 1;
+	o.low = money_nano(-5);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	o = order_of(ORDER_ACCOUNT_SET, "alice");
+	o.set = SET_TPM;
+	o.tpm = 77;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	writer_again(&f);
+	a = &f.region.accounts[0];
+	CHECK_STR(account_texts(a)->group, "cheap");
+	CHECK_INT(a->discount_ppm, 125000);
+	CHECK_INT(a->limits.rpm, 9);
+	CHECK_INT(a->limits.tpm, 77);
+	CHECK_INT(a->low_nano, -5);
+	CHECK_INT(a->flags, ACCOUNT_LIVE | ACCOUNT_LOW);
+	o.set = SET_DISCOUNT;
+	o.discount_ppm = PPM_ONE + 1;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_INVALID);
+	o.set = SET_PIN;
+	o.discount_ppm = 0;
+	o.price_pin = 1;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_NO_VERSION);
+	o.price_pin = PIN_CURRENT;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_NO_VERSION);
+	o.set = SET_LOW;
+	o.price_pin = 0;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_INT(a->flags, ACCOUNT_LIVE);
+	writer_close(&f);
+}
+
+TEST(a_credit_limit_moves_what_is_available_once)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_ACCOUNT_SET, "alice");
+	struct order audit = {.kind = ORDER_AUDIT};
+
+	writer_open(&f);
+	CHECK_INT(fix_account(&f, "alice", USD).result, ORDER_DONE);
+	o.set = SET_CREDIT;
+	o.credit = money_nano(5 * USD);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_PREPAID);
+	CHECK_INT(fix_available(&f, 0), USD);
+	o.set = SET_CREDIT | SET_POSTPAID;
+	o.postpaid = 1;
+	(void)strcpy(o.idem, "up");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_INT(fix_available(&f, 0), 6 * USD);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_REPEATED);
+	CHECK_INT(fix_available(&f, 0), 6 * USD);
+	writer_again(&f);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_REPEATED);
+	CHECK_INT(fix_available(&f, 0), 6 * USD);
+	o.set = SET_CREDIT;
+	o.credit = money_nano(2 * USD);
+	(void)strcpy(o.idem, "down");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_INT(fix_available(&f, 0), 3 * USD);
+	CHECK_INT(f.region.counters[0].credit, 2 * USD);
+	CHECK_INT(fix_order(&f, &audit).result, ORDER_DONE);
+	o.credit = money_nano(INT64_MAX);
+	o.idem[0] = '\0';
+	CHECK_INT(fix_order(&f, &o).result, ORDER_INVALID);
+	writer_close(&f);
+}
+
+TEST(what_is_held_on_credit_weighs_on_a_lowered_limit)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_ACCOUNT_CREATE, "post");
+	struct slot_owner *w;
+	struct hold h;
+	uint32_t row;
+
+	writer_open(&f);
+	o.postpaid = 1;
+	o.credit = money_nano(5 * USD);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	w = fix_worker(&f, &row);
+	CHECK(fix_hold(w, &h, 0, SHM_NONE, 5 * USD));
+	o = order_of(ORDER_ACCOUNT_SET, "post");
+	o.set = SET_CREDIT;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_INT(fix_available(&f, 0), -5 * USD);
+	hold_settle(w, &h, money_nano(2 * USD), money_nano(0), REASON_NORMAL,
+		    true);
+	CHECK(fix_worker_dies(&f, row));
+	CHECK_INT(fix_available(&f, 0), -2 * USD);
+	slot_owner_free(w);
+	writer_close(&f);
+}
+
+/* The writer is killed while limits go up and down; whatever it had done,
+ * memory and ledger say the same. */
+TEST(a_credit_limit_survives_kills_of_the_writer)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_ACCOUNT_CREATE, "post");
+	struct order audit = {.kind = ORDER_AUDIT};
+
+	writer_open(&f);
+	o.postpaid = 1;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	for (int round = 0; round < 12; round++) {
+		o = order_of(ORDER_ACCOUNT_SET, "post");
+		o.set = SET_CREDIT;
+		o.credit = money_nano((round % 3 + 1) * USD);
+		o.id = 1000 + (uint64_t)round;
+		(void)snprintf(o.idem, sizeof(o.idem), "limit-%d", round);
+		CHECK(send(f.orders, &o, sizeof(o), 0) == sizeof(o));
+		if (round % 2)
+			fix_pause();
+		writer_again(&f);
+		/* Sent again, as the admin process does. */
+		(void)fix_order(&f, &o);
+		CHECK_INT(fix_available(&f, 0), o.credit.nano);
+		CHECK_INT(f.region.counters[0].credit, o.credit.nano);
+	}
+	CHECK_INT(fix_order(&f, &audit).result, ORDER_DONE);
+	writer_close(&f);
+}
+
 TEST(names_are_unique_and_clean)
 {
 	struct fixture f;
@@ -249,7 +400,7 @@ TEST(orders_of_a_wrong_size_are_not_obeyed)
 
 TEST(every_result_has_a_text)
 {
-	for (int r = ORDER_DONE; r <= ORDER_DIFFERS; r++)
+	for (int r = ORDER_DONE; r <= ORDER_NO_VERSION; r++)
 		CHECK(strcmp(order_result_text((enum order_result)r),
 			     "unknown") != 0);
 }
@@ -261,6 +412,11 @@ main(void)
 	RUN(a_topup_needs_an_account_and_an_amount);
 	RUN(a_refund_takes_only_what_is_there_and_not_held);
 	RUN(credit_can_be_spent_but_not_taken_out);
+	RUN(a_parent_has_no_parent_itself);
+	RUN(terms_are_set_one_by_one_and_stay);
+	RUN(a_credit_limit_moves_what_is_available_once);
+	RUN(what_is_held_on_credit_weighs_on_a_lowered_limit);
+	RUN(a_credit_limit_survives_kills_of_the_writer);
 	RUN(names_are_unique_and_clean);
 	RUN(an_account_that_was_made_twice_with_one_key_is_one);
 	RUN(a_frozen_account_says_so_over_restarts);

@@ -140,7 +140,7 @@ TEST(a_group_that_is_not_configured_has_no_price)
 {
 	struct fixture *f = fix_started();
 
-	(void)str_copy(f->acme->group, GROUP_NAME, STR("gone"));
+	(void)str_copy(f->acme->texts[0].group, GROUP_NAME, STR("gone"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 503);
 	/* the key's group wins */
 	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));

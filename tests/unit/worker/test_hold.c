@@ -76,7 +76,7 @@ TEST(the_multiplier_and_the_price_per_request_are_held_too)
 	struct fixture *f = fix_new();
 
 	f->model[MODEL_GPT].per_request = money_nano(1000);
-	(void)str_copy(f->acme->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->acme->texts[0].group, GROUP_NAME, STR("pool"));
 	fix_start(f);
 	CHECK_INT(hold_for(f, FIX_CHATS, fix_chat("gpt", ",\"max_tokens\":10")),
 		  (INPUT + 10 * 12000 + 1000) * 7 / 10);

@@ -126,7 +126,7 @@ TEST(a_group_has_its_multiplier_for_a_family_of_models)
 
 	f->group[GROUP_POOL].models = family;
 	f->group[GROUP_POOL].n_models = 1;
-	(void)str_copy(f->acme->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->acme->texts[0].group, GROUP_NAME, STR("pool"));
 	fix_start(f);
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
 	fix_answer(f, 200, fix_whole("x", "{\"prompt_tokens\":10}"));
