@@ -13,6 +13,7 @@
 
 #include "admin/control.h"
 #include "admin/endpoints.h"
+#include "admin/history.h"
 #include "admin/orders.h"
 #include "admin/process.h"
 #include "base/clock.h"
@@ -96,6 +97,8 @@ on_tick(evutil_socket_t fd, short what, void *user)
 	wheel_turn(a->wheel, now);
 	orders_tick(a->orders, now);
 	admin_control_tick(a->control, now);
+	history_tick(a->history,
+		     atomic_load(&a->args->region->head->committed_seq));
 	if (a->draining && (http_server_connections(a->server) == 0 ||
 			    now >= a->drain_until_ns))
 		(void)event_base_loopbreak(a->base);
@@ -169,6 +172,7 @@ admin_open(struct admin *a)
 	a->control = admin_control_new(args->control);
 	if (!a->base || !a->pool || !a->wheel || !a->orders || !a->control)
 		return false;
+	a->history = history_new(args->conf);
 	a->server = server_new(a);
 	return a->server && watch_all(a) &&
 	       http_server_listen(a->server, args->socket, NULL) == E_OK &&
@@ -181,6 +185,7 @@ admin_close(struct admin *a)
 {
 	if (a->server)
 		http_server_destroy(a->server);
+	history_free(a->history);
 	orders_free(a->orders);
 	admin_control_free(a->control);
 	for (unsigned i = 0; i < a->n_events; i++)

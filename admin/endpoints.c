@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/internal.h"
 #include "admin/pages.h"
 #include "admin/url.h"
 #include "base/hash.h"
@@ -18,7 +19,8 @@
 #include "conf/conf.h"
 #include "http/server.h"
 
-#define V1 "/admin/v1"
+#define V1	 "/admin/v1"
+#define INTERNAL "/internal/v1"
 
 /* clang-format off */
 static const struct endpoint endpoints[] = {
@@ -50,6 +52,11 @@ static const struct endpoint endpoints[] = {
 	{HTTP_POST, V1 "/reload",                ACCESS_TOKEN, false, admin_reload},
 	{HTTP_POST, V1 "/stop",                  ACCESS_TOKEN, false, admin_stop},
 	{HTTP_POST, V1 "/audit",                 ACCESS_TOKEN, false, admin_audit},
+};
+
+/* Of the Unix socket, for workers. */
+static const struct endpoint internal[] = {
+	{HTTP_GET,  INTERNAL "/usage",           ACCESS_WORKER, false, internal_usage},
 };
 /* clang-format on */
 
@@ -175,6 +182,15 @@ page_release(struct page *p)
 /* ---- the way in ---- */
 
 static bool
+is_own(struct exchange *x)
+{
+	uint32_t uid;
+
+	return exchange_peer_uid(x, &uid) &&
+	       (uid == 0 || uid == (uint32_t)geteuid());
+}
+
+static bool
 may_enter(struct exchange *x, const struct admin *a,
 	  const struct http_head *head, enum access access)
 {
@@ -183,7 +199,7 @@ may_enter(struct exchange *x, const struct admin *a,
 	if (access == ACCESS_OPEN)
 		return true;
 	if (exchange_peer_uid(x, &uid))
-		return uid == 0 || uid == (uint32_t)geteuid();
+		return is_own(x);
 	return admin_token_fits(http_get(head, "authorization"),
 				secret_bytes(a->args->conf->admin.token));
 }
@@ -191,14 +207,18 @@ may_enter(struct exchange *x, const struct admin *a,
 /* The row for this request; *allowed: methods of the path, if the method
  * alone does not fit. */
 static const struct endpoint *
-find(const struct http_head *head, struct str *name, const char **allowed)
+find(const struct http_head *head, bool own, struct str *name,
+     const char **allowed)
 {
 	enum http_method m =
 		head->method == HTTP_HEAD ? HTTP_GET : head->method;
+	bool inside = own && str_starts(head->path, STR(INTERNAL "/"));
+	const struct endpoint *rows = inside ? internal : endpoints;
+	unsigned n = inside ? ARRAY_LEN(internal) : ARRAY_LEN(endpoints);
 
 	*allowed = NULL;
-	for (unsigned i = 0; i < ARRAY_LEN(endpoints); i++) {
-		const struct endpoint *e = &endpoints[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct endpoint *e = &rows[i];
 
 		if (!admin_path_fits(e->path, head->path, name))
 			continue;
@@ -238,6 +258,23 @@ idem_take(struct page *p, struct str text)
 	return str_copy(p->idem, sizeof(p->idem), text);
 }
 
+/* A worker says for which of its clients it asks. */
+static bool
+client_take(struct page *p, const struct http_head *head)
+{
+	const struct shm_head *h = p->admin->args->region->head;
+	uint64_t key, account;
+
+	if (!str_to_u64(http_get(head, "x-tollgate-key"), &key) ||
+	    !str_to_u64(http_get(head, "x-tollgate-account"), &account) ||
+	    key >= atomic_load(&h->n_keys) ||
+	    account >= atomic_load(&h->n_accounts))
+		return false;
+	p->client_key = (uint32_t)key;
+	p->client_account = (uint32_t)account;
+	return true;
+}
+
 /* False: answered. */
 static bool
 page_admit(struct page *p, const struct http_head *head)
@@ -245,7 +282,7 @@ page_admit(struct page *p, const struct http_head *head)
 	struct str name, idem = http_get(head, "idempotency-key");
 	const char *allowed;
 
-	p->endpoint = find(head, &name, &allowed);
+	p->endpoint = find(head, is_own(p->x), &name, &allowed);
 	if (!p->endpoint && allowed)
 		page_error(p, 405, "method_not_allowed",
 			   "This method is not allowed here. Use %s.", allowed);
@@ -261,6 +298,8 @@ page_admit(struct page *p, const struct http_head *head)
 	else if (name.p && !url_decode(name, p->name, sizeof(p->name)))
 		page_error(p, 400, "bad_name",
 			   "The name in the path is too long or malformed.");
+	else if (p->endpoint->access == ACCESS_WORKER && !client_take(p, head))
+		page_error(p, 400, "bad_client", "Whose page is it?");
 	else if (idem.p && !idem_take(p, idem))
 		page_error(p, 400, "bad_idempotency_key",
 			   "Idempotency-Key must be 1 to %u visible ASCII "

@@ -4,8 +4,9 @@
 #include "http/server.h"
 
 enum access {
-	ACCESS_OPEN,  /* anybody who can connect */
-	ACCESS_TOKEN, /* the bearer token, or the socket's own user */
+	ACCESS_OPEN,   /* anybody who can connect */
+	ACCESS_TOKEN,  /* the bearer token, or the socket's own user */
+	ACCESS_WORKER, /* the same, and it says for which client */
 };
 
 struct endpoint {

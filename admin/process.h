@@ -18,6 +18,7 @@ struct admin_orders;
 struct event;
 struct event_base;
 struct exchange;
+struct history;
 struct http_server;
 struct pool;
 struct wheel;
@@ -30,6 +31,7 @@ struct admin {
 	struct http_server *server;
 	struct admin_orders *orders;
 	struct admin_control *control;
+	struct history *history; /* NULL: the ledger cannot be read */
 	struct event *events[8];
 	unsigned n_events;
 	bool draining;
@@ -52,6 +54,9 @@ struct page {
 	char idem[PAGE_IDEM]; /* Idempotency-Key; "" = none */
 	char secret[264];     /* key create: shown once, then wiped */
 	bool is_create;	      /* answered with 201 */
+	/* Internal pages: the rows of the client that a worker speaks for. */
+	uint32_t client_key;
+	uint32_t client_account;
 };
 
 /* Answers: JSON; at most once a page, nothing happens if the client left. */

@@ -20,6 +20,7 @@ static const struct endpoint endpoints[] = {
 	 .route = ROUTE_MODELS,
 	 .page = page_model},
 	{.path = "/v1/balance", .route = ROUTE_BALANCE, .page = page_balance},
+	{.path = "/v1/usage", .route = ROUTE_BALANCE, .page = page_usage},
 	{.path = "/healthz",
 	 .flags = ENDPOINT_NO_KEY,
 	 .route = ROUTE_OTHER,

@@ -57,9 +57,9 @@ page_models(struct request *req)
 	reply_json(req, 200, buf_str(&w->text));
 }
 
-/* SDKs escape the slash of "vendor/model". What is no escape stays. */
-static struct str
-unescape(struct arena *a, struct str s)
+/* SDKs escape the slash of "vendor/model". */
+struct str
+page_unescape(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);
 	size_t n = 0;
@@ -85,7 +85,7 @@ void
 page_model(struct request *req)
 {
 	struct worker *w = req->w;
-	struct str id = unescape(
+	struct str id = page_unescape(
 		&req->arena, str_from(req->path, strlen(req->endpoint->path)));
 	struct product *p = product_find(w, id);
 	struct json_out o;

@@ -47,7 +47,8 @@ request_free(struct request *req)
 {
 	struct worker *w = req->w;
 
-	must(!req->waiting && !req->call && req->attempt.slot == SHM_NONE);
+	must(!req->waiting && !req->call && !req->inside.call &&
+	     req->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	gather_free(req);
 	sse_free(&req->sse);
@@ -152,6 +153,7 @@ static void
 conclude(struct request *req)
 {
 	attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);
+	inside_end(req);
 	request_stop_waiting(req);
 	if (req->needs_sent)
 		settle_sent(req, req->answer_ok || request_mark(req) > 0);
@@ -339,6 +341,8 @@ on_head(struct exchange *x, const struct http_head *head)
 		request_run(req);
 	else if (req->endpoint->page) {
 		req->step = STEP_reply;
+		req->query = arena_dup(&req->arena, head->query);
+		req->accept = arena_dup(&req->arena, http_get(head, "accept"));
 		req->endpoint->page(req);
 	} else {
 		req->step = STEP_parse;

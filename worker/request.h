@@ -23,6 +23,7 @@
 #include "http/sse.h"
 #include "shm/slots.h"
 #include "worker/endpoints.h"
+#include "worker/inside.h"
 #include "worker/process.h"
 
 enum next {
@@ -81,6 +82,8 @@ struct request {
 	char id_text[REQUEST_ID_TEXT];
 	struct str origin; /* CORS, n == 0 = not asked for or not allowed */
 	struct str path;
+	struct str query;  /* of pages */
+	struct str accept; /* of pages */
 	struct str peer;
 	uint64_t last_mark; /* of the exchange, once it has ended */
 	uint64_t bytes_in;
@@ -117,6 +120,8 @@ struct request {
 	bool settled;
 	bool needs_sent;     /* settled, and waits for SENT or NOT SENT */
 	bool commit_pending; /* answered before the commit came */
+
+	struct inside inside;
 
 	/* attempts */
 	struct offer *offer;
@@ -239,9 +244,15 @@ void reply_json(struct request *req, int status, struct str body);
 void reply_render_error(struct exchange *x, enum err e, const char *detail,
 			struct buf *fields, struct buf *body);
 
+/* A percent-decoded copy, NUL-terminated; what is no escape stays. */
+struct str page_unescape(struct arena *a, struct str s);
+
 /* ---- pages.c: answered in place, no money ---- */
 void page_models(struct request *req);
 void page_model(struct request *req);
 void page_balance(struct request *req);
 void page_healthz(struct request *req);
 void page_readyz(struct request *req);
+
+/* ---- usage.c: answered by the admin process ---- */
+void page_usage(struct request *req);

@@ -90,6 +90,40 @@ TEST(the_socket_is_open_to_its_user_and_root_only)
 	world_close(&w);
 }
 
+TEST(internal_pages_are_on_the_socket_only_and_name_their_client)
+{
+	struct http_head h;
+
+	world_open(&w, -1, -1);
+	(void)world_account(&w, "acme", 0);
+	w.region.head->n_keys = 1;
+	w.x.uid = (uint32_t)geteuid();
+	CHECK_INT(world_ask(&w, HTTP_GET, "/internal/v1/usage", NULL), 400);
+	CHECK(world_code(&w, "bad_client"));
+	world_end(&w);
+	memset(&h, 0, sizeof(h));
+	h.method = HTTP_GET;
+	split_target(&h, "/internal/v1/usage?limit=0");
+	head_field(&h, "x-tollgate-key", "1");
+	head_field(&h, "x-tollgate-account", "0");
+	world_send(&w, &h, NULL);
+	CHECK(world_code(&w, "bad_client"));
+	world_end(&w);
+	h.fields[0].value = STR("0");
+	world_send(&w, &h, NULL);
+	CHECK(world_code(&w, "limit"));
+	world_end(&w);
+	w.x.uid = (uint32_t)geteuid() + 1;
+	world_send(&w, &h, NULL);
+	CHECK_INT(w.x.status, 404);
+	world_end(&w);
+	w.x.is_unix = false;
+	world_send(&w, &h, NULL);
+	CHECK_INT(w.x.status, 404);
+	world_end(&w);
+	world_close(&w);
+}
+
 TEST(wrong_paths_methods_and_names_get_their_own_errors)
 {
 	world_open(&w, -1, -1);
@@ -286,6 +320,7 @@ main(void)
 	RUN(a_token_fits_only_whole_and_as_bearer);
 	RUN(strangers_see_health_and_the_description_only);
 	RUN(the_socket_is_open_to_its_user_and_root_only);
+	RUN(internal_pages_are_on_the_socket_only_and_name_their_client);
 	RUN(wrong_paths_methods_and_names_get_their_own_errors);
 	RUN(money_moves_only_with_an_idempotency_key);
 	RUN(lists_come_in_pages);
