@@ -111,6 +111,35 @@ report_in_period(const struct report *r, uint64_t ms)
 	return ms >= f->from_ms && (f->to_ms == 0 || ms < f->to_ms);
 }
 
+struct str
+report_model(struct report *r, const struct entry *e)
+{
+	const struct book_row *row;
+
+	if (e->served)
+		return str_of(catalog_name(r->catalog, e->served));
+	row = catalog_price(r->catalog, e->price_version, e->model);
+	return row ? str_make(row->name, strnlen(row->name, MODEL_NAME))
+		   : STR_NONE;
+}
+
+bool
+report_is_leg(const struct entry *e)
+{
+	return (e->kind == KIND_REQUEST && e->channel != NAME_NONE) ||
+	       e->kind == KIND_ATTEMPT;
+}
+
+int64_t
+report_plus(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return b > 0 ? INT64_MAX : INT64_MIN;
+	return sum;
+}
+
 void
 report_add(struct report *r, const struct entry *e, int64_t charge)
 {

@@ -12,6 +12,7 @@
 #include "billing/records.h"
 #include "billing/sheet.h"
 
+struct bill;
 struct buf;
 
 /* What is wanted; zeroed = everything. */
@@ -29,6 +30,11 @@ struct report_job {
 	enum sheet_format format;
 	bool raw; /* no guard against formulas */
 	int fd;
+	bool hourly; /* FOCUS: rows by the hour, not by the day */
+	/* What the provider says; NULL = nothing. */
+	const struct bill *bill;
+	/* A cost may differ from the bill's by so much. */
+	int64_t tolerance_nano;
 	/* The running server's memory, read-only, if there is one: what is
 	 * held now is not in the ledger. */
 	const struct region *live;
@@ -43,6 +49,7 @@ struct report_sum {
 	int64_t upstream_nano;
 	uint64_t input_tokens; /* all classes of input */
 	uint64_t output_tokens;
+	uint64_t differences; /* between us and a bill */
 };
 
 enum report_result {
@@ -61,6 +68,17 @@ NODISCARD enum report_result report_requests(const struct report_job *job,
 NODISCARD enum report_result report_accounts(const struct report_job *job,
 					     struct report_sum *sum,
 					     struct buf *error);
+/* One row a day, channel and model, by the start of the requests; with
+ * job.bill also what the provider says of it. */
+NODISCARD enum report_result report_channels(const struct report_job *job,
+					     struct report_sum *sum,
+					     struct buf *error);
+/* The rows on which job.bill and we differ: by upstream request id or, where
+ * the bill has none, by day and model. JSON ends with a summary; for CSV it
+ * is in `error` of a report that is done. */
+NODISCARD enum report_result report_reconcile(const struct report_job *job,
+					      struct report_sum *sum,
+					      struct buf *error);
 /* One JSON object an entry, by number. */
 NODISCARD enum report_result report_dump(const struct report_job *job,
 					 struct report_sum *sum,

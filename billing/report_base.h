@@ -28,6 +28,13 @@ NODISCARD enum report_result report_open(struct report *r,
 void report_close(struct report *r);
 /* Flushes and closes the books on `s`. */
 NODISCARD enum report_result report_finish(struct report *r, enum store s);
+/* The model that a provider was asked for: the one that answered, else the one
+ * the customer asked for. Valid until the next look-up. */
+struct str report_model(struct report *r, const struct entry *e);
+/* One that a provider may bill: a request that reached one, or an attempt. */
+bool report_is_leg(const struct entry *e);
+/* a + b, as far as it fits: sums of foreign numbers. */
+int64_t report_plus(int64_t a, int64_t b);
 /* Account, key and channel of the filter. */
 bool report_wants(const struct report *r, const struct entry *e);
 bool report_in_period(const struct report *r, uint64_t ms);

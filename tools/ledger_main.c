@@ -48,6 +48,20 @@ static const struct command commands[] = {
 		.run = run_report_accounts,
 	},
 	{
+		.word = {"report", "channels"},
+		.takes = TAKES_REPORT | TAKES(CHANNEL) | TAKES(INVOICE) |
+			 TAKES(TOLERANCE),
+		.help = "one row a day, channel and model",
+		.run = run_report_channels,
+	},
+	{
+		.word = {"reconcile"},
+		.takes = TAKES_REPORT | TAKES(CHANNEL) | TAKES(INVOICE) |
+			 TAKES(TOLERANCE),
+		.help = "where --invoice and the ledger differ",
+		.run = run_reconcile,
+	},
+	{
 		.word = {"dump"},
 		.takes = TAKES_REPORT | TAKES(ACCOUNT) | TAKES(KEY),
 		.help = "every entry, one JSON object a line",

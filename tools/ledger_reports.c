@@ -4,10 +4,11 @@
 #include "shm/region.h"
 #include "tools/ledger_tool.h"
 
-static int
-report(const struct options *o, struct report_job *job, report_function *write)
+int
+tool_report_job(const struct options *o, struct report_job *job,
+		report_function *write)
 {
-	CLEANUP(buf_free) struct buf error = BUF_INIT;
+	CLEANUP(buf_free) struct buf said = BUF_INIT;
 	enum report_result r;
 	struct report_sum sum;
 	struct output out;
@@ -15,17 +16,17 @@ report(const struct options *o, struct report_job *job, report_function *write)
 	if (!output_open(&out, o->value[OPTION_OUTPUT]))
 		return EXIT_RUNTIME;
 	job->fd = out.fd;
-	r = write(job, &sum, &error);
-	if (r != REPORT_DONE)
+	r = write(job, &sum, &said);
+	if (said.n)
 		(void)fprintf(stderr, "tollgate-ledger: %.*s\n",
-			      STR_ARG(buf_str(&error)));
+			      STR_ARG(buf_str(&said)));
 	if (!output_close(&out, o, &sum, r == REPORT_DONE))
 		return r == REPORT_DAMAGED ? EXIT_DAMAGED : EXIT_RUNTIME;
-	return EXIT_FINE;
+	return sum.differences ? EXIT_DIFFERS : EXIT_FINE;
 }
 
-static struct report_job
-job_of(const struct options *o, struct ledger *l)
+struct report_job
+tool_job(const struct options *o, struct ledger *l)
 {
 	return (struct report_job){
 		.ledger = l,
@@ -39,9 +40,9 @@ job_of(const struct options *o, struct ledger *l)
 int
 tool_report(const struct options *o, struct ledger *l, report_function *write)
 {
-	struct report_job job = job_of(o, l);
+	struct report_job job = tool_job(o, l);
 
-	return report(o, &job, write);
+	return tool_report_job(o, &job, write);
 }
 
 int
@@ -53,13 +54,13 @@ run_report_requests(const struct options *o, struct ledger *l)
 int
 run_report_accounts(const struct options *o, struct ledger *l)
 {
-	struct report_job job = job_of(o, l);
+	struct report_job job = tool_job(o, l);
 	struct region live = {0};
 	int code;
 
 	if (o->run_dir[0] && region_view(&live, o->run_dir) == E_OK)
 		job.live = &live;
-	code = report(o, &job, report_accounts);
+	code = tool_report_job(o, &job, report_accounts);
 	if (job.live)
 		region_close(&live);
 	return code;
@@ -74,12 +75,12 @@ run_seals(const struct options *o, struct ledger *l)
 int
 run_dump(const struct options *o, struct ledger *l)
 {
-	struct report_job job = job_of(o, l);
+	struct report_job job = tool_job(o, l);
 
 	if (options_has(o, OPTION_FORMAT) && o->format == SHEET_CSV) {
 		(void)options_complain("dump writes JSON only", NULL);
 		return EXIT_USAGE;
 	}
 	job.format = SHEET_JSON;
-	return report(o, &job, report_dump);
+	return tool_report_job(o, &job, report_dump);
 }

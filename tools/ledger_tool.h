@@ -24,6 +24,8 @@ enum option_id {
 	OPTION_ACCOUNT,
 	OPTION_KEY,
 	OPTION_CHANNEL,
+	OPTION_INVOICE,
+	OPTION_TOLERANCE,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 	OPTION_RAW,
@@ -108,13 +110,21 @@ NODISCARD bool output_close(struct output *out, const struct options *o,
 typedef enum report_result report_function(const struct report_job *job,
 					   struct report_sum *sum,
 					   struct buf *error);
+struct report_job tool_job(const struct options *o, struct ledger *l);
 /* Runs `report` into the output of the options: the exit code. */
 int tool_report(const struct options *o, struct ledger *l,
 		report_function *report);
+int tool_report_job(const struct options *o, struct report_job *job,
+		    report_function *report);
 int run_report_requests(const struct options *o, struct ledger *l);
 int run_report_accounts(const struct options *o, struct ledger *l);
 int run_seals(const struct options *o, struct ledger *l);
 int run_dump(const struct options *o, struct ledger *l);
+
+/* ---- ledger_bill.c ---- */
+
+int run_report_channels(const struct options *o, struct ledger *l);
+int run_reconcile(const struct options *o, struct ledger *l);
 
 /* ---- ledger_check.c ---- */
 

@@ -10,6 +10,7 @@
 #include "billing/price.h"
 #include "billing/records.h"
 #include "billing/rules.h"
+#include "billing/slot_entry.h"
 #include "shm/slots.h"
 #include "tests/unit/billing/fixture.h"
 
@@ -193,13 +194,7 @@ sample_entries(struct sample *s)
 	original = sample_request(s, 6, 1, 0xcc);
 	original.flags = 0;
 	sample_put(s, &original, 3002); /* 6 */
-	e = original;
-	e.kind = KIND_REVERSAL;
-	e.ref = original.seq;
-	e.rule = RULE_NONE;
-	e.charge_nano = -original.charge_nano;
-	e.reason = REASON_NOT_SENT;
-	e.hold_nano = 0;
+	e = reversal_entry(&original);
 	sample_put(s, &e, 3003); /* 7 */
 	e = sample_request(s, 7, 1, 0xdd);
 	e.status = 502;

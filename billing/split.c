@@ -1,0 +1,87 @@
+/* What each class of tokens has of a charge. */
+#include "billing/split.h"
+
+#include "base/must.h"
+
+__extension__ typedef unsigned __int128 u128;
+
+#define PICO_PER_NANO 1000
+
+int64_t
+split_price(const struct book_row *row, unsigned class)
+{
+	int64_t request;
+
+	switch (class) {
+	case 0: return row->input.pico;
+	case 1: return row->cache_read.pico;
+	case 2: return row->cache_write.pico;
+	case 3: return row->output.pico;
+	case 4: return row->reasoning.pico;
+	default: break;
+	}
+	must(class == SPLIT_REQUEST);
+	return __builtin_mul_overflow(row->per_request.nano, PICO_PER_NANO,
+				      &request)
+		       ? 0
+		       : request;
+}
+
+const char *
+split_name(unsigned class)
+{
+	static const char *const name[SPLIT_CLASSES] = {
+		"input",  "cached_input", "cache_write",
+		"output", "reasoning",	  "request",
+	};
+
+	return class < SPLIT_CLASSES ? name[class] : "";
+}
+
+static void
+quantities(const struct book_row *row, const struct token_counts *t,
+	   int64_t out[SPLIT_CLASSES])
+{
+	bool any = t->input | t->cache_read | t->cache_write | t->output |
+		   t->reasoning;
+
+	out[0] = t->input;
+	out[1] = t->cache_read;
+	out[2] = t->cache_write;
+	out[3] = t->output;
+	out[4] = t->reasoning;
+	/* The price of the request is for what was delivered, and a line of
+	 * its own only where there is one. */
+	out[SPLIT_REQUEST] = any && row->per_request.nano > 0;
+}
+
+struct split
+split_charge(const struct book_row *row, const struct entry *e)
+{
+	u128 upto[SPLIT_CLASSES], all = 0;
+	uint64_t charge = (uint64_t)e->charge_nano, before = 0;
+	struct split s = {0};
+	int shift = 0;
+
+	must(e->charge_nano >= 0);
+	quantities(row, &e->tokens, s.quantity);
+	for (unsigned i = 0; i < SPLIT_CLASSES; i++) {
+		all += (u128)(uint64_t)s.quantity[i] *
+		       (uint64_t)split_price(row, i);
+		upto[i] = all;
+	}
+	if (all == 0) {
+		s.charge[0] = e->charge_nano;
+		return s;
+	}
+	while (all >> shift > INT64_MAX)
+		shift++;
+	for (unsigned i = 0; i < SPLIT_CLASSES; i++) {
+		uint64_t share = (uint64_t)((upto[i] >> shift) * charge /
+					    (all >> shift));
+
+		s.charge[i] = (int64_t)(share - before);
+		before = share;
+	}
+	return s;
+}
