@@ -258,7 +258,7 @@ put_key(struct json_out *o, const struct page *p)
 	json_open(o, '{');
 	put_u64(o, "id", p->client_key);
 	put_text(o, "name", k->name);
-	put_text(o, "prefix", k->prefix);
+	put_text(o, "prefix", key_texts(k)->prefix);
 	json_close(o, '}');
 }
 

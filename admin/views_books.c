@@ -156,10 +156,10 @@ view_key(struct json_out *o, const struct region *r, uint32_t index)
 		 k->account < account_rows(r) ? r->accounts[k->account].name
 					      : "");
 	put_text(o, "state", key_state(k));
-	put_text(o, "prefix", k->prefix);
-	put_text(o, "group", k->group);
-	put_list(o, "models", k->models);
-	put_list(o, "allow_ip", k->allow);
+	put_text(o, "prefix", key_texts(k)->prefix);
+	put_text(o, "group", key_texts(k)->group);
+	put_list(o, "models", key_texts(k)->models);
+	put_list(o, "allow_ip", key_texts(k)->allow);
 	put_limits(o, &k->limits);
 	put_budget(o, k, c);
 	put_time_ms(o, "expires", k->expires_ms);

@@ -123,6 +123,19 @@ books_show_account(struct books *b, uint32_t id, const struct account_record *a,
 				      memory_order_release);
 }
 
+static void
+show_key_texts(struct books *b, uint32_t id, const struct key_record *k)
+{
+	struct key_texts t;
+
+	memset(&t, 0, sizeof(t));
+	memcpy(t.group, k->group, sizeof(t.group));
+	memcpy(t.models, k->models, sizeof(t.models));
+	memcpy(t.allow, k->allow, sizeof(t.allow));
+	memcpy(t.prefix, k->prefix, sizeof(t.prefix));
+	key_set_texts(b->r, id, &t);
+}
+
 void
 books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 	       bool fresh)
@@ -130,15 +143,11 @@ books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 	struct key_row *row = &b->r->keys[id];
 
 	must(id < SHM_KEYS);
-	memcpy(row->hash, k->hash, sizeof(row->hash));
 	row->account = k->account;
 	row->expires_ms = k->expires_ms;
 	show_limits(&row->limits, k->rpm, k->tpm, k->concurrency);
-	memcpy(row->group, k->group, sizeof(row->group));
-	memcpy(row->prefix, k->prefix, sizeof(row->prefix));
 	memcpy(row->name, k->name, sizeof(row->name));
-	memcpy(row->models, k->models, sizeof(row->models));
-	memcpy(row->allow, k->allow, sizeof(row->allow));
+	show_key_texts(b, id, k);
 	row->created_ms = k->created_ms;
 	row->budget_window = k->budget_window;
 	row->budget_nano = k->budget_nano;
@@ -150,7 +159,7 @@ books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 	if (fresh)
 		atomic_store_explicit(&b->r->head->n_keys, id + 1,
 				      memory_order_release);
-	key_publish(b->r, id);
+	key_set_secret(b->r, id, k->hash, k->old_hash, k->old_until_ms);
 }
 
 static bool

@@ -50,7 +50,7 @@ order_key_create(struct task *t)
 	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0) ||
 	    in->budget_window > BUDGET_MONTH)
 		return ORDER_INVALID;
-	if (key_find(t->o->r, in->hash) != SHM_NONE)
+	if (key_find(t->o->r, in->hash, p->now_ms) != SHM_NONE)
 		return ORDER_EXISTS;
 	if (!books_reserve_key(t->o->books))
 		return ORDER_FULL;
@@ -88,7 +88,7 @@ order_key_revoke(struct task *t)
 	enum store s;
 
 	if (memcmp(hash, no_hash, sizeof(no_hash)) != 0)
-		id = key_find(t->o->r, hash);
+		id = key_find(t->o->r, hash, p->now_ms);
 	if (id == SHM_NONE || id >= p->meta.n_keys)
 		return ORDER_NOT_FOUND;
 	t->out->index = id;

@@ -126,6 +126,8 @@ struct key_record {
 	uint64_t created_ms;
 	int64_t budget_nano; /* per window */
 	uint8_t hash[SHA256_BYTES];
+	uint8_t old_hash[SHA256_BYTES]; /* before a rotation */
+	uint64_t old_until_ms;
 	char group[GROUP_NAME];
 	char prefix[KEY_PREFIX];
 	char name[KEY_NAME];
@@ -133,7 +135,7 @@ struct key_record {
 	char allow[KEY_ALLOW];
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct key_record) == 52 + SHA256_BYTES + GROUP_NAME +
+_Static_assert(sizeof(struct key_record) == 60 + 2 * SHA256_BYTES + GROUP_NAME +
 						    KEY_PREFIX + KEY_NAME +
 						    KEY_MODELS + KEY_ALLOW,
 	       "key_record");

@@ -25,10 +25,22 @@ table_start(const struct region *r, const uint8_t hash[SHA256_BYTES])
 	return (uint32_t)(h >> 32) & (KEY_TABLE_SIZE - 1);
 }
 
-/* The place of the hash, or of the gap where it belongs; SHM_NONE: full. */
+static bool
+row_has(const struct key_row *k, const uint8_t hash[SHA256_BYTES],
+	uint64_t now_ms)
+{
+	if (bytes_equal(k->hash, hash, SHA256_BYTES))
+		return true;
+	return now_ms < atomic_load_explicit(&k->old_until_ms,
+					     memory_order_acquire) &&
+	       bytes_equal(k->old_hash, hash, SHA256_BYTES);
+}
+
+/* The place of the hash, or of the gap where it belongs; SHM_NONE: full. A
+ * rotated key keeps the places of its former secrets. */
 static uint32_t
 table_place(const struct region *r, const uint8_t hash[SHA256_BYTES],
-	    uint32_t *entry)
+	    uint64_t now_ms, uint32_t *entry)
 {
 	uint32_t at = table_start(r, hash);
 
@@ -38,7 +50,7 @@ table_place(const struct region *r, const uint8_t hash[SHA256_BYTES],
 		if (*entry == 0)
 			return at;
 		if (*entry <= SHM_KEYS &&
-		    bytes_equal(r->keys[*entry - 1].hash, hash, SHA256_BYTES))
+		    row_has(&r->keys[*entry - 1], hash, now_ms))
 			return at;
 		at = (at + 1) & (KEY_TABLE_SIZE - 1);
 	}
@@ -46,13 +58,40 @@ table_place(const struct region *r, const uint8_t hash[SHA256_BYTES],
 }
 
 uint32_t
-key_find(const struct region *r, const uint8_t hash[SHA256_BYTES])
+key_find(const struct region *r, const uint8_t hash[SHA256_BYTES],
+	 uint64_t now_ms)
 {
 	uint32_t entry = 0;
 
-	if (table_place(r, hash, &entry) == SHM_NONE || entry == 0)
+	if (table_place(r, hash, now_ms, &entry) == SHM_NONE || entry == 0)
 		return SHM_NONE;
 	return entry - 1;
+}
+
+/* Of a secret that its key does not have any more. */
+static bool
+place_is_dead(const struct region *r, uint32_t at, uint32_t entry)
+{
+	const struct key_row *k = &r->keys[entry - 1];
+	uint32_t other;
+
+	return entry <= SHM_KEYS &&
+	       table_place(r, k->hash, UINT64_MAX, &other) != at &&
+	       (k->old_until_ms == 0 ||
+		table_place(r, k->old_hash, 0, &other) != at);
+}
+
+/* The first place for the hash that nobody needs; `last` is the gap behind. */
+static uint32_t
+place_to_use(const struct region *r, const uint8_t hash[SHA256_BYTES],
+	     uint32_t last)
+{
+	uint32_t at = table_start(r, hash);
+
+	for (; at != last; at = (at + 1) & (KEY_TABLE_SIZE - 1))
+		if (place_is_dead(r, at, r->key_table[at]))
+			return at;
+	return last;
 }
 
 void
@@ -61,11 +100,45 @@ key_publish(struct region *r, uint32_t index)
 	uint32_t entry = 0, at;
 
 	must(index < SHM_KEYS);
-	at = table_place(r, r->keys[index].hash, &entry);
+	at = table_place(r, r->keys[index].hash, UINT64_MAX, &entry);
 	must(at != SHM_NONE);
-	if (entry == 0)
-		atomic_store_explicit(&r->key_table[at], index + 1,
-				      memory_order_release);
+	if (entry != 0)
+		return;
+	at = place_to_use(r, r->keys[index].hash, at);
+	atomic_store_explicit(&r->key_table[at], index + 1,
+			      memory_order_release);
+}
+
+void
+key_set_texts(struct region *r, uint32_t index, const struct key_texts *t)
+{
+	struct key_row *k = &r->keys[index];
+	uint32_t now = k->text_at & 1;
+
+	if (memcmp(&k->texts[now], t, sizeof(*t)) == 0)
+		return;
+	k->texts[now ^ 1] = *t;
+	atomic_store_explicit(&k->text_at, now ^ 1, memory_order_release);
+}
+
+void
+key_set_secret(struct region *r, uint32_t index,
+	       const uint8_t hash[SHA256_BYTES],
+	       const uint8_t old_hash[SHA256_BYTES], uint64_t old_until_ms)
+{
+	struct key_row *k = &r->keys[index];
+
+	/* Never half of one: the old one is not good while it is written, and
+	 * whoever has found the key by its text looks again. */
+	k->old_until_ms = 0;
+	memcpy(k->old_hash, old_hash, sizeof(k->old_hash));
+	atomic_store_explicit(&k->old_until_ms, old_until_ms,
+			      memory_order_release);
+	if (memcmp(k->hash, hash, sizeof(k->hash)) != 0) {
+		memcpy(k->hash, hash, sizeof(k->hash));
+		atomic_fetch_add(&k->secrets, 1);
+	}
+	key_publish(r, index);
 }
 
 struct ip {

@@ -30,17 +30,28 @@ enum key_flag {
 /* How long a budget lasts; calendar days and months of `time_zone`. */
 enum budget_window { BUDGET_TOTAL, BUDGET_DAY, BUDGET_MONTH };
 
+/* What may change while requests read it. */
+struct key_texts {
+	char group[GROUP_NAME];	 /* "" = the account's */
+	char models[KEY_MODELS]; /* comma-separated globs; "" = all */
+	char allow[KEY_ALLOW];	 /* comma-separated CIDRs; "" = any */
+	char prefix[KEY_PREFIX]; /* for people: "tg_Ab3x..." */
+	uint8_t spare[4];
+};
+
 struct key_row {
 	_Alignas(CACHE_LINE) uint8_t hash[SHA256_BYTES];
 	_Atomic uint32_t flags;
 	uint32_t account;
-	uint64_t expires_ms; /* wall clock; 0 = never */
+	_Atomic uint64_t expires_ms; /* wall clock; 0 = never */
+	_Atomic uint32_t secrets;    /* how often the secret has changed */
+	_Atomic uint32_t text_at;    /* which of the texts counts */
 	_Alignas(CACHE_LINE) struct limit_cells limits;
-	char group[GROUP_NAME];	 /* "" = the account's */
-	char prefix[KEY_PREFIX]; /* for people: "tg_Ab3x..." */
+	/* The secret before a rotation: good until then (wall; 0 = not). */
+	uint8_t old_hash[SHA256_BYTES];
+	_Atomic uint64_t old_until_ms;
+	struct key_texts texts[2];
 	char name[KEY_NAME];
-	char models[KEY_MODELS]; /* comma-separated globs; "" = all */
-	char allow[KEY_ALLOW];	 /* comma-separated CIDRs; "" = any */
 	uint64_t created_ms;
 	/* For display; the money is in the key's counter. */
 	_Atomic uint32_t budget_window; /* enum budget_window */
@@ -52,8 +63,27 @@ _Static_assert(sizeof(struct key_row) % CACHE_LINE == 0, "key_row");
 
 /* "total", "day", "month"; "" for what is none. */
 const char *budget_window_name(uint32_t window);
-/* Any process. SHM_NONE = unknown. Constant-time compare of the hash. */
-uint32_t key_find(const struct region *r, const uint8_t hash[SHA256_BYTES]);
+/* The texts now: changed ones are written beside them and then made valid, so
+ * they stay whole for whoever reads them meanwhile. */
+static inline const struct key_texts *
+key_texts(const struct key_row *k)
+{
+	return &k->texts[atomic_load_explicit(&k->text_at,
+					      memory_order_acquire) &
+			 1];
+}
+
+/* Any process. The key with this hash now, also by the secret before a
+ * rotation while that is good. SHM_NONE = unknown. Constant-time compare. */
+uint32_t key_find(const struct region *r, const uint8_t hash[SHA256_BYTES],
+		  uint64_t now_ms);
+/* Writer: the new texts of row `index`. */
+void key_set_texts(struct region *r, uint32_t index, const struct key_texts *t);
+/* Writer: a new secret; the one before is good until `old_until_ms`. */
+void key_set_secret(struct region *r, uint32_t index,
+		    const uint8_t hash[SHA256_BYTES],
+		    const uint8_t old_hash[SHA256_BYTES],
+		    uint64_t old_until_ms);
 /* Writer: publishes row `index` (filled before) in the table. */
 void key_publish(struct region *r, uint32_t index);
 /* "10.0.0.0/8,::1" contains the address; "" allows any; unparsable: no. */

@@ -22,6 +22,7 @@ struct key_cache {
 	struct {
 		uint64_t id[2];
 		uint32_t row;
+		uint32_t secrets; /* of the row, when it was found */
 	} rows[KEY_CACHE_ROWS];
 };
 
@@ -48,9 +49,16 @@ key_cache_free(struct key_cache *c)
 	free(c);
 }
 
+static uint32_t
+secrets_of(const struct worker *w, uint32_t row)
+{
+	return atomic_load_explicit(&w->region->keys[row].secrets,
+				    memory_order_acquire);
+}
+
 /* Unknown keys are not cached: one may be created a moment later. */
 static uint32_t
-find_key(struct worker *w, struct str text)
+find_key(struct worker *w, struct str text, uint64_t now_ms)
 {
 	struct key_cache *c = w->keys;
 	struct sip_key k = {{c->secret[0], c->secret[1]}};
@@ -60,14 +68,22 @@ find_key(struct worker *w, struct str text)
 
 	siphash128(&k, text, id);
 	at = (uint32_t)(id[0] ^ c->secret[2]) % KEY_CACHE_ROWS;
-	if (c->rows[at].row != SHM_NONE && c->rows[at].id[0] == id[0] &&
-	    c->rows[at].id[1] == id[1])
-		return c->rows[at].row;
+	row = c->rows[at].row;
+	if (row != SHM_NONE && c->rows[at].id[0] == id[0] &&
+	    c->rows[at].id[1] == id[1] &&
+	    c->rows[at].secrets == secrets_of(w, row))
+		return row;
 	hmac_sha256(c->pepper, sizeof(c->pepper), text.p, text.n, hash);
-	row = key_find(w->region, hash);
+	row = key_find(w->region, hash, now_ms);
 	if (row != SHM_NONE) {
+		uint32_t secrets = secrets_of(w, row);
+
+		/* One that was rotated out is good for a while only. */
+		if (!bytes_equal(w->region->keys[row].hash, hash, sizeof(hash)))
+			return row;
 		memcpy(c->rows[at].id, id, sizeof(id));
 		c->rows[at].row = row;
+		c->rows[at].secrets = secrets;
 	}
 	return row;
 }
@@ -118,10 +134,9 @@ find_group(struct request *req, const struct key_row *key,
 	   const struct account_row *account)
 {
 	const struct conf *conf = req->w->conf;
-	const struct account_texts *texts = account_texts(account);
-	const char *name = key->group[0]     ? key->group
-			   : texts->group[0] ? texts->group
-					     : "default";
+	const char *own = key_texts(key)->group;
+	const char *its = account_texts(account)->group;
+	const char *name = own[0] ? own : its[0] ? its : "default";
 	const struct conf_group *g = conf_group_find(conf, str_of(name));
 
 	if (!g) {
@@ -139,15 +154,17 @@ check_key(struct request *req)
 	struct region *r = req->w->region;
 	const struct key_row *key = &r->keys[req->key];
 	const struct account_row *account;
+	const char *allow;
+	uint64_t expires_ms;
 	uint32_t flags = atomic_load(&key->flags);
 
 	if (!(flags & KEY_LIVE) || (flags & KEY_REVOKED))
 		return reject(req, E_BAD_KEY, REJECT_AUTH);
-	if (key->expires_ms &&
-	    key->expires_ms <= req->start_wall_ns / NS_PER_MS)
+	expires_ms = atomic_load(&key->expires_ms);
+	if (expires_ms && expires_ms <= req->start_wall_ns / NS_PER_MS)
 		return reject(req, E_KEY_EXPIRED, REJECT_AUTH);
-	if (key->allow[0] &&
-	    !key_allows_address(key->allow, exchange_peer_addr(req->x)))
+	allow = key_texts(key)->allow;
+	if (allow[0] && !key_allows_address(allow, exchange_peer_addr(req->x)))
 		return reject(req, E_KEY_ADDRESS, REJECT_AUTH);
 	if (key->account >= SHM_ACCOUNTS)
 		return reject(req, E_INTERNAL, REJECT_AUTH);
@@ -171,7 +188,7 @@ auth_head(struct request *req, const struct http_head *head)
 		return reject(req, E_NO_KEY, REJECT_AUTH);
 	if (text.n > KEY_TEXT_MAX)
 		return reject(req, E_BAD_KEY, REJECT_AUTH);
-	req->key = find_key(req->w, text);
+	req->key = find_key(req->w, text, req->start_wall_ns / NS_PER_MS);
 	if (req->key == SHM_NONE)
 		return reject(req, E_BAD_KEY, REJECT_AUTH);
 	return check_key(req);

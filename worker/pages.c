@@ -12,7 +12,7 @@ sold(const struct request *req, const struct product *p)
 {
 	const struct key_row *key = &req->w->region->keys[req->key];
 
-	if (!names_allow(key->models, p->conf->name))
+	if (!names_allow(key_texts(key)->models, p->conf->name))
 		return false;
 	for (unsigned i = 0; i < p->n_offers; i++)
 		if (lane_serves(p->offers[i].lane, req->group))

@@ -20,7 +20,7 @@ find_model(struct request *req)
 	struct worker *w = req->w;
 	const struct key_row *key = &w->region->keys[req->key];
 
-	if (!names_allow(key->models, req->ask.model)) {
+	if (!names_allow(key_texts(key)->models, req->ask.model)) {
 		metric_add(w->metrics, M_REJECTED + REJECT_MODEL, 1);
 		req->param = "model";
 		return request_fail_detail(req, E_MODEL_NOT_ALLOWED,

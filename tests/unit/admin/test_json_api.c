@@ -209,7 +209,7 @@ TEST(a_new_key_is_shown_once_and_ordered_as_a_hash)
 	CHECK_INT(o.key.has_budget, 1);
 	CHECK_INT(o.key.budget_window, BUDGET_MONTH);
 	w.region.keys[0].flags = KEY_LIVE;
-	memcpy(w.region.keys[0].prefix, o.key.prefix, KEY_PREFIX);
+	memcpy(w.region.keys[0].texts[0].prefix, o.key.prefix, KEY_PREFIX);
 	w.region.head->n_keys = 1;
 	answer(&o, ORDER_DONE, 0);
 	CHECK_INT(w.x.status, 201);

@@ -349,14 +349,14 @@ TEST(a_key_is_found_by_its_hash_until_it_is_revoked)
 	CHECK_INT(fix_key(&f, "alice", 9, -1).result, ORDER_DONE);
 	CHECK_INT(fix_key(&f, "alice", 9, -1).result, ORDER_EXISTS);
 	CHECK_INT(fix_key(&f, "alice", 10, 3 * USD).index, 1);
-	CHECK_INT(key_find(&f.region, hash), 0);
+	CHECK_INT(key_find(&f.region, hash, 0), 0);
 	CHECK_INT(f.region.keys[0].flags, KEY_LIVE);
 	CHECK_INT(f.region.keys[1].flags, KEY_LIVE | KEY_BUDGET);
 	memcpy(o.key.hash, hash, sizeof(hash));
 	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
 	CHECK_INT(f.region.keys[0].flags, KEY_LIVE | KEY_REVOKED);
 	writer_again(&f);
-	CHECK_INT(key_find(&f.region, hash), 0);
+	CHECK_INT(key_find(&f.region, hash, 0), 0);
 	CHECK_INT(f.region.keys[0].flags, KEY_LIVE | KEY_REVOKED);
 	CHECK_INT(fix_available(&f, counter_of_key(1)), 3 * USD);
 	memset(o.key.hash, 0, sizeof(hash));

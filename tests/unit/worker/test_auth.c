@@ -124,14 +124,16 @@ TEST(a_key_bound_to_addresses_works_from_there_only)
 	struct fixture *f = fix_started();
 	struct exchange *x;
 
-	(void)str_copy(f->client_key->allow, KEY_ALLOW,
+	(void)str_copy(f->client_key->texts[0].allow, KEY_ALLOW,
 		       STR("10.0.0.0/8,127.0.0.1"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 200);
-	(void)str_copy(f->client_key->allow, KEY_ALLOW, STR("10.0.0.0/8"));
+	(void)str_copy(f->client_key->texts[0].allow, KEY_ALLOW,
+		       STR("10.0.0.0/8"));
 	x = fix_get(f, "/v1/models");
 	CHECK_INT(x->status, 403);
 	CHECK_STR(fix_json(x, "code"), "\"address_not_allowed\"");
-	(void)str_copy(f->client_key->allow, KEY_ALLOW, STR("nonsense"));
+	(void)str_copy(f->client_key->texts[0].allow, KEY_ALLOW,
+		       STR("nonsense"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 403);
 	CHECK(fix_done(f));
 }
@@ -143,7 +145,7 @@ TEST(a_group_that_is_not_configured_has_no_price)
 	(void)str_copy(f->acme->texts[0].group, GROUP_NAME, STR("gone"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 503);
 	/* the key's group wins */
-	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->client_key->texts[0].group, GROUP_NAME, STR("pool"));
 	CHECK_INT(status_with(f, "/v1/models", FIX_KEY, ""), 200);
 	CHECK(fix_done(f));
 }

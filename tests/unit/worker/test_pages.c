@@ -28,9 +28,9 @@ TEST(the_list_has_what_is_sold_to_this_key)
 		  "\"owned_by\":\"tollgate\"}]}");
 	CHECK_INT(fix_get(f, "/v1/models/think")->status, 404);
 	CHECK_INT(fix_get(f, "/v1/models/free")->status, 404);
-	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->client_key->texts[0].group, GROUP_NAME, STR("pool"));
 	CHECK(fix_says(fix_get(f, "/v1/models"), "\"think\""));
-	(void)str_copy(f->client_key->models, KEY_MODELS, STR("ch*"));
+	(void)str_copy(f->client_key->texts[0].models, KEY_MODELS, STR("ch*"));
 	x = fix_get(f, "/v1/models");
 	CHECK(fix_says(x, "\"cheap\"") && !fix_says(x, "\"gpt\""));
 	CHECK(fix_done(f));

@@ -105,7 +105,8 @@ TEST(a_key_for_some_models_gets_no_other)
 	struct fixture *f = fix_started();
 	struct exchange *x;
 
-	(void)str_copy(f->client_key->models, KEY_MODELS, STR("free, emb*"));
+	(void)str_copy(f->client_key->texts[0].models, KEY_MODELS,
+		       STR("free, emb*"));
 	x = asked(f, fix_chat("gpt", ""));
 	CHECK_INT(x->status, 403);
 	CHECK_STR(fix_json(x, "code"), "\"model_not_allowed\"");

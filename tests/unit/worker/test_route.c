@@ -88,7 +88,7 @@ TEST(a_channel_of_other_groups_is_no_candidate)
 	f->channel[LANE_A].n_groups = 1;
 	fix_start(f);
 	CHECK_INT(goes_to(f), 'b');
-	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->client_key->texts[0].group, GROUP_NAME, STR("pool"));
 	CHECK_INT(goes_to(f), 'a');
 	CHECK(fix_done(f));
 

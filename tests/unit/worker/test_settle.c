@@ -77,7 +77,7 @@ TEST(fractions_of_a_nano_are_rounded_up_once)
 	struct fixture *f = fix_started();
 	struct entry e;
 
-	(void)str_copy(f->client_key->group, GROUP_NAME, STR("pool"));
+	(void)str_copy(f->client_key->texts[0].group, GROUP_NAME, STR("pool"));
 	/* (1 x 333 + 1 x 777) pico x 0.7 = 0.777 nano */
 	e = whole(f, "cheap", "{\"prompt_tokens\":1,\"completion_tokens\":1}");
 	CHECK_INT(e.cost, 1);
