@@ -16,6 +16,7 @@
 #include "admin/history.h"
 #include "admin/orders.h"
 #include "admin/process.h"
+#include "admin/webhook.h"
 #include "base/clock.h"
 #include "base/exits.h"
 #include "base/log.h"
@@ -99,6 +100,8 @@ on_tick(evutil_socket_t fd, short what, void *user)
 	admin_control_tick(a->control, now);
 	history_tick(a->history,
 		     atomic_load(&a->args->region->head->committed_seq));
+	if (a->webhook && !a->draining)
+		webhook_tick(a->webhook, now);
 	if (a->draining && (http_server_connections(a->server) == 0 ||
 			    now >= a->drain_until_ns))
 		(void)event_base_loopbreak(a->base);
@@ -164,6 +167,7 @@ static bool
 admin_open(struct admin *a)
 {
 	const struct admin_args *args = a->args;
+	bool fine;
 
 	a->base = event_base_new();
 	a->pool = pool_new(MEMORY_BYTES);
@@ -173,8 +177,9 @@ admin_open(struct admin *a)
 	if (!a->base || !a->pool || !a->wheel || !a->orders || !a->control)
 		return false;
 	a->history = history_new(args->conf);
+	a->webhook = webhook_new(a, &fine);
 	a->server = server_new(a);
-	return a->server && watch_all(a) &&
+	return fine && a->server && watch_all(a) &&
 	       http_server_listen(a->server, args->socket, NULL) == E_OK &&
 	       (args->listen < 0 ||
 		http_server_listen(a->server, args->listen, NULL) == E_OK);
@@ -186,6 +191,7 @@ admin_close(struct admin *a)
 	if (a->server)
 		http_server_destroy(a->server);
 	history_free(a->history);
+	webhook_free(a->webhook);
 	orders_free(a->orders);
 	admin_control_free(a->control);
 	for (unsigned i = 0; i < a->n_events; i++)

@@ -152,11 +152,11 @@ static const struct key keys_cors[] = {
 };
 SECTION(cors, "cors", 0);
 
-static const struct key keys_tier[] = {
-#define KEY_TIER(...) ROW(conf_tier, __VA_ARGS__)
+static const struct key keys_webhook[] = {
+#define KEY_WEBHOOK(...) ROW(conf_webhook, __VA_ARGS__)
 #include "conf/keys.def"
 };
-SECTION(tier, "models.tiers", WHERE(tier));
+SECTION(webhook, "webhook", 0);
 
 static const struct key keys_model[] = {
 #define KEY_MODEL(...) ROW(conf_model, __VA_ARGS__)
