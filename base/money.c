@@ -1,6 +1,9 @@
 /* Exact money: 128-bit products, one rounding, decimal texts. */
 #include "base/money.h"
 
+#include "base/digits.h"
+#include "base/must.h"
+
 /* The compiler's own type; its name is not ISO C. */
 __extension__ typedef unsigned __int128 u128;
 
@@ -125,25 +128,28 @@ static size_t
 decimal_text(uint64_t v, bool negative, unsigned scale, unsigned keep,
 	     char out[MONEY_TEXT])
 {
-	char reversed[MONEY_TEXT];
-	size_t n = 0, at = 0;
-	unsigned after = scale;
+	static const uint64_t power[] = {
+		1,	10,	 100,	   1000,      10000,
+		100000, 1000000, 10000000, 100000000, 1000000000,
+	};
+	unsigned after = scale, zeros;
+	uint64_t whole, part;
+	size_t at = 0;
 
+	must(scale < ARRAY_LEN(power));
 	while (after > keep && v % 10 == 0) {
 		v /= 10;
 		after--;
 	}
-	for (unsigned i = 0; i < after; i++, v /= 10)
-		reversed[n++] = (char)('0' + v % 10);
-	reversed[n++] = '.';
-	do {
-		reversed[n++] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
+	whole = v / power[after];
+	part = v % power[after];
 	if (negative)
-		reversed[n++] = '-';
-	while (n)
-		out[at++] = reversed[--n];
+		out[at++] = '-';
+	at += digits_write(out + at, whole);
+	out[at++] = '.';
+	for (zeros = after - digits_count(part); zeros; zeros--)
+		out[at++] = '0';
+	at += digits_write(out + at, part);
 	out[at] = '\0';
 	return at;
 }

@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/json.h"
 #include "base/must.h"
+
+#define MINUTE_MS 60000u
 
 void
 sheet_begin(struct sheet *s, enum sheet_format format, bool raw,
@@ -36,9 +39,9 @@ sheet_free(struct sheet *s)
 	buf_free(&s->out);
 }
 
-/* The comma, and in JSON the name. */
-static void
-cell(struct sheet *s)
+/* The comma, and in JSON the name; then room for `n` bytes. */
+static char *
+cell(struct sheet *s, size_t n)
 {
 	must(s->at < s->n_columns);
 	if (s->format == SHEET_JSON) {
@@ -49,6 +52,9 @@ cell(struct sheet *s)
 		buf_add_char(&s->out, ',');
 	}
 	s->at++;
+	if (UNLIKELY(s->out.cap - s->out.n < n) && !buf_grow(&s->out, n))
+		return NULL;
+	return s->out.p + s->out.n;
 }
 
 static bool
@@ -60,13 +66,14 @@ runs_in_spreadsheets(struct str t)
 static bool
 needs_quotes(struct str t)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < t.n; i++) {
 		char c = t.p[i];
 
-		if (c == ',' || c == '"' || c == '\r' || c == '\n')
-			return true;
+		any |= c == ',' || c == '"' || c == '\r' || c == '\n';
 	}
-	return t.n && (t.p[0] == ' ' || t.p[t.n - 1] == ' ');
+	return any || (t.n && (t.p[0] == ' ' || t.p[t.n - 1] == ' '));
 }
 
 static void
@@ -94,7 +101,7 @@ sheet_text(struct sheet *s, struct str text)
 {
 	struct json_out json;
 
-	cell(s);
+	(void)cell(s, 0);
 	if (s->format == SHEET_CSV) {
 		csv_text(s, text);
 		return;
@@ -106,26 +113,34 @@ sheet_text(struct sheet *s, struct str text)
 void
 sheet_u64(struct sheet *s, uint64_t v)
 {
-	cell(s);
-	buf_add_u64(&s->out, v);
+	char *p = cell(s, DIGITS_MAX);
+
+	if (p)
+		s->out.n += digits_write(p, v);
 }
 
 void
 sheet_bool(struct sheet *s, bool v)
 {
-	cell(s);
+	(void)cell(s, 0);
 	buf_add_cstr(&s->out, v ? "true" : "false");
 }
 
 void
 sheet_exact(struct sheet *s, struct str text)
 {
-	cell(s);
+	char *p = cell(s, text.n + 2);
+
+	if (!p)
+		return;
 	if (s->format == SHEET_JSON)
-		buf_add_char(&s->out, '"');
-	buf_add_str(&s->out, text);
+		*p++ = '"';
+	if (text.n)
+		memcpy(p, text.p, text.n);
+	p += text.n;
 	if (s->format == SHEET_JSON)
-		buf_add_char(&s->out, '"');
+		*p++ = '"';
+	s->out.n = (size_t)(p - s->out.p);
 }
 
 void
@@ -140,33 +155,41 @@ sheet_money(struct sheet *s, int64_t nano)
 void
 sheet_us_as_ms(struct sheet *s, uint64_t us)
 {
-	char *p;
+	char *p = cell(s, DIGITS_MAX + 4);
+	size_t n;
 
-	cell(s);
-	buf_add_u64(&s->out, us / 1000);
-	p = buf_reserve(&s->out, 4);
 	if (!p)
 		return;
-	p[0] = '.';
-	p[1] = (char)('0' + us / 100 % 10);
-	p[2] = (char)('0' + us / 10 % 10);
-	p[3] = (char)('0' + us % 10);
-	s->out.n += 4;
+	n = digits_write(p, us / 1000);
+	p[n] = '.';
+	p[n + 1] = (char)('0' + us / 100 % 10);
+	memcpy(p + n + 2, digit_pairs + 2 * (us % 100), 2);
+	s->out.n += n + 4;
 }
 
 void
 sheet_time(struct sheet *s, uint64_t wall_ms)
 {
-	char text[TIME_TEXT];
-	size_t n = time_text(wall_ms * NS_PER_MS, 3, text);
+	uint64_t minute = wall_ms / MINUTE_MS;
+	unsigned ms = (unsigned)(wall_ms % MINUTE_MS);
+	struct sheet_minute *m = &s->minutes[minute % 2];
+	char text[sizeof("2026-11-20T12:34:56.123Z")];
 
-	sheet_exact(s, str_make(text, n));
+	if (m->minute1 != minute + 1) {
+		(void)time_text(minute * MINUTE_MS * NS_PER_MS, 3, m->text);
+		m->minute1 = minute + 1;
+	}
+	memcpy(text, m->text, sizeof(text));
+	memcpy(text + 17, digit_pairs + 2 * (ms / 1000), 2);
+	memcpy(text + 20, digit_pairs + 2 * (ms / 10 % 100), 2);
+	text[22] = (char)('0' + ms % 10);
+	sheet_exact(s, str_make(text, sizeof(text) - 1));
 }
 
 void
 sheet_empty(struct sheet *s)
 {
-	cell(s);
+	(void)cell(s, 0);
 	if (s->format == SHEET_JSON)
 		buf_add_cstr(&s->out, "null");
 }

@@ -10,8 +10,15 @@
 
 #include "base/attrs.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/money.h"
 #include "base/str.h"
+
+/* Rows stand by time, so the text of a minute serves for many. */
+struct sheet_minute {
+	uint64_t minute1; /* since 1970, + 1; 0 = empty */
+	char text[TIME_TEXT];
+};
 
 enum sheet_format { SHEET_CSV, SHEET_JSON };
 
@@ -23,6 +30,7 @@ struct sheet {
 	uint32_t n_columns;
 	uint32_t at; /* column of the next cell */
 	uint64_t rows;
+	struct sheet_minute minutes[2];
 };
 
 void sheet_begin(struct sheet *s, enum sheet_format format, bool raw,
