@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "billing/base.h"
 #include "billing/slot_entry.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
@@ -232,18 +233,11 @@ group_gather(struct group *g)
 static enum store
 original_of(struct group *g, const struct group_item *it, struct entry *e)
 {
-	struct str value;
 	uint64_t seq;
-	enum store s;
 
 	if (post_phase(g->post, it->slot, it->gen, &seq) != PHASE_POSTED)
 		return STORE_NONE;
-	s = ledger_get(g->post->ledger, TABLE_ENTRY, seq, &value);
-	if (s == STORE_OK && value.n != sizeof(*e))
-		return STORE_DAMAGED;
-	if (s == STORE_OK)
-		memcpy(e, value.p, sizeof(*e));
-	return s;
+	return base_entry(g->post->ledger, seq, e);
 }
 
 /* A budget whose window has begun anew since the charge keeps its limit: the

@@ -265,7 +265,7 @@ read_and_compare(struct rebuild *b, const char *state_dir)
 
 	if (ledger_open(&l, state_dir, LEDGER_READ, 0, b->out) != STORE_OK)
 		return r;
-	if (verify_open(&b->v, l, false, b->out))
+	if (verify_open(&b->v, l, NULL, b->out))
 		r = compare(b);
 	scan_end(&b->v.scan);
 	ledger_close(l);

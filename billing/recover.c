@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "billing/base.h"
 
 static enum store
 check_entry(const struct str *value, uint64_t seq, uint8_t chain[ENTRY_CHAIN],
@@ -29,14 +30,15 @@ check_entry(const struct str *value, uint64_t seq, uint8_t chain[ENTRY_CHAIN],
 
 /* The chain before entry `seq`. */
 static enum store
-chain_before(struct ledger *l, uint64_t seq, uint8_t chain[ENTRY_CHAIN])
+chain_before(struct post *p, uint64_t seq, uint8_t chain[ENTRY_CHAIN])
 {
+	struct ledger *l = p->ledger;
 	struct str value;
 	enum store s;
 
+	if (seq <= p->meta.first_seq)
+		return base_chain(l, &p->meta, chain);
 	memset(chain, 0, ENTRY_CHAIN);
-	if (seq <= 1)
-		return STORE_OK;
 	s = ledger_get(l, TABLE_ENTRY, seq - 1, &value);
 	if (s == STORE_OK && value.n == sizeof(struct entry))
 		memcpy(chain, value.p + offsetof(struct entry, chain),
@@ -49,9 +51,10 @@ check_tail(struct post *p, struct buf *why)
 {
 	struct ledger *l = p->ledger;
 	uint64_t end = p->meta.next_seq, found;
-	uint64_t seq = end > RECOVER_CHECK ? end - RECOVER_CHECK : 1;
+	uint64_t seq = MAX_OF(end > RECOVER_CHECK ? end - RECOVER_CHECK : 1,
+			      p->meta.first_seq);
 	uint8_t chain[ENTRY_CHAIN];
-	enum store s = chain_before(l, seq, chain);
+	enum store s = chain_before(p, seq, chain);
 	struct str value;
 
 	for (; s == STORE_OK && seq < end; seq++) {

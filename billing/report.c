@@ -58,7 +58,8 @@ report_open(struct report *r, const struct report_job *job,
 		return REPORT_DAMAGED;
 	}
 	memcpy(sum->uuid, r->meta.uuid, sizeof(sum->uuid));
-	sum->first_seq = r->meta.next_seq > 1;
+	if (r->meta.next_seq > r->meta.first_seq)
+		sum->first_seq = r->meta.first_seq;
 	sum->last_seq = r->meta.next_seq - 1;
 	return resolve(r);
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/buf.h"
+#include "billing/base.h"
 #include "billing/report.h"
 #include "billing/report_base.h"
 #include "shm/counters.h"
@@ -121,12 +122,28 @@ add_entry(struct report *r, struct tallies *all, const struct entry *e)
 		add_to(r, &all->of[e->parent], e, false);
 }
 
+/* What came of entries that were dropped. */
+static enum store
+open_at_base(struct report *r, struct tallies *all)
+{
+	enum store s = STORE_OK;
+
+	for (uint32_t id = 0; id < r->meta.n_accounts && s == STORE_OK; id++) {
+		s = base_balance(r->job->ledger, &r->meta,
+				 counter_of_account(id), &all->of[id].opening);
+		all->of[id].closing = all->of[id].opening;
+	}
+	return s;
+}
+
 static enum store
 collect(struct report *r, struct tallies *all)
 {
+	enum store s = open_at_base(r, all);
 	struct entry e;
-	enum store s;
 
+	if (s != STORE_OK)
+		return s;
 	while ((s = scan_next(&r->scan, &e)) == STORE_OK) {
 		if (!entry_accounts_fit(&e))
 			return STORE_DAMAGED;

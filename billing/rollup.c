@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/zone.h"
+#include "billing/base.h"
 #include "billing/catalog.h"
 #include "billing/records.h"
 
@@ -253,13 +254,7 @@ add_tokens(struct rollup_cell *c, const struct token_counts *t, int64_t sign)
 static bool
 original_of(struct rollup *r, const struct entry *e, struct entry *original)
 {
-	struct str value;
-
-	if (ledger_get(r->ledger, TABLE_ENTRY, e->ref, &value) != STORE_OK ||
-	    value.n != sizeof(*original))
-		return false;
-	memcpy(original, value.p, sizeof(*original));
-	return true;
+	return base_entry(r->ledger, e->ref, original) == STORE_OK;
 }
 
 /* Neighbours are of one day: the calendar is asked once. */

@@ -42,9 +42,8 @@ check_entry(struct verify *v, const struct entry *e, uint64_t seq)
 	return true;
 }
 
-/* Entries `seq` and those behind it. */
-static bool
-check_batch(struct verify *v, const struct entry *e, unsigned n, uint64_t seq)
+bool
+verify_batch(struct verify *v, const struct entry *e, unsigned n, uint64_t seq)
 {
 	enum entry_fault fault;
 	unsigned good = entry_check_many(e, n, v->books.chain, &fault);
@@ -102,7 +101,7 @@ verify_entries(struct verify *v)
 		uint64_t seq = v->scan.next;
 
 		s = read_batch(v, batch, &n);
-		if (!check_batch(v, batch, n, seq))
+		if (!verify_batch(v, batch, n, seq))
 			return VERIFY_DIFFERS;
 		if (s == STORE_DAMAGED) {
 			(void)verify_wrong(v, v->scan.next, "it is missing");
@@ -117,13 +116,25 @@ verify_entries(struct verify *v)
 
 /* ---- the whole ---- */
 
+static bool
+begin_at_base(struct verify *v)
+{
+	if (base_load(v->scan.ledger, &v->meta, &v->books, &v->base) !=
+	    STORE_OK) {
+		buf_add_cstr(v->out, "the base is damaged");
+		return false;
+	}
+	v->seals_before = v->base.n_seals;
+	return verify_seals_begin(v);
+}
+
 bool
-verify_open(struct verify *v, struct ledger *l, bool recompute, struct buf *out)
+verify_open(struct verify *v, struct ledger *l, const char *segments,
+	    struct buf *out)
 {
 	*v = (struct verify){
 		.scan.ledger = l,
 		.catalog = catalog_new(l),
-		.recompute = recompute,
 		.out = out,
 	};
 	if (!replay_init(&v->books) || !v->catalog) {
@@ -131,7 +142,8 @@ verify_open(struct verify *v, struct ledger *l, bool recompute, struct buf *out)
 		return false;
 	}
 	if (scan_begin(&v->scan, l, &v->meta) == STORE_OK)
-		return verify_seals_begin(v);
+		return segments ? verify_segments(v, segments)
+				: begin_at_base(v);
 	buf_add_cstr(out, "the totals are damaged");
 	return false;
 }
@@ -142,26 +154,48 @@ verify_close(struct verify *v)
 	scan_end(&v->scan);
 	replay_free(&v->books);
 	catalog_free(v->catalog);
+	for (unsigned i = 0; i < v->n_segments; i++)
+		segment_close(&v->segments[i]);
+	free(v->segments);
 	free(v->seals);
 	free(v->ends);
+}
+
+static void
+say_balanced(struct verify *v)
+{
+	buf_printf(v->out, "balanced: %" PRIu64 " entries, sum %lld, chain ok",
+		   v->meta.next_seq - 1,
+		   (long long)(v->sum + v->books.debits - v->books.credits));
+	if (v->n_segments)
+		buf_printf(v->out, ", with %u segments", v->n_segments);
+	else if (v->meta.first_seq > 1)
+		buf_printf(v->out, ", from entry %" PRIu64, v->meta.first_seq);
+}
+
+enum verify_result
+verify_history(struct ledger *l, const char *segments, bool recompute,
+	       struct buf *out)
+{
+	enum verify_result r = VERIFY_DAMAGED;
+	struct verify v = {0};
+	bool open = verify_open(&v, l, segments, out);
+
+	v.recompute = recompute;
+	if (open)
+		r = verify_entries(&v);
+	else if (segments)
+		r = VERIFY_DIFFERS;
+	if (r == VERIFY_BALANCED && !verify_tables(&v))
+		r = VERIFY_DIFFERS;
+	if (r == VERIFY_BALANCED)
+		say_balanced(&v);
+	verify_close(&v);
+	return r;
 }
 
 enum verify_result
 verify_ledger(struct ledger *l, bool recompute, struct buf *out)
 {
-	enum verify_result r = VERIFY_DAMAGED;
-	struct verify v;
-
-	if (verify_open(&v, l, recompute, out))
-		r = verify_entries(&v);
-	if (r == VERIFY_BALANCED && !verify_tables(&v))
-		r = VERIFY_DIFFERS;
-	if (r == VERIFY_BALANCED)
-		buf_printf(
-			out,
-			"balanced: %" PRIu64 " entries, sum %lld, chain ok",
-			v.meta.next_seq - 1,
-			(long long)(v.sum + v.books.debits - v.books.credits));
-	verify_close(&v);
-	return r;
+	return verify_history(l, NULL, recompute, out);
 }

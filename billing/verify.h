@@ -21,3 +21,8 @@ enum verify_result {
  * the line to print. */
 NODISCARD enum verify_result verify_ledger(struct ledger *l, bool recompute,
 					   struct buf *out);
+/* The same from the first entry on: those that were dropped stand in the
+ * segments in folder `segments`. */
+NODISCARD enum verify_result verify_history(struct ledger *l,
+					    const char *segments,
+					    bool recompute, struct buf *out);

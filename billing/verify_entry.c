@@ -84,7 +84,7 @@ check_reversal(struct verify *v, const struct entry *e)
 
 	if (e->ref == 0 || e->ref >= e->seq)
 		return verify_wrong(v, e->seq, "it reverses no earlier entry");
-	if (scan_get(&v->scan, e->ref, &original) != STORE_OK)
+	if (verify_original(v, e->ref, &original) != STORE_OK)
 		return verify_wrong(v, e->seq,
 				    "what it reverses cannot be read");
 	if (original.kind != KIND_REQUEST || !same_settlement(e, &original) ||

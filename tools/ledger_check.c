@@ -50,7 +50,8 @@ verify(const struct options *o, struct ledger *l)
 {
 	CLEANUP(buf_free) struct buf line = BUF_INIT;
 	enum verify_result r =
-		verify_ledger(l, options_has(o, OPTION_RECOMPUTE), &line);
+		verify_history(l, o->value[OPTION_SEGMENTS],
+			       options_has(o, OPTION_RECOMPUTE), &line);
 
 	return say_result(r, &line);
 }
@@ -60,9 +61,10 @@ run_verify(const struct options *o, struct ledger *l)
 {
 	if (!options_has(o, OPTION_REBUILD))
 		return tool_on_ledger(o, verify);
-	if (!options_has(o, OPTION_RECOMPUTE))
+	if (!options_has(o, OPTION_RECOMPUTE) &&
+	    !options_has(o, OPTION_SEGMENTS))
 		return run_rebuild(o, l);
-	(void)options_complain("--recompute does not go with --rebuild", NULL);
+	(void)options_complain("--rebuild stands alone", NULL);
 	return EXIT_USAGE;
 }
 

@@ -41,6 +41,8 @@ static const struct option_row rows[OPTIONS] = {
 			      "verify: also price every request anew"},
 	[OPTION_REBUILD] = {"rebuild", 0, NULL,
 			    "verify: the same as the command rebuild"},
+	[OPTION_SEGMENTS] = {"segments", 0, "DIR",
+			     "verify: also what was dropped, in DIR"},
 	[OPTION_VERSION] = {"version", 'V', NULL, "print the version"},
 	[OPTION_HELP] = {"help", 'h', NULL, "print this"},
 };

@@ -31,6 +31,7 @@ enum option_id {
 	OPTION_RAW,
 	OPTION_RECOMPUTE,
 	OPTION_REBUILD,
+	OPTION_SEGMENTS,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTIONS
@@ -135,3 +136,9 @@ int tool_on_ledger(const struct options *o,
 int run_verify(const struct options *o, struct ledger *l);
 int run_rebuild(const struct options *o, struct ledger *l);
 int run_backup(const struct options *o, struct ledger *l);
+
+/* ---- ledger_segments.c ---- */
+
+int run_segment_export(const struct options *o, struct ledger *l);
+int run_segment_verify(const struct options *o, struct ledger *l);
+int run_segment_drop(const struct options *o, struct ledger *l);

@@ -188,6 +188,27 @@ TEST(a_ledger_is_copied_and_rebuilt_and_its_days_are_shown)
 	sample_close(&s);
 }
 
+/* The sample's only day is not over; a whole history is in test_drop.c. */
+TEST(months_are_kept_in_files)
+{
+	struct sample s;
+	char args[256];
+
+	(void)sample(&s);
+	CHECK_INT(run_on(&s, "segment"), 2);
+	CHECK(strstr(said.p, "export, verify, drop"));
+	CHECK_INT(run_on(&s, "segment export -o /dev/null"), 2);
+	CHECK(strstr(said.p, "which --month?"));
+	CHECK_INT(run_on(&s, "segment export --month 2025-11"), 1);
+	CHECK(strstr(said.p, "2025-11 is not over"));
+	CHECK_INT(run_on(&s, "segment verify /etc/passwd"), 7);
+	CHECK(strstr(said.p, "/etc/passwd is no segment"));
+	CHECK_INT(run_on(&s, "segment drop --month 2025-11 /etc/passwd"), 1);
+	(void)snprintf(args, sizeof(args), "verify --segments %s", s.f.dir);
+	CHECK_INT(run_on(&s, args), 0);
+	sample_close(&s);
+}
+
 static bool
 has_file(const char *path, const char *text)
 {
@@ -238,6 +259,7 @@ main(void)
 	RUN(options_may_stand_behind_the_command);
 	RUN(dates_and_months_are_those_of_the_zone);
 	RUN(a_ledger_is_copied_and_rebuilt_and_its_days_are_shown);
+	RUN(months_are_kept_in_files);
 	RUN(a_report_in_a_file_has_its_digest_and_its_meta_beside_it);
 	buf_free(&said);
 	return tap_done();
