@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "shm/channels.h"
 #include "tests/crash/kill.h"
 
 /* Only this program has it: one at a time in a process. */
 struct money_in {
-	uint64_t window_ns, topup_ns, n;
+	uint64_t window_ns, topup_ns, limit_ns, n;
 };
 static struct money_in money_in;
 
@@ -36,6 +37,8 @@ begin(struct kill_test *t)
 {
 	money_in.n = 0;
 	mini_open(&t->k->mini, &t->r);
+	for (uint32_t i = 0; i < MINI_CHANNELS; i++)
+		t->r.channels[i].cap = i + 1;
 }
 
 static bool
@@ -62,6 +65,18 @@ ask_topup(struct kill_test *t)
 	a->state = MINI_ASKED_FOR;
 }
 
+/* Some limit of a budget or a cap; less than what is spent, too. */
+static void
+set_limit(struct kill_test *t)
+{
+	struct mini *m = &t->k->mini;
+	uint32_t place = (uint32_t)rand() % MINI_COUNTERS;
+
+	if (mini_rolls(place))
+		m->limit[place] = m->opening[place] / 4 +
+				  rand() % (2 * m->opening[place]);
+}
+
 static void
 tick(struct kill_test *t)
 {
@@ -74,6 +89,10 @@ tick(struct kill_test *t)
 	if (now - money_in.topup_ns > 3 * NS_PER_MS / 2) {
 		money_in.topup_ns = now;
 		ask_topup(t);
+	}
+	if (now - money_in.limit_ns > 4 * NS_PER_MS) {
+		money_in.limit_ns = now;
+		set_limit(t);
 	}
 }
 
@@ -107,8 +126,12 @@ audit(struct kill_test *t)
 	bool good = mini_audit(m, &t->r);
 
 	t->entries += b->n_entries;
-	for (uint64_t i = 0; i < b->n_entries; i++)
+	for (uint64_t i = 0; i < b->n_entries; i++) {
 		t->reversals += m->entry[i].reversal;
+		t->attempts += m->entry[i].kind == SLOT_ATTEMPT;
+		t->rollovers += m->entry[i].kind == SLOT_ROLLOVER;
+		t->limits += m->entry[i].kind == SLOT_LIMIT;
+	}
 	return kill_audit(t->k, &t->r, m->entry, b->n_entries) && good;
 }
 

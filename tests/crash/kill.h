@@ -22,6 +22,8 @@
 
 #define FIRST_TOTAL  500
 #define SECOND_TOTAL 1000
+/* Channels that one request may try. */
+#define KILL_TRIES 3u
 
 /* What the owner says of a generation; grows. */
 enum said {
@@ -39,12 +41,21 @@ struct plan {
 	uint32_t account, parent, key; /* indexes; SHM_NONE: not held */
 	int64_t full;		       /* cost of the whole answer */
 	bool stream;
+	bool capped;	 /* its channels have caps: it needs attempts */
 	uint32_t leaves; /* client: 1 before the commit, 2 after it */
+};
+
+/* An attempt, by the slot and generation of its own. */
+struct leg {
+	uint32_t channel;
+	int64_t cost; /* to the operator; lost: all the same */
+	bool lost;
 };
 
 struct kill_stats {
 	_Atomic uint64_t holds[SLOT_COUNTERS + 1];
 	_Atomic uint64_t refused, extended, cut, sent, unsent, streamed;
+	_Atomic uint64_t won, lost, spent, no_channel;
 };
 
 struct kill_shared {
@@ -62,6 +73,7 @@ struct kill_shared {
 
 /* `caps`: with a channel cap as the fourth counter. */
 struct plan plan_of(uint32_t slot, uint32_t gen, bool caps);
+struct leg leg_of(uint32_t slot, uint32_t gen);
 /* What the operator owes for an answer of that cost. */
 int64_t plan_upstream(int64_t cost);
 
@@ -103,12 +115,18 @@ struct kill_test {
 	struct kill_shared *k;
 	struct region r;
 	pid_t writer;
+	uint32_t n_workers; /* of this round: 1 to KILL_WORKERS */
 	pid_t worker[KILL_WORKERS];
 	uint32_t row[KILL_WORKERS];
 	uint32_t per_point, only;
+	/* By the number of workers: kills, and looks for a victim in vain. */
+	uint32_t kills[KILL_WORKERS + 1][CRASH_PLACES];
+	uint32_t in_vain[KILL_WORKERS + 1][CRASH_PLACES];
+	uint32_t counted[CRASH_PLACES];
 	uint64_t deadline_ns;
-	uint64_t entries, reversals;
-	uint32_t kills_worker, kills_writer;
+	uint64_t entries, reversals, attempts, rollovers, limits;
+	uint32_t kills_worker, kills_writer, second_kills, reaped, rounds;
+	bool reaping; /* a worker that has died */
 	bool failed;
 };
 

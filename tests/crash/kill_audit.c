@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shm/counters.h"
 #include "tests/crash/kill.h"
 
 enum { WAS_CHARGED = 1, WAS_REVERSED = 2, WAS_STREAM = 4, WAS_REAPED = 8 };
@@ -42,11 +43,33 @@ amount_is_right(const struct mini_entry *e, const struct plan *p)
 		return e->cost >= 0 && e->cost <= p->full &&
 		       (e->up_cost == 0 || e->up_cost == e->cost ||
 			(!has_upstream(p) && e->up_cost <= p->full));
+	case REASON_UPSTREAM: /* no channel took it */
+		return p->capped && e->cost == 0 && e->up_cost == 0;
 	case REASON_CLIENT_GONE:
-	case REASON_UPSTREAM:
 	case REASON_NOT_SENT: break;
 	}
 	return false;
+}
+
+/* An attempt moves the cap of its channel and nothing else. */
+static bool
+attempt_is_right(const struct mini_entry *e, uint8_t *posted)
+{
+	struct leg l = leg_of(e->slot, e->gen);
+	bool reaped = e->reason == REASON_REAPED;
+	int64_t most = MIN_OF(l.cost, FIRST_TOTAL);
+
+	if (*posted & WAS_CHARGED)
+		return fault("attempt posted twice", e->slot, e->gen);
+	*posted |= WAS_CHARGED | WAS_STREAM | (reaped ? WAS_REAPED : 0);
+	if (e->k != 1 || e->ctr[0] != counter_of_channel(l.channel))
+		return fault("not the channel's cap", e->slot, e->gen);
+	if (e->reason == (l.lost ? REASON_UPSTREAM : REASON_NORMAL))
+		return e->up_cost == l.cost || e->up_cost == most ||
+		       fault("wrong cost of an attempt", e->slot, e->gen);
+	/* What was metered, and it is the owner's word that it was lost. */
+	return (reaped && e->up_cost >= 0 && e->up_cost <= most) ||
+	       fault("wrong end of an attempt", e->slot, e->gen);
 }
 
 static bool
@@ -54,16 +77,17 @@ charge_is_right(const struct mini_entry *e, uint8_t *posted, bool caps)
 {
 	struct plan p = plan_of(e->slot, e->gen, caps);
 	bool reaped = e->reason == REASON_REAPED;
+	bool failed = e->reason == REASON_UPSTREAM;
 
 	if (*posted & WAS_CHARGED)
 		return fault("charged twice", e->slot, e->gen);
-	*posted |= WAS_CHARGED | (p.stream ? WAS_STREAM : 0) |
+	*posted |= WAS_CHARGED | (p.stream || failed ? WAS_STREAM : 0) |
 		   (reaped ? WAS_REAPED : 0);
 	if (e->k != p.k || memcmp(e->ctr, p.ctr, p.k * sizeof(*p.ctr)) != 0)
 		return fault("wrong counters", e->slot, e->gen);
 	if (!amount_is_right(e, &p))
 		return fault("wrong amount", e->slot, e->gen);
-	if (e->sent != (p.stream || reaped))
+	if (e->sent != (p.stream || failed || reaped))
 		return fault("sent bit is wrong", e->slot, e->gen);
 	return true;
 }
@@ -93,10 +117,14 @@ entries_are_right(struct kill_shared *k, const struct mini_entry *entry,
 		uint8_t *posted =
 			&k->posted[e->slot % KILL_SLOTS][at % KILL_GENS];
 
-		if (e->kind != SLOT_REQUEST)
+		if (e->kind != SLOT_REQUEST && e->kind != SLOT_ATTEMPT)
 			continue;
 		if (e->slot >= KILL_SLOTS || at >= KILL_GENS)
 			good = fault("of no generation", e->slot, e->gen);
+		else if (e->kind == SLOT_ATTEMPT && e->reversal)
+			good = fault("attempt reversed", e->slot, e->gen);
+		else if (e->kind == SLOT_ATTEMPT)
+			good = attempt_is_right(e, posted) && good;
 		else if (e->reversal)
 			good = reversal_is_right(e, posted) && good;
 		else

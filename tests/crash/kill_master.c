@@ -24,8 +24,11 @@
 #include "shm/workers.h"
 #include "tests/crash/kill.h"
 
-#define KILLS_A_ROUND 150u
-#define TOO_LONG_NS   (60 * NS_PER_SEC)
+#define KILLS_A_ROUND 100u
+/* A place that so many looks did not find with this number of workers: some
+ * need two that meet. */
+#define IN_VAIN	    6u
+#define TOO_LONG_NS (60 * NS_PER_SEC)
 
 enum { NOBODY = -2, THE_WRITER = -1 };
 
@@ -167,11 +170,12 @@ bury(struct kill_test *t)
 	}
 	if (pid == t->writer) {
 		t->kills_writer++;
+		t->second_kills += t->reaping;
 		t->ledger->writer_died(t);
 		spawn_writer(t);
 		return THE_WRITER;
 	}
-	for (uint32_t i = 0; i < KILL_WORKERS; i++) {
+	for (uint32_t i = 0; i < t->n_workers; i++) {
 		if (t->worker[i] == pid) {
 			t->kills_worker++;
 			t->worker[i] = 0;
@@ -230,6 +234,7 @@ reap_worker_at(struct kill_test *t, uint32_t i, uint32_t place)
 	uint64_t end = clock_mono_ns() + (uint64_t)(rand() % 3000) * 1000;
 	uint32_t row = t->row[i];
 
+	t->reaped++;
 	while (clock_mono_ns() < end) {
 		t->ledger->tick(t);
 		(void)usleep(50);
@@ -242,7 +247,9 @@ reap_worker_at(struct kill_test *t, uint32_t i, uint32_t place)
 	if (rand() & 1)
 		t->k->crash.pause = CP_REAP_LOADED;
 	mark_dead(t, row);
+	t->reaping = true;
 	wait_for_reaping(t, row);
+	t->reaping = false;
 	disarm(t);
 	thaw(t);
 	if (!t->failed)
@@ -271,7 +278,7 @@ kill_once(struct kill_test *t, uint32_t place)
 static void
 kill_everybody(const struct kill_test *t)
 {
-	for (uint32_t i = 0; i < KILL_WORKERS; i++) {
+	for (uint32_t i = 0; i < t->n_workers; i++) {
 		if (t->worker[i] > 0)
 			(void)kill(t->worker[i], SIGKILL);
 	}
@@ -284,14 +291,14 @@ static void
 kill_all(struct kill_test *t)
 {
 	kill_everybody(t);
-	for (uint32_t n = 0; n < KILL_WORKERS + 1 && !t->failed;) {
+	for (uint32_t n = 0; n < t->n_workers + 1 && !t->failed;) {
 		int who = bury(t);
 
 		n += who != NOBODY;
 		if (who >= 0)
 			mark_dead(t, t->row[who]);
 	}
-	for (uint32_t i = 0; i < KILL_WORKERS && !t->failed; i++)
+	for (uint32_t i = 0; i < t->n_workers && !t->failed; i++)
 		spawn_worker(t, i);
 }
 
@@ -329,7 +336,7 @@ start_round(struct kill_test *t)
 		k->first_gen[s] = word_gen(t->r.slots[s].word);
 	spawn_writer(t);
 	wait_for_ready(t);
-	for (uint32_t i = 0; i < KILL_WORKERS && !t->failed; i++)
+	for (uint32_t i = 0; i < t->n_workers && !t->failed; i++)
 		spawn_worker(t, i);
 }
 
@@ -359,7 +366,7 @@ end_round(struct kill_test *t)
 		spawn_worker(t, (uint32_t)who);
 	}
 	t->k->stop = 1;
-	for (uint32_t i = 0; i < KILL_WORKERS && !t->failed; i++) {
+	for (uint32_t i = 0; i < t->n_workers && !t->failed; i++) {
 		wait_for_exit(t, t->worker[i], "a worker ended badly");
 		t->worker[i] = 0;
 		mark_dead(t, t->row[i]);
@@ -384,6 +391,20 @@ is_wanted(const struct kill_test *t, uint32_t place)
 	       (t->only == 0 || t->only == place);
 }
 
+/* Is the place to be hit more often with `n` workers? */
+static bool
+is_open(const struct kill_test *t, uint32_t place, uint32_t n)
+{
+	uint32_t share = (t->per_point + KILL_WORKERS - 1) / KILL_WORKERS;
+
+	/* These two are passed before there is a worker. */
+	if (place == CP_EPOCH || place == CP_LOADED || !is_wanted(t, place))
+		return false;
+	if (n == KILL_WORKERS && t->k->crash.kills[place] < t->per_point)
+		return true;
+	return t->kills[n][place] < share && t->in_vain[n][place] < IN_VAIN;
+}
+
 /* The next place that was not hit often enough; 0: done. */
 static uint32_t
 next_place(const struct kill_test *t, uint32_t after)
@@ -391,25 +412,57 @@ next_place(const struct kill_test *t, uint32_t after)
 	for (uint32_t i = 1; i <= CRASH_PLACES; i++) {
 		uint32_t place = (after + i) % CRASH_PLACES;
 
-		/* These two are passed before there is a worker. */
-		if (place != CP_EPOCH && place != CP_LOADED &&
-		    is_wanted(t, place) &&
-		    t->k->crash.kills[place] < t->per_point)
+		if (is_open(t, place, t->n_workers))
 			return place;
 	}
 	return 0;
 }
 
+/* Three workers, one, two, three, ...; false: all places were hit. */
 static bool
-run_round(struct kill_test *t, uint32_t *place)
+next_workers(struct kill_test *t)
 {
+	for (uint32_t i = 0; i < KILL_WORKERS; i++) {
+		t->n_workers = t->n_workers % KILL_WORKERS + 1;
+		if (next_place(t, 0) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The kills since the last call belong to this number of workers. */
+static void
+count_kills(struct kill_test *t, uint32_t place)
+{
+	uint32_t before = t->kills[t->n_workers][place];
+
+	for (uint32_t i = 1; i < CRASH_PLACES; i++) {
+		uint32_t all = t->k->crash.kills[i];
+
+		t->kills[t->n_workers][i] += all - t->counted[i];
+		t->counted[i] = all;
+	}
+	if (t->kills[t->n_workers][place] == before)
+		t->in_vain[t->n_workers][place]++;
+}
+
+static bool
+run_round(struct kill_test *t)
+{
+	uint32_t place = 0;
+
+	if (!next_workers(t))
+		return false;
+	t->rounds++;
 	start_round(t);
+	count_kills(t, 0);
 	for (uint32_t n = 0; n < KILLS_A_ROUND && !t->failed; n++) {
-		*place = next_place(t, *place);
-		if (*place == 0 || t->k->full ||
+		place = next_place(t, place);
+		if (place == 0 || t->k->full ||
 		    clock_mono_ns() > t->deadline_ns)
 			break;
-		kill_once(t, *place);
+		kill_once(t, place);
+		count_kills(t, place);
 	}
 	if (!t->failed)
 		kill_all(t);
@@ -420,7 +473,22 @@ run_round(struct kill_test *t, uint32_t *place)
 	}
 	if (!t->ledger->audit(t))
 		kill_fail(t, "the books do not balance");
-	return !t->failed && *place != 0 && clock_mono_ns() < t->deadline_ns;
+	return !t->failed && clock_mono_ns() < t->deadline_ns;
+}
+
+static void
+report_workers(const struct kill_test *t, uint32_t n)
+{
+	uint32_t kills = 0, places = 0, of = 0;
+
+	for (uint32_t place = 1; place < CRASH_PLACES; place++) {
+		of += is_wanted(t, place);
+		kills += t->kills[n][place];
+		places += t->kills[n][place] > 0;
+	}
+	printf("# with %" PRIu32 " workers: %" PRIu32 " kills at %" PRIu32
+	       " of %" PRIu32 " places\n",
+	       n, kills, places, of);
 }
 
 static void
@@ -428,9 +496,19 @@ report_load(const struct kill_test *t)
 {
 	const struct kill_stats *s = &t->k->stats;
 
-	printf("# kills: worker %" PRIu32 ", writer %" PRIu32
-	       "; entries %" PRIu64 ", reversals %" PRIu64 "\n",
-	       t->kills_worker, t->kills_writer, t->entries, t->reversals);
+	printf("# kills: worker %" PRIu32 " (reaped %" PRIu32
+	       " after a pause), writer %" PRIu32 " (%" PRIu32
+	       " while it reaped); rounds %" PRIu32 "\n",
+	       t->kills_worker, t->reaped, t->kills_writer, t->second_kills,
+	       t->rounds);
+	for (uint32_t n = 1; n <= KILL_WORKERS; n++)
+		report_workers(t, n);
+	printf("# entries %" PRIu64 ", reversals %" PRIu64 ", attempts %" PRIu64
+	       ", rollovers %" PRIu64 ", changes of a limit %" PRIu64 "\n",
+	       t->entries, t->reversals, t->attempts, t->rollovers, t->limits);
+	printf("# attempts won %" PRIu64 ", lost %" PRIu64
+	       ", caps spent %" PRIu64 ", no channel left %" PRIu64 "\n",
+	       s->won, s->lost, s->spent, s->no_channel);
 	printf("# holds of 1, 2, 3, 4 counters: %" PRIu64 " %" PRIu64
 	       " %" PRIu64 " %" PRIu64 "; refused %" PRIu64
 	       ", extended %" PRIu64 ", cut %" PRIu64 ", streamed %" PRIu64
@@ -451,8 +529,11 @@ report(const struct kill_test *t)
 		if (!is_wanted(t, place))
 			continue;
 		bad += !enough;
-		printf("%s %d - %s: %" PRIu32 " kills\n",
-		       enough ? "ok" : "not ok", ++n, crash_name(place), kills);
+		printf("%s %d - %s: %" PRIu32 " kills (%" PRIu32 " %" PRIu32
+		       " %" PRIu32 " with 1, 2, 3 workers)\n",
+		       enough ? "ok" : "not ok", ++n, crash_name(place), kills,
+		       t->kills[1][place], t->kills[2][place],
+		       t->kills[3][place]);
 	}
 	printf("%s %d - the books balance to the unit after every round\n",
 	       t->failed ? "not ok" : "ok", ++n);
@@ -511,9 +592,9 @@ kill_open(struct kill_test *t, int argc, char **argv)
 int
 kill_run(struct kill_test *t)
 {
-	uint32_t place = 0;
-
-	while (run_round(t, &place))
+	/* The first round has three. */
+	t->n_workers = KILL_WORKERS - 1;
+	while (run_round(t))
 		continue;
 	return report(t);
 }

@@ -6,19 +6,22 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/workers.h"
 #include "tests/crash/kill.h"
 
 #define JOBS 24
 
-enum phase { JOB_IDLE, JOB_RUNS, JOB_WAITS };
+enum phase { JOB_IDLE, JOB_TRIES, JOB_RUNS, JOB_WAITS };
 
 struct job {
-	struct hold hold;
+	struct hold hold, attempt;
 	struct plan plan;
+	struct leg leg; /* of the attempt */
 	int64_t total;
 	enum phase phase;
+	uint32_t tried;
 	bool cut;
 };
 
@@ -74,9 +77,24 @@ plan_of(uint32_t slot, uint32_t gen, bool caps)
 
 	plan_counters(&p, bits >> 3, slot & 1, caps);
 	p.stream = bits >> 24 & 1;
+	p.capped = (bits >> 28 & 3) == 0;
 	if (!p.stream && (bits >> 25 & 3) == 0)
 		p.leaves = 1 + (bits >> 27 & 1);
 	return p;
+}
+
+struct leg
+leg_of(uint32_t slot, uint32_t gen)
+{
+	uint32_t bits = mix(slot, gen);
+	struct leg l = {.channel = bits % MINI_CHANNELS};
+
+	l.lost = bits >> 8 & 1;
+	if (!l.lost)
+		l.cost = (bits >> 9) % SECOND_TOTAL + 1;
+	else if (bits >> 28 & 1)
+		l.cost = (bits >> 9) % FIRST_TOTAL + 1;
+	return l;
 }
 
 int64_t
@@ -95,20 +113,20 @@ draw(struct worker *w, uint32_t n)
 }
 
 static void
-say(struct worker *w, const struct job *j, enum said what)
+say(struct worker *w, const struct hold *h, enum said what)
 {
-	uint32_t at = j->hold.gen - w->k->first_gen[j->hold.slot];
+	uint32_t at = h->gen - w->k->first_gen[h->slot];
 
 	must(at < KILL_GENS);
-	w->k->said[j->hold.slot][at] = (uint8_t)what;
+	w->k->said[h->slot][at] = (uint8_t)what;
 	if (at > KILL_GENS - 4096)
 		w->k->full = 1;
 }
 
 static void
-job_describe(struct worker *w, const struct job *j)
+job_describe(struct worker *w, const struct job *j, const struct hold *h)
 {
-	struct note *n = hold_note(w->o, &j->hold);
+	struct note *n = hold_note(w->o, h);
 
 	memset(n, 0, sizeof(*n));
 	n->start_ms = clock_wall_ns() / NS_PER_MS;
@@ -137,7 +155,7 @@ job_start(struct worker *w, struct job *j)
 	if (hold_claim(w->o, &j->hold) != E_OK)
 		return;
 	j->plan = plan_of(j->hold.slot, j->hold.gen, w->k->caps);
-	job_describe(w, j);
+	job_describe(w, j, &j->hold);
 	spec.k = j->plan.k;
 	for (uint32_t i = 0; i < spec.k; i++)
 		spec.ctr[i] = j->plan.ctr[i];
@@ -146,12 +164,93 @@ job_start(struct worker *w, struct job *j)
 		w->k->stats.refused++;
 		return;
 	}
-	say(w, j, SAID_HELD);
+	say(w, &j->hold, SAID_HELD);
 	w->k->stats.holds[spec.k]++;
 	j->total = FIRST_TOTAL;
+	j->tried = 0;
 	j->cut = false;
-	j->phase = JOB_RUNS;
+	j->attempt.slot = SHM_NONE;
+	j->phase = j->plan.capped ? JOB_TRIES : JOB_RUNS;
 }
+
+/* ---- attempts ---- */
+
+static void
+attempt_settle(struct worker *w, struct job *j, enum slot_reason why)
+{
+	int64_t held = hold_total(w->o, &j->attempt).nano;
+	int64_t cost = j->leg.cost;
+
+	if (cost > held &&
+	    !hold_extend(w->o, &j->attempt, money_nano(SECOND_TOTAL)))
+		cost = held;
+	if (j->leg.lost)
+		hold_note(w->o, &j->attempt)->flags |= NOTE_LOST;
+	hold_settle(w->o, &j->attempt, money_nano(0), money_nano(cost), why,
+		    true);
+	say(w, &j->attempt, SAID_STREAMED);
+	ring_writer(w);
+	j->attempt.slot = SHM_NONE;
+}
+
+/* Its cap has been taken. */
+static bool
+attempt_take(struct worker *w, struct job *j)
+{
+	struct hold_spec spec = {.amount = money_nano(FIRST_TOTAL),
+				 .k = 1,
+				 .kind = SLOT_ATTEMPT};
+	uint32_t cap;
+
+	j->tried++;
+	if (hold_claim(w->o, &j->attempt) != E_OK)
+		return false;
+	j->leg = leg_of(j->attempt.slot, j->attempt.gen);
+	cap = w->r->channels[j->leg.channel].cap;
+	if (cap == 0) {
+		hold_unclaim(w->o, &j->attempt);
+		return false;
+	}
+	job_describe(w, j, &j->attempt);
+	hold_note(w->o, &j->attempt)->channel = (uint16_t)j->leg.channel;
+	spec.ctr[0] = counter_of_channel(cap - 1);
+	if (hold_take(w->o, &j->attempt, &spec) != E_OK) {
+		w->k->stats.spent++;
+		return false;
+	}
+	say(w, &j->attempt, SAID_HELD);
+	return true;
+}
+
+static void
+job_try(struct worker *w, struct job *j)
+{
+	if (j->attempt.slot == SHM_NONE) {
+		if (j->tried < KILL_TRIES) {
+			(void)attempt_take(w, j);
+			return;
+		}
+		hold_settle(w->o, &j->hold, money_nano(0), money_nano(0),
+			    REASON_UPSTREAM, true);
+		say(w, &j->hold, SAID_STREAMED);
+		ring_writer(w);
+		w->k->stats.no_channel++;
+		j->phase = JOB_IDLE;
+		return;
+	}
+	hold_meter(w->o, &j->attempt, money_nano(j->leg.cost / 3),
+		   money_nano(j->leg.cost / 3));
+	if (draw(w, 2) == 0)
+		return;
+	if (!j->leg.lost) {
+		j->phase = JOB_RUNS;
+		return;
+	}
+	w->k->stats.lost++;
+	attempt_settle(w, j, REASON_UPSTREAM);
+}
+
+/* ---- the end of a request ---- */
 
 static void
 job_settle(struct worker *w, struct job *j)
@@ -162,12 +261,16 @@ job_settle(struct worker *w, struct job *j)
 	must(hold_total(w->o, &j->hold).nano == j->total);
 	hold_settle(w->o, &j->hold, money_nano(cost),
 		    money_nano(plan_upstream(cost)), why, j->plan.stream);
+	if (j->plan.capped) {
+		w->k->stats.won++;
+		attempt_settle(w, j, REASON_NORMAL);
+	}
 	ring_writer(w);
 	if (!j->plan.stream) {
 		j->phase = JOB_WAITS;
 		return;
 	}
-	say(w, j, SAID_STREAMED);
+	say(w, &j->hold, SAID_STREAMED);
 	w->k->stats.streamed++;
 	j->phase = JOB_IDLE;
 }
@@ -200,13 +303,13 @@ job_wait(struct worker *w, struct job *j)
 	if (j->plan.leaves != 1 && !hold_committed(w->o, &j->hold))
 		return;
 	if (j->plan.leaves) {
-		say(w, j, SAID_UNSENT);
+		say(w, &j->hold, SAID_UNSENT);
 		hold_not_sent(w->o, &j->hold);
 		w->k->stats.unsent++;
 	} else {
-		struct job sent = *j;
+		struct hold sent = j->hold;
 
-		say(w, j, SAID_SENDING);
+		say(w, &sent, SAID_SENDING);
 		hold_sent(w->o, &j->hold);
 		say(w, &sent, SAID_SENT);
 		w->k->stats.sent++;
@@ -242,6 +345,7 @@ turn(struct worker *w, bool more)
 			if (more)
 				job_start(w, j);
 			break;
+		case JOB_TRIES: job_try(w, j); break;
 		case JOB_RUNS: job_run(w, j); break;
 		case JOB_WAITS: job_wait(w, j); break;
 		}

@@ -58,6 +58,8 @@ mini_open(struct mini *m, struct region *r)
 		struct counter *c = &r->counters[mini_counter(i)];
 
 		b->balance[i] = m->opening[i];
+		b->limit[i] = m->opening[i];
+		m->limit[i] = m->opening[i];
 		c->available = m->opening[i];
 		c->last_op = 0;
 	}
@@ -76,11 +78,24 @@ post_rollover(const struct mini *m, struct mini_book *b, struct slot *s)
 	int64_t cost = 0;
 
 	if (b->window[place] < s->ref) {
-		cost = -(m->opening[place] - b->balance[place]);
+		b->limit[place] = m->limit[place];
+		cost = -(b->limit[place] - b->balance[place]);
 		b->window[place] = (uint32_t)s->ref;
 	}
 	s->cost = cost;
 	s->up_cost = cost;
+}
+
+/* What was spent in this window stays spent. */
+static void
+post_limit(const struct mini *m, struct mini_book *b, struct slot *s)
+{
+	uint32_t place = mini_place(s->ctr[0]);
+	int64_t to = m->limit[place];
+
+	s->cost = -(to - b->limit[place]);
+	s->up_cost = s->cost;
+	b->limit[place] = to;
 }
 
 static void
@@ -144,6 +159,8 @@ book_post(struct mini *m, struct mini_book *b, struct region *r, uint32_t slot,
 		return;
 	if (!reversal && s->kind == SLOT_ROLLOVER)
 		post_rollover(m, b, s);
+	if (!reversal && s->kind == SLOT_LIMIT)
+		post_limit(m, b, s);
 	if (!reversal && s->kind == SLOT_TOPUP)
 		post_topup(b, s);
 	if (reversal)
@@ -314,10 +331,14 @@ start_own(struct mini *m, struct region *r)
 	for (uint32_t i = 0; i < MINI_COUNTERS; i++) {
 		uint32_t c = mini_counter(i);
 
-		if (mini_rolls(i) && b->window[i] < now &&
-		    !own_busy(r, SLOT_ROLLOVER, 0, c))
+		if (!mini_rolls(i) || own_busy(r, SLOT_ROLLOVER, 0, c) ||
+		    own_busy(r, SLOT_LIMIT, 0, c))
+			continue;
+		if (b->window[i] < now)
 			(void)own_claim(r, SLOT_ROLLOVER, now, &c, 1,
 					money_nano(0));
+		else if (b->limit[i] != m->limit[i])
+			(void)own_claim(r, SLOT_LIMIT, 0, &c, 1, money_nano(0));
 	}
 }
 

@@ -45,6 +45,7 @@ struct mini_book {
 		uint32_t window[SLOT_COUNTERS];
 	} posted[MINI_SLOTS];
 	uint32_t window[MINI_COUNTERS];
+	int64_t limit[MINI_COUNTERS];
 	uint8_t topup[MINI_TOPUPS]; /* ids that were posted */
 	uint64_t n_entries;
 };
@@ -64,6 +65,7 @@ struct mini {
 	_Atomic uint32_t window; /* of the clock: rollovers up to here */
 	_Atomic uint64_t commits;
 	int64_t opening[MINI_COUNTERS];
+	_Atomic int64_t limit[MINI_COUNTERS]; /* wanted, of those that roll */
 	struct mini_topup ask[MINI_ASKED];
 	_Atomic uint32_t valid; /* which book */
 	struct mini_book book[2];
