@@ -64,6 +64,7 @@ struct kill_shared {
 	_Atomic uint32_t full; /* a slot is near KILL_GENS: audit now */
 	uint32_t caps;	       /* plans have channel caps */
 	int doorbell;	       /* of the writer; -1: it polls */
+	_Atomic uint32_t days; /* that the wall clock is ahead */
 	struct kill_stats stats;
 	uint32_t first_gen[KILL_SLOTS];
 	struct mini mini;

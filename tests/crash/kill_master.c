@@ -24,11 +24,8 @@
 #include "shm/workers.h"
 #include "tests/crash/kill.h"
 
-#define KILLS_A_ROUND 100u
-/* A place that so many looks did not find with this number of workers: some
- * need two that meet. */
-#define IN_VAIN	    6u
-#define TOO_LONG_NS (60 * NS_PER_SEC)
+#define KILLS_A_ROUND 250u
+#define TOO_LONG_NS   (60 * NS_PER_SEC)
 
 enum { NOBODY = -2, THE_WRITER = -1 };
 
@@ -256,6 +253,15 @@ reap_worker_at(struct kill_test *t, uint32_t i, uint32_t place)
 		spawn_worker(t, i);
 }
 
+/* Windows begin only every tenth of a second. */
+static uint64_t
+patience_ns(uint32_t place)
+{
+	bool rare = place == CP_WINDOW_AMOUNT || place == CP_WINDOW_COMMITTED;
+
+	return (rare ? 400 : 40) * NS_PER_MS;
+}
+
 static void
 kill_once(struct kill_test *t, uint32_t place)
 {
@@ -263,7 +269,7 @@ kill_once(struct kill_test *t, uint32_t place)
 	int who;
 
 	arm(t, first, NULL);
-	who = wait_for_death(t, 40 * NS_PER_MS);
+	who = wait_for_death(t, patience_ns(place));
 	disarm(t);
 	/* The new writer looks first, then the others go on. */
 	if (who == THE_WRITER && t->k->crash.frozen) {
@@ -396,13 +402,15 @@ static bool
 is_open(const struct kill_test *t, uint32_t place, uint32_t n)
 {
 	uint32_t share = (t->per_point + KILL_WORKERS - 1) / KILL_WORKERS;
+	/* Some need two workers that meet: so many looks, then it is left. */
+	uint32_t looks = share + 1;
 
 	/* These two are passed before there is a worker. */
 	if (place == CP_EPOCH || place == CP_LOADED || !is_wanted(t, place))
 		return false;
 	if (n == KILL_WORKERS && t->k->crash.kills[place] < t->per_point)
 		return true;
-	return t->kills[n][place] < share && t->in_vain[n][place] < IN_VAIN;
+	return t->kills[n][place] < share && t->in_vain[n][place] < looks;
 }
 
 /* The next place that was not hit often enough; 0: done. */

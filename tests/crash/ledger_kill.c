@@ -1,6 +1,7 @@
 /*
  * Directed kills with the real ledger writer: its commits, its orders, its
- * restarts, cold starts included. At the end of every round the entries of
+ * restarts, cold starts included. Days go by in a moment, so that budgets and
+ * caps begin anew under the kills. At the end of every round the entries of
  * the ledger itself are audited, and verified as an operator would.
  *
  *	ledger_kill [--per-point N] [--seconds S] [--seed N] [--point N]
@@ -12,11 +13,14 @@
 
 #include "billing/records.h"
 #include "billing/scan.h"
+#include "shm/channels.h"
 #include "tests/crash/kill.h"
 #include "tests/unit/billing/fixture.h"
 
 #define BUDGET	   1000000000000ll
-#define PLACES	   (MINI_PARENTS + MINI_ACCOUNTS + MINI_KEYS)
+#define PLACES	   MINI_COUNTERS
+#define DAY_NS	   (86400 * NS_PER_SEC)
+#define DAYS_MAX   36500u
 #define ACCOUNTS   (MINI_PARENTS + MINI_ACCOUNTS)
 #define COLD_KILLS 10u /* at most so many in one cold start */
 #define PART	   (1u << 20)
@@ -28,7 +32,8 @@ struct desk {
 	struct order order;
 	bool open;   /* not answered */
 	bool unsent; /* not with this writer */
-	uint64_t topup_ns, n_topup;
+	uint64_t topup_ns, n_topup, day_ns, limit_ns;
+	struct kill_shared *shared;
 	int64_t asked[ACCOUNTS]; /* top-ups that were answered */
 	/* Of the audit: replay so far. */
 	int64_t balance[PLACES];
@@ -38,6 +43,18 @@ struct desk {
 	struct mini_entry *part;
 };
 static struct desk desk;
+
+/* The linker puts this in the place of clock_wall_ns(). */
+uint64_t __real_clock_wall_ns(void);
+uint64_t __wrap_clock_wall_ns(void);
+
+uint64_t
+__wrap_clock_wall_ns(void)
+{
+	uint64_t days = desk.shared ? desk.shared->days : 0;
+
+	return __real_clock_wall_ns() + days * DAY_NS;
+}
 
 static int
 writer(struct kill_test *t)
@@ -59,6 +76,26 @@ arm_cold_start(struct kill_test *t)
 		c->armed = place;
 }
 
+static int64_t
+some_limit(void)
+{
+	return 20000 + rand() % 80000;
+}
+
+/* As the master binds them; the writer finds their caps by name. */
+static void
+make_channels(struct kill_test *t)
+{
+	for (uint32_t i = 0; i < MINI_CHANNELS; i++) {
+		struct channel_row *row = &t->r.channels[i];
+
+		(void)snprintf(row->name, sizeof(row->name), "c%" PRIu32, i);
+		if (row->daily_nano == 0)
+			row->daily_nano = some_limit();
+		row->state = CHANNEL_UP;
+	}
+}
+
 /* Every round but the first comes after a power loss: new memory. */
 static void
 begin(struct kill_test *t)
@@ -67,6 +104,7 @@ begin(struct kill_test *t)
 		region_close(&t->r);
 		must(region_anonymous(&t->r, KILL_SLOTS, KILL_ROWS) == E_OK);
 	}
+	make_channels(t);
 	desk.cold_kills = 0;
 	arm_cold_start(t);
 }
@@ -133,6 +171,15 @@ tick(struct kill_test *t)
 	uint64_t now = clock_mono_ns();
 
 	order_receive(t);
+	if (now - desk.day_ns > 150 * NS_PER_MS && t->k->days < DAYS_MAX) {
+		desk.day_ns = now;
+		t->k->days++;
+	}
+	if (now - desk.limit_ns > 60 * NS_PER_MS) {
+		desk.limit_ns = now;
+		t->r.channels[(uint32_t)rand() % MINI_CHANNELS].daily_nano =
+			some_limit();
+	}
 	if (desk.open || now - desk.topup_ns < 2 * NS_PER_MS)
 		return;
 	desk.topup_ns = now;
@@ -190,6 +237,27 @@ moves_of(const struct plan *p)
 			 (p->key != SHM_NONE ? MOVES_KEY : 0));
 }
 
+/* An attempt moves the cap of its channel. */
+static struct mini_entry
+mini_of_attempt(const struct entry *e)
+{
+	uint32_t ctr[ENTRY_MOVES] = {SHM_NONE};
+	unsigned k = entry_counters(e, ctr);
+	struct mini_entry m = {
+		.slot = e->slot,
+		.gen = e->gen,
+		.kind = SLOT_ATTEMPT,
+		.k = (uint8_t)k,
+		.sent = 1,
+		.reason = e->reason,
+		.cost = e->charge_nano,
+		.up_cost = e->upstream_nano,
+		.ctr = {ctr[0]},
+	};
+
+	return m;
+}
+
 /* The entry as the audit of the slots knows them. What the ledger does not
  * keep is taken as right. */
 static struct mini_entry
@@ -206,7 +274,7 @@ mini_of(const struct entry *e)
 					       e->account == p.account
 				       ? p.k
 				       : 0),
-		.sent = p.stream || reaped,
+		.sent = p.stream || reaped || e->reason == REASON_UPSTREAM,
 		.reason = e->reason,
 		.cost = e->charge_nano,
 		.up_cost = reaped ? 0 : plan_upstream(e->charge_nano),
@@ -223,7 +291,7 @@ replay(const struct entry *e)
 	unsigned n = entry_counters(e, ctr);
 
 	for (unsigned i = 0; i < n; i++)
-		desk.balance[place_of(ctr[i])] -= e->charge_nano;
+		desk.balance[place_of(ctr[i])] -= entry_amount(e);
 	if (e->kind == KIND_TOPUP && e->account < ACCOUNTS)
 		desk.came_in[e->account] -= e->charge_nano;
 }
@@ -244,6 +312,12 @@ entries_read(struct kill_test *t, struct ledger *l)
 		replay(&e);
 		t->entries++;
 		t->reversals += e.kind == KIND_REVERSAL;
+		t->rollovers += e.kind == KIND_ROLLOVER;
+		t->limits += e.kind == KIND_LIMIT;
+		if (e.kind == KIND_ATTEMPT || e.kind == KIND_CAP) {
+			t->attempts++;
+			desk.part[n++] = mini_of_attempt(&e);
+		}
 		if (e.kind == KIND_REQUEST || e.kind == KIND_REVERSAL)
 			desk.part[n++] = mini_of(&e);
 	}
@@ -317,6 +391,21 @@ account_make(uint32_t i)
 	desk.asked[i] += 150000;
 }
 
+/* In all, in all, and the others per day but the last, per month. */
+static void
+key_make(uint32_t i)
+{
+	struct order o = {.kind = ORDER_KEY_CREATE, .name = "a2"};
+
+	memset(o.key.hash, (int)i + 1, sizeof(o.key.hash));
+	o.key.has_budget = 1;
+	o.key.budget = money_nano(i < 2 ? BUDGET : some_limit());
+	o.key.budget_window = i < 2		  ? BUDGET_TOTAL
+			      : i + 1 < MINI_KEYS ? BUDGET_DAY
+						  : BUDGET_MONTH;
+	must(fix_order(&desk.f, &o).result == ORDER_DONE);
+}
+
 static void
 open_ledger(struct kill_test *t)
 {
@@ -333,8 +422,7 @@ open_ledger(struct kill_test *t)
 	for (uint32_t i = 0; i < ACCOUNTS; i++)
 		account_make(i);
 	for (uint32_t i = 0; i < MINI_KEYS; i++)
-		must(fix_key(f, "a2", (uint8_t)(i + 1), BUDGET).result ==
-		     ORDER_DONE);
+		key_make(i);
 	must(fix_stop(f, SIGTERM) == 0);
 	desk.next_seq = 1;
 	desk.part = calloc(PART, sizeof(*desk.part));
@@ -380,6 +468,7 @@ main(int argc, char **argv)
 
 	if (!kill_open(&t, argc, argv))
 		return 0;
+	desk.shared = t.k;
 	open_ledger(&t);
 	region_close(&t.r);
 	must(region_anonymous(&t.r, KILL_SLOTS, KILL_ROWS) == E_OK);
