@@ -6,8 +6,10 @@ of shm/crash_points.def after the other is armed, and the worker or the ledger
 writer that comes by kills itself there with SIGKILL. After some kills all
 processes are killed at once, the server starts warm, and the books must
 balance to the unit: `tollgate-ledger verify` is clean, nothing is held, the
-balance of each account is what was paid in less what was charged, and the
-upstream has counted no less than the ledger.
+balance of each account is what was paid in less what was charged, the cap of
+the first channel is its limit less what its attempts cost today, and the
+upstreams have counted no less than the ledger. Each round has another number
+of workers.
 
     system_kill.py [--per-point N] [--seconds S] [NAME...]
 
@@ -36,7 +38,7 @@ import harness  # noqa: E402
 
 PLACES = 200
 ROUND = 30             # kills between two audits
-WORKERS = 3
+WORKERS = (3, 1, 2)    # of the rounds, in turn
 FIRST_KILLS = ('CP_TAKE_APPLIED', 'CP_HELD', 'CP_ACQ', 'CP_EXT_TAKEN',
                'CP_DELIVERED')
 # What a reaper does depends on what the dead worker left.
@@ -52,6 +54,9 @@ COLD = ('CP_EPOCH', 'CP_LOADED')
 REFUSED = ('CP_REFUSED', 'CP_BACK', 'CP_BACK_DONE', 'CP_BACK_FREE')
 PAGES = ('CP_PAGE_TAKEN', 'CP_PAGE_GIVEN')
 HELP = ('CP_HELP_BEFORE', 'CP_HELP_CONFIRMED')
+WINDOWS = ('CP_WINDOW_AMOUNT', 'CP_WINDOW_COMMITTED')
+MOVES_CHANNEL = 8          # of an entry
+MEETING = REFUSED + HELP   # two workers, at one counter
 
 
 def places():
@@ -99,9 +104,15 @@ class Test:
         self.total = {name: 0 for name in self.numbers}
         self.stopping = threading.Event()
         self.kills = self.rounds = 0
+        self.moved = {}    # of the cap: entries by kind, at the last audit
+        self.kills_with = {n: 0 for n in WORKERS}
+        self.places_with = {n: set() for n in WORKERS}
         self.mock = harness.Mock('--max-connections', '5000')
+        self.first = harness.Mock('--max-connections', '5000')
+        self.limit = '0.50'
+        self.workers = WORKERS[0]
         self.gate = harness.Gateway(
-            self.mock, start=False, workers=WORKERS,
+            self.channels(), start=False, workers=self.workers,
             limits={'connections_per_source': 0})
         self.gate.server = os.path.join(self.gate.build or harness.BUILD,
                                         'tests', 'crash', 'tollgate')
@@ -118,14 +129,24 @@ class Test:
 
     # -- the operator
 
+    def channels(self):
+        """The first one fails now and then, and has a cap."""
+        return [harness.channel(self.first, 'first', priority=1,
+                                daily_budget=self.limit),
+                harness.channel(self.mock, 'second', priority=2)]
+
     def setup(self):
         gate = self.gate
         gate.start()
         gate.account('rich', '100000.00')
         gate.account('poor', '0.012')
+        gate.account('team', '100000.00', '--parent', 'rich')
+        self.first.script('@@status=500', every=3)
         self.books.add('rich', harness.nano('100000.00'))
         self.books.add('poor', harness.nano('0.012'))
+        self.books.add('team', harness.nano('100000.00'))
         self.keys = {'rich': gate.key('rich'),
+                     'team': gate.key('team', budget='5000.00/day'),
                      'poor': gate.key('poor', budget='1000.00/total')}
 
     def pay(self, account, amount):
@@ -167,6 +188,10 @@ class Test:
     def whole(self):
         self.ask('rich', '@@tokens=50,20')
 
+    def team(self):
+        """Its own account, its organisation's, its budget of the day."""
+        self.ask('team', '@@tokens=50,20')
+
     def stream(self):
         """Extends its hold several times."""
         self.ask('rich', '@@chunks=30 @@size=800', stream=True,
@@ -178,7 +203,7 @@ class Test:
                  max_tokens=9000)
 
     def client_thread(self, number):
-        kinds = (self.whole, self.stream, self.poor)
+        kinds = (self.whole, self.stream, self.poor, self.team)
         while not self.stopping.is_set():
             kinds[number % len(kinds)]()
             number += 1
@@ -292,9 +317,10 @@ class Test:
         """So many requests at once that pages come and go."""
         before = self.count(name)
         self.mock.script('@@hold=1')
+        self.first.script('@@status=500')
         self.arm(name)
         with client.Swarm(self.gate.url) as swarm:
-            for _ in range(WORKERS * 700):
+            for _ in range(self.workers * 700):
                 swarm.add(client.request(
                     'POST', '/v1/chat/completions', client.chat('hello'),
                     self.keys['rich']))
@@ -302,6 +328,7 @@ class Test:
             self.mock.script()
             self.mock.release()
             swarm.run(timeout=10)
+        self.first.script('@@status=500', every=3)
         return self.hit(name, before, 1.0)
 
     def kill_book(self, name):
@@ -310,6 +337,15 @@ class Test:
         models = [dict(model) for model in harness.MODELS]
         models[1]['input'] = f'0.{random.randrange(10, 10 ** 6)}'
         self.gate.configure(models=models)
+        self.arm(name, 'writer')
+        self.gate.hup()
+        return self.hit(name, before)
+
+    def kill_window(self, name):
+        """A reload with another cap."""
+        before = self.count(name)
+        self.limit = f'{random.randrange(40, 90)}.{random.randrange(10):02}'
+        self.gate.configure(channels=self.channels())
         self.arm(name, 'writer')
         self.gate.hup()
         return self.hit(name, before)
@@ -327,6 +363,8 @@ class Test:
             return self.kill_page(name)
         if name == 'CP_BOOK_STORED':
             return self.kill_book(name)
+        if name in WINDOWS:
+            return self.kill_window(name)
         return self.kill_plain(name)
 
     def kill_cold(self):
@@ -359,7 +397,9 @@ class Test:
             while kills < ROUND and not self.late():
                 open_places = [name for name in self.numbers
                                if name not in COLD and self.wanted(name)
-                               and tried.get(name, 0) < 4]
+                               and tried.get(name, 0) < 4
+                               and not (self.workers == 1
+                                        and name in MEETING)]
                 if not open_places:
                     break
                 name = min(open_places, key=lambda n: (tried.get(n, 0),
@@ -371,13 +411,35 @@ class Test:
                     fresh = self.word.kills[number] - before[number]
                     self.total[other] += fresh
                     kills += fresh
+                    if fresh:
+                        self.places_with[self.workers].add(other)
                 before = list(self.word.kills)
         self.kills += kills
+        self.kills_with[self.workers] += kills
         self.rounds += 1
 
+    def check_cap(self):
+        """Available is what the ledger's entries make of the first cap."""
+        rows = self.gate.ctl('show', 'channels')['channels']
+        left = [row['daily_left'] for row in rows if row['name'] == 'first']
+        balance = 0
+        self.moved = {}
+        for row in self.gate.dump():
+            if int(row['moves']) & MOVES_CHANNEL:
+                self.moved[row['kind']] = self.moved.get(row['kind'], 0) + 1
+                balance -= harness.nano(row[
+                    'upstream_usd' if row['kind'] in ('attempt', 'cap')
+                    else 'charge_usd'])
+        if harness.nano(left[0]) != balance:
+            raise harness.Failed(f'the cap has {left[0]} left, '
+                                 f'want {harness.usd(balance)}')
+
     def audit(self):
-        """All die at once; a warm start has every nano."""
+        """All die at once; a warm start has every nano, and another number of
+        workers."""
         self.gate.kill_all()
+        self.workers = WORKERS[self.rounds % len(WORKERS)]
+        self.gate.configure(workers=self.workers, channels=self.channels())
         self.gate.start()
         harness.wait_until(self.gate.settled, what='settling')
         entries, _ = self.gate.verify()
@@ -391,10 +453,15 @@ class Test:
                     raise harness.Failed(
                         f'{what} of {account} is {shown[what]}, '
                         f'want {harness.usd(want)}')
+        self.check_cap()
         return entries
 
     def compare_with_mock(self):
-        rows, tally = self.gate.report(), self.mock.tally(0)
+        rows = self.gate.report()
+        tally = self.mock.tally(0)
+        for name, count in self.first.tally(0).items():
+            if isinstance(count, int):
+                tally[name] = tally.get(name, 0) + count
         asked = sum(row['attempts'] != '0' and row['channel'] != ''
                     for row in rows)
         billed = sum(int(row['output_tokens']) for row in rows
@@ -437,6 +504,11 @@ class Test:
               'to the unit after every round')
         if fault:
             print('# ' + str(fault).replace('\n', '\n# '))
+        for n in sorted(WORKERS):
+            print(f'# with {n} workers: {self.kills_with[n]} kills at '
+                  f'{len(self.places_with[n])} of {len(self.numbers)} places')
+        print('# entries of the cap: ' + ', '.join(
+            f'{kind} {n}' for kind, n in sorted(self.moved.items())))
         print(f'# {self.kills} kills, {self.rounds} rounds, {entries} entries')
         print(f'1..{number}')
         return 1 if failed or fault else 0
@@ -445,6 +517,7 @@ class Test:
         del self.word
         self.gate.close()
         self.mock.stop()
+        self.first.stop()
 
 
 def main():
