@@ -267,11 +267,9 @@ children_watch(struct master *m, uint64_t now_ns)
 				    now_ns);
 		}
 	beat = atomic_load(&head->writer_heartbeat_ns);
-	/* It beats once when it starts; then recovery takes as long as it
+	/* Its first beat comes after the recovery, which takes as long as it
 	 * takes. */
-	if (m->writer.first_beat_ns < m->writer.started_ns)
-		m->writer.first_beat_ns = beat;
-	else if (beat != m->writer.first_beat_ns)
+	if (beat >= m->writer.started_ns)
 		child_watch(&m->writer, beat, m->conf->writer_timeout_ms,
 			    now_ns);
 }

@@ -36,9 +36,8 @@ struct child {
 	bool wanted;
 	bool told; /* SIGTERM was sent */
 	uint64_t started_ns;
-	uint64_t first_beat_ns; /* writer: the sign that it has started */
-	uint64_t killed_ns;	/* for its silence */
-	uint32_t pause_ms;	/* before the next start */
+	uint64_t killed_ns; /* for its silence */
+	uint32_t pause_ms;  /* before the next start */
 	struct event *retry;
 };
 
