@@ -187,10 +187,21 @@ forget(void)
 	losses->used = 0;
 }
 
+/* A full disk still takes what it has room for: the pages at the beginning,
+ * which are written and synced in one. */
+static bool
+write_fails(int fd)
+{
+	if (!ordered(CALL_PWRITE) ||
+	    (faults->error == ENOSPC && (fcntl(fd, F_GETFL) & O_DSYNC)))
+		return false;
+	return fails(CALL_PWRITE);
+}
+
 ssize_t
 pwrite(int fd, const void *p, size_t n, off_t off)
 {
-	if (fails(CALL_PWRITE))
+	if (write_fails(fd))
 		return -1;
 	if (n > 1 && fails(CALL_SHORT))
 		n /= 2;
@@ -203,7 +214,7 @@ pwritev(int fd, const struct iovec *v, int n, off_t off)
 {
 	off_t at = off;
 
-	if (fails(CALL_PWRITE))
+	if (write_fails(fd))
 		return -1;
 	for (int i = 0; i < n; i++) {
 		remember(fd, v[i].iov_len, at);
@@ -220,7 +231,7 @@ writev(int fd, const struct iovec *v, int n)
 			   ? lseek(fd, 0, SEEK_CUR)
 			   : -1;
 
-	if (at >= 0 && fails(CALL_PWRITE))
+	if (at >= 0 && write_fails(fd))
 		return -1;
 	for (int i = 0; at >= 0 && i < n; i++) {
 		remember(fd, v[i].iov_len, at);
