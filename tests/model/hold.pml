@@ -28,14 +28,15 @@
  *
  *   Writer. Visits the slots in any order: commits, gives back, reverses,
  *   frees, reaps the slots of dead workers. A top-up (repeated until it is
- *   answered) and a rollover of the window are slots of its own.
+ *   answered), rollovers of the window and a change of its limit are slots
+ *   of its own.
  *
  *   Faults. kill -9 of a worker or the writer between any two steps; power
  *   loss with a cold start between any two steps.
  *
  * What is checked
  *
- *   I1  avail >= 0 on both counters (not with TAMT < 0).
+ *   I1  avail >= 0 on both counters (not with TAMT < 0 or RAISE < 0).
  *   I2  A charge is posted once per (slot, generation); so is its reversal,
  *       and only after the charge; a top-up's id and a window count once.
  *   I3  At every double-word CAS, per counter: avail + holds applied and not
@@ -48,7 +49,8 @@
  *       once; owner dead before the mark, or "unsent", means net 0.
  *   I6  0 <= balance after every posting, and the balance of counter 1 never
  *       exceeds its limit: what a window is charged never exceeds the limit,
- *       with reversals in it or not.
+ *       with reversals in it or not; it is the limit less what was charged
+ *       in this window, whatever changed the limit in between.
  *   I7  A rollover leaves the balance at the limit. No step is confirmed
  *       outside of its phase.
  *   I8  Nothing is reversed while the owner lives and gave no verdict.
@@ -111,7 +113,10 @@
 #define TAMT 1 /* -1: a negative credit */
 #endif
 #ifndef ROLL
-#define ROLL 0 /* 1: a rollover of the window of counter 1 */
+#define ROLL 0 /* rollovers of the window of counter 1 */
+#endif
+#ifndef RAISE
+#define RAISE 0 /* a change of the limit of counter 1, by so much */
 #endif
 #ifndef KILLW
 #define KILLW 0 /* kills of workers */
@@ -136,6 +141,9 @@
 #define REVERSED 8 /* reversal committed; giving back cost */
 
 #define TAG(s, g, n) ((s) * 64 + (g) * 16 + (n))
+#define OP_SLOT(o)   ((o) / 64)
+#define OP_GEN(o)    ((o) % 64 / 16)
+#define OP_STEP(o)   ((o) % 16)
 #define NOTAG        255
 
 /* Shared memory: the counters, the words of the slots, their fields. */
@@ -144,14 +152,15 @@ byte state[NS], gen[NS], step[NS], mask[NS], ext[NS];
 bool cur[NS], sent[NS], unsent[NS];
 short cost[NS]; byte deliv[NS];
 bool own_ctr; /* the counter of the writer's own slot */
+bool own_limit; /* which is a change of the limit */
 
 /*
  * The database: balances; slotgen {generation + 1, phase, mask, window} of
- * each slot; the top-up's id; the window of counter 1.
+ * each slot; the top-up's id; number and limit of the window of counter 1.
  */
-short bal[2];
-byte sg_gen[NS]; bool sg_reversed[NS]; byte sg_mask[NS]; bool sg_window[NS];
-bool topup_known, window;
+short bal[2], limit;
+byte sg_gen[NS]; bool sg_reversed[NS]; byte sg_mask[NS], sg_window[NS];
+bool topup_known; byte window;
 
 /* Processes: killed and not yet replaced, all requests done; kills so far. */
 bool dead[NW], fin[NW], writer_killed, answered;
@@ -164,7 +173,7 @@ short held[2], owed[2], charged[2];
 #define FINISHED                                                               \
 	(fin[0] && fin[NW - 1] && state[0] == FREE && state[NW - 1] == FREE && \
 	 state[OWN] == FREE && (answered || TOPUP == 0) &&                     \
-	 (window || ROLL == 0))
+	 window == ROLL && limit == A1 + RAISE)
 
 /* The counter with index i of slot s: 0, 1 for slot 0 and 1, 0 for slot 1. */
 #define CTR(s, i) ((s) == OWN -> own_ctr : (((s) + (i)) % 2))
@@ -187,6 +196,13 @@ short held[2], owed[2], charged[2];
 #define MORE(m) ((m) == 0 -> 1 : 3)
 #define LESS(m) ((m) >= 2 -> (m) - 2 : 0)
 
+/* M_ROLLSET, M_LIMITAVAIL: the slot that sets `available`, and must not. */
+#ifdef M_LIMITAVAIL
+#define SETS(s) ((s) == OWN && own_limit)
+#else
+#define SETS(s) ((s) == OWN && own_ctr && !own_limit)
+#endif
+
 /* The total held on counter i: `cur` says which cell, `ext` where the other. */
 #ifdef M_ONETOTAL
 #define TOTAL(s, i) (1 + cur[s])
@@ -200,8 +216,9 @@ short held[2], owed[2], charged[2];
 
 /* The number of the invariant comes first in what the checker prints. */
 #define CLAIM(number, e) assert(number && (e))
+#define CUT (TAMT < 0 || RAISE < 0)
 #define CONSERVED(c)                                                           \
-	CLAIM(1, avail[c] >= 0 || TAMT < 0);                                   \
+	CLAIM(1, avail[c] >= 0 || CUT);                                   \
 	CLAIM(3, avail[c] + held[c] == bal[c] + owed[c])
 
 /* The owner has exited, as the reaper knows it. */
@@ -276,185 +293,7 @@ inline word_lose(s)
 /* Scratch variables go back to 0, so that equal states are seen as equal. */
 #define FORGET v = 0; a = 0; o = 0; c = 0; n = 0; g = 0; ok = false
 
-/* next(word): the one effect of confirming a step, whoever confirms it */
-inline word_next(s)
-{
-	step[s] = step[s] + 1;
-	if
-	:: state[s] == ACQ -> mask[s] = MORE(mask[s])
-	:: state[s] == EXT -> ext[s] = MORE(ext[s])
-	:: state[s] == XBK -> ext[s] = LESS(ext[s])
-#ifdef M_ONERELEASED
-	:: state[s] == DURABLE -> mask[s] = 0
-#else
-	:: state[s] == DURABLE -> mask[s] = LESS(mask[s])
-#endif
-	:: state[s] == BACK || state[s] == REVERSED -> mask[s] = LESS(mask[s])
-	:: else -> CLAIM(7, false)
-	fi
-}
-
-inline help(o)
-{
-	if
-	:: o != NOTAG && gen[o / 64] == (o % 64) / 16 &&
-	   step[o / 64] + 1 == o % 16 ->
-		word_next(o / 64)
-	:: else
-	fi
-}
-
-#if TORN == 0
-#define READ(c) d_step { v = avail[c]; o = last[c] }
-#elif TORN == 1
-#define READ(c) v = avail[c]; o = last[c]
-#else
-#define READ(c) o = last[c]; v = avail[c]
-#endif
-#ifdef M_HALFCAS
-#define UNCHANGED(c) (avail[c] == v)
-#else
-#define UNCHANGED(c) (avail[c] == v && last[c] == o)
-#endif
-
-/* Take one unit for the pending step of slot w. The owner alone does this. */
-inline take(w)
-{
-	d_step { ok = false; n = step[w]; c = CTR(w, INDEX(w)) };
-#ifdef M_STEPFIRST
-	d_step { word_next(w) };
-#endif
-	do
-	:: READ(c);
-		if
-		:: v < 1 -> break
-		:: else ->
-#ifndef M_NOHELP_TAKE
-			d_step { help(o) };
-#endif
-			d_step {
-				if
-				:: UNCHANGED(c) ->
-					avail[c] = v - 1;
-					last[c] = TAG(w, gen[w], n + 1);
-					ok = true;
-					held[c] = held[c] + 1;
-					CONSERVED(c)
-				:: else
-				fi;
-				v = 0; o = 0
-			};
-			if :: ok -> break :: else fi
-		fi
-	od;
-	skip;
-	d_step {
-		if
-		:: ok && step[w] == n -> word_next(w)
-#ifdef M_STEPFIRST
-		:: !ok && state[w] == ACQ -> mask[w] = LESS(mask[w])
-		:: !ok && state[w] != ACQ -> ext[w] = LESS(ext[w])
-#endif
-		:: else
-		fi;
-		v = 0; o = 0; c = 0; n = 0
-	}
-}
-
-/*
- * Apply the pending give-back of slot s once, whoever does it and however
- * often. One load of the word decides the step, the counter and the amount.
- */
-inline give(s)
-{
-	d_step {
-#ifdef M_TWOLOADS
-		ok = false;
-#else
-		ok = !GIVES(s);
-#endif
-#ifdef M_PLAINCONFIRM
-		was_sent = sent[s];
-		was_unsent = unsent[s];
-#endif
-		n = (ok -> 255 : step[s]);
-		g = gen[s];
-		c = CTR(s, INDEX(s));
-		a = AMOUNT(s)
-	};
-	do
-	:: ok -> break
-	:: else ->
-		READ(c);
-#ifdef M_NOHELP_BACK
-		d_step {
-			if
-			:: o == TAG(s, gen[s], n + 1) && step[s] == n ->
-				word_next(s)
-			:: else
-			fi;
-			ok = (step[s] != n)
-		};
-#elif defined(M_RELTWICE)
-		d_step { help(o) };
-#else
-		d_step { help(o); ok = (step[s] != n || gen[s] != g) };
-#endif
-		if :: ok -> break :: else fi;
-#ifdef M_TORN
-		avail[c] = v + a;
-		d_step {
-			if
-			:: true ->
-#else
-		d_step {
-			if
-			:: UNCHANGED(c) ->
-#ifdef M_ROLLSET
-				if
-				:: s == OWN && own_ctr -> a = A1 - v
-				:: else
-				fi;
-#endif
-				avail[c] = v + a;
-#endif
-				last[c] = TAG(s, g, n + 1);
-				ok = true;
-				if
-				:: state[s] == XBK -> held[c] = held[c] - 1
-				:: state[s] == REVERSED ->
-					CLAIM(9, undone[s]);
-					owed[c] = owed[c] + a
-				:: state[s] != XBK && s == OWN ->
-					CLAIM(9, paid[s]);
-					owed[c] = owed[c] + a
-				:: else ->
-					CLAIM(9, paid[s] == (state[s] == DURABLE));
-					held[c] = held[c] - TOTAL(s, INDEX(s));
-					owed[c] = owed[c] - cost[s]
-				fi;
-				CONSERVED(c)
-			:: else
-			fi;
-			v = 0; o = 0
-		};
-		if :: ok -> break :: else fi
-	od;
-	skip;
-	d_step {
-		if
-		:: step[s] == n && gen[s] == g ->
-			word_next(s)
-#ifdef M_PLAINCONFIRM
-			;
-			sent[s] = was_sent;
-			unsent[s] = was_unsent
-#endif
-		:: else
-		fi;
-		FORGET
-	}
-}
+#include "steps.pml"
 
 /* Ask for one more unit on each counter; `cur` tells whether it was granted. */
 inline extend(w)
@@ -673,6 +512,26 @@ inline reap(s)
 #define COMMIT_GEN(s) gen[s]
 #endif
 
+/*
+ * Not rules: with W_NAME the claim is that a situation never comes, which must
+ * be refuted. It shows that the searches above go through it.
+ */
+#ifdef W_HELDOVER
+#define SEEN_OVER (avail[1] + cost[OWN] == limit) /* nothing is held over it */
+#else
+#define SEEN_OVER true
+#endif
+#ifdef W_DEBT
+#define SEEN_DEBT (avail[1] + cost[OWN] >= 0)
+#else
+#define SEEN_DEBT true
+#endif
+#ifdef W_LATE
+#define SEEN_LATE(s) (window - sg_window[s] < W_LATE)
+#else
+#define SEEN_LATE(s) true
+#endif
+
 /* The transaction of a settled slot. */
 inline commit(s)
 {
@@ -698,7 +557,8 @@ inline commit(s)
 				owed[0] = owed[0] + cost[s];
 				owed[1] = owed[1] + cost[s];
 				CLAIM(6, bal[0] >= 0 || TAMT < 0);
-				CLAIM(6, bal[1] >= 0)
+				CLAIM(6, bal[1] >= 0 || RAISE < 0);
+				CLAIM(6, bal[1] == limit - charged[1])
 #ifdef M_NOIDEM
 			:: s == OWN && own_ctr == 0 ->
 #else
@@ -710,15 +570,27 @@ inline commit(s)
 				bal[0] = bal[0] + TAMT;
 				owed[0] = owed[0] - TAMT;
 				topup_known = true
-			:: s == OWN && own_ctr == 1 ->
+			:: s == OWN && own_ctr == 1 && !own_limit ->
 #ifndef M_ROLLSTALE
-				cost[OWN] = A1 - bal[1];
+				cost[OWN] = limit - bal[1];
 #endif
 				bal[1] = bal[1] + cost[OWN];
 				owed[1] = owed[1] - cost[OWN];
-				window = true;
+				window = window + 1;
 				charged[1] = 0;
-				CLAIM(7, bal[1] == A1)
+				CLAIM(7, bal[1] == limit);
+				CLAIM(12, SEEN_OVER)
+			:: s == OWN && own_limit ->
+#ifdef M_LIMITSET
+				cost[OWN] = A1 + RAISE - bal[1];
+#else
+				cost[OWN] = A1 + RAISE - limit;
+#endif
+				bal[1] = bal[1] + cost[OWN];
+				owed[1] = owed[1] - cost[OWN];
+				limit = A1 + RAISE;
+				CLAIM(6, bal[1] == limit - charged[1]);
+				CLAIM(12, SEEN_DEBT)
 			fi
 		:: else
 		fi
@@ -727,6 +599,9 @@ inline commit(s)
 
 #ifdef M_REVWINDOW
 #define REVERSAL_MASK(s) 3
+#elif defined(M_WINDOWODD)
+#define REVERSAL_MASK(s)                                                       \
+	((sg_window[s] + window) % 2 == 0 -> 3 : 1 + SIDE(s, 0))
 #else
 #define REVERSAL_MASK(s) (sg_window[s] == window -> 3 : 1 + SIDE(s, 0))
 #endif
@@ -758,7 +633,9 @@ inline reverse(s)
 				charged[1] = charged[1] - cost[s]
 			:: else
 			fi;
-			CLAIM(6, bal[1] <= A1)
+			CLAIM(6, bal[1] <= limit &&
+				 bal[1] == limit - charged[1]);
+			CLAIM(12, SEEN_LATE(s))
 		:: else
 		fi
 	}
@@ -835,13 +712,21 @@ again:
 #endif
 #if ROLL
 		   :: d_step {
-			!window && state[OWN] == FREE && gen[OWN] < 4 ->
+			window < ROLL && state[OWN] == FREE && gen[OWN] < 4 ->
 			state[OWN] = SETTLED; sent[OWN] = 1; mask[OWN] = 1;
-			own_ctr = 1;
+			own_ctr = 1; own_limit = 0;
 #ifdef M_ROLLSTALE
-			cost[OWN] = A1 - bal[1];
+			cost[OWN] = limit - bal[1];
 #endif
 			s = OWN
+		      }
+#endif
+#if RAISE
+		   :: d_step {
+			limit != A1 + RAISE && state[OWN] == FREE &&
+			gen[OWN] < 4 ->
+			state[OWN] = SETTLED; sent[OWN] = 1; mask[OWN] = 1;
+			own_ctr = 1; own_limit = 1; s = OWN
 		      }
 #endif
 		   :: FINISHED -> goto finish
@@ -933,7 +818,7 @@ finish:
 	d_step {
 		CLAIM(4, avail[0] == bal[0] && avail[1] == bal[1]);
 		CLAIM(4, bal[0] == A0 + TOPUP * TAMT - charged[0]);
-		CLAIM(4, bal[1] == A1 - charged[1]);
+		CLAIM(4, bal[1] == limit - charged[1]);
 		CLAIM(4, held[0] == 0 && held[1] == 0);
 		CLAIM(4, owed[0] == 0 && owed[1] == 0)
 	}
@@ -962,7 +847,7 @@ proctype Chaos()
 		pw++;
 		avail[0] = bal[0]; last[0] = NOTAG; held[0] = 0; owed[0] = 0;
 		avail[1] = bal[1]; last[1] = NOTAG; held[1] = 0; owed[1] = 0;
-		own_ctr = 0;
+		own_ctr = 0; own_limit = 0;
 		word_lose(0);
 		dead[0] = !fin[0];
 #if NW > 1
@@ -984,7 +869,8 @@ ltl ends { <> FINISHED }
 init {
 	d_step {
 		avail[0] = A0; bal[0] = A0; last[0] = NOTAG;
-		avail[1] = A1; bal[1] = A1; last[1] = NOTAG
+		avail[1] = A1; bal[1] = A1; last[1] = NOTAG;
+		limit = A1
 	};
 	atomic {
 		run Writer();
