@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "billing/pages.h"
 #include "billing/records.h"
 #include "billing/writer.h"
 
@@ -193,6 +194,8 @@ verify_copy(struct backup *b)
 	struct ledger *copy = NULL;
 	char path[PATH_MAX];
 
+	if (!pages_check(b->side, b->out))
+		return BACKUP_DAMAGED;
 	if (ledger_open(&copy, b->side, LEDGER_READ, 0, b->out) == STORE_OK)
 		r = verify_ledger(copy, false, b->out);
 	ledger_close(copy);

@@ -54,6 +54,15 @@ struct ledger {
 	char trouble[160];
 };
 
+bool
+ledger_has_table(struct str name, bool numbers)
+{
+	for (unsigned t = 0; t < TABLES; t++)
+		if (str_eq(name, str_of(tables[t].name)))
+			return numbers == (tables[t].flags == MDB_INTEGERKEY);
+	return false;
+}
+
 static enum store
 store_of(int rc)
 {
@@ -517,7 +526,8 @@ ledger_last(struct ledger *l, enum ledger_table t, uint64_t *key,
 }
 
 enum store
-ledger_idem_each(struct ledger *l, bool first, struct str *value)
+ledger_idem_each(struct ledger *l, bool first, uint8_t key[LEDGER_IDEM_KEY],
+		 struct str *value)
 {
 	MDB_val k = {0, NULL}, v = {0, NULL};
 	MDB_cursor *c;
@@ -525,6 +535,10 @@ ledger_idem_each(struct ledger *l, bool first, struct str *value)
 
 	if (!rc)
 		rc = mdb_cursor_get(c, &k, &v, first ? MDB_FIRST : MDB_NEXT);
+	if (!rc && k.mv_size != LEDGER_IDEM_KEY)
+		rc = MDB_CORRUPTED;
+	if (!rc)
+		memcpy(key, k.mv_data, LEDGER_IDEM_KEY);
 	*value = str_make(v.mv_data, rc ? 0 : v.mv_size);
 	return outcome(l, "idem", rc);
 }

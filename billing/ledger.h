@@ -53,6 +53,9 @@ enum ledger_put { PUT_ANY, PUT_NEW, PUT_APPEND };
 struct buf;
 struct ledger;
 
+/* There is a table of that name whose keys are numbers, or are not. */
+bool ledger_has_table(struct str name, bool numbers);
+
 /* Opens STATE_DIR/ledger. On an error *out is NULL and `why` says what went
  * wrong. map_size counts only when writing; 0 = as it was made. */
 NODISCARD enum store ledger_open(struct ledger **out, const char *state_dir,
@@ -106,6 +109,7 @@ NODISCARD enum store ledger_last(struct ledger *l, enum ledger_table t,
 				 uint64_t *key, struct str *value);
 /* The first or next row of TABLE_IDEM. */
 NODISCARD enum store ledger_idem_each(struct ledger *l, bool first,
+				      uint8_t key[LEDGER_IDEM_KEY],
 				      struct str *value);
 
 /* ---- the file ---- */

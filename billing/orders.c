@@ -113,7 +113,7 @@ look_up(struct task *t)
 	s = ledger_idem_get(t->o->post->ledger, t->idem_key, &value);
 	if (s != STORE_OK)
 		return s;
-	if (!record_read(value, &known, sizeof(known)))
+	if (!idem_read(t->idem_key, value, &known))
 		return STORE_DAMAGED;
 	t->out->result =
 		memcmp(known.content, t->content, sizeof(t->content)) == 0
@@ -141,7 +141,7 @@ remember(struct task *t)
 	r.kind = t->in->kind;
 	r.balance_nano = t->out->balance.nano;
 	r.time_ms = t->o->post->now_ms;
-	record_seal(&r, sizeof(r));
+	idem_seal(t->idem_key, &r);
 	return ledger_idem_put(t->o->post->ledger, t->idem_key,
 			       str_make((const char *)&r, sizeof(r)));
 }

@@ -35,6 +35,21 @@ record_read(struct str value, void *out, size_t size)
 	return crc == crc32c(0, out, size - CRC_BYTES);
 }
 
+void
+idem_seal(const uint8_t key[LEDGER_IDEM_KEY], struct idem_record *r)
+{
+	r->key_crc = crc32c(0, key, LEDGER_IDEM_KEY);
+	record_seal(r, sizeof(*r));
+}
+
+bool
+idem_read(const uint8_t key[LEDGER_IDEM_KEY], struct str value,
+	  struct idem_record *out)
+{
+	return record_read(value, out, sizeof(*out)) &&
+	       out->key_crc == crc32c(0, key, LEDGER_IDEM_KEY);
+}
+
 enum store
 record_get(struct ledger *l, enum ledger_table t, uint64_t key, void *out,
 	   size_t size)

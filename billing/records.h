@@ -167,7 +167,7 @@ struct idem_record {
 	uint32_t kind;
 	int64_t balance_nano;
 	uint64_t time_ms;
-	uint32_t spare;
+	uint32_t key_crc; /* of its key, which no other row repeats */
 	uint32_t crc;
 };
 _Static_assert(sizeof(struct idem_record) == 56, "idem_record");
@@ -176,6 +176,11 @@ _Static_assert(sizeof(struct idem_record) == 56, "idem_record");
 void record_seal(void *record, size_t size);
 /* Copies a row; false when its size or its checksum is wrong. */
 NODISCARD bool record_read(struct str value, void *out, size_t size);
+
+/* The same for rows of TABLE_IDEM, with their key. */
+void idem_seal(const uint8_t key[LEDGER_IDEM_KEY], struct idem_record *r);
+NODISCARD bool idem_read(const uint8_t key[LEDGER_IDEM_KEY], struct str value,
+			 struct idem_record *out);
 
 /* A row of `size` bytes; STORE_DAMAGED when it is there and wrong. */
 NODISCARD enum store record_get(struct ledger *l, enum ledger_table t,

@@ -164,15 +164,15 @@ check_caps(struct verify *v)
 static bool
 check_idems(struct verify *v)
 {
+	uint8_t key[LEDGER_IDEM_KEY];
 	struct idem_record r;
 	struct str value;
 	uint64_t n = 0;
-	enum store s = ledger_idem_each(v->scan.ledger, true, &value);
+	enum store s = ledger_idem_each(v->scan.ledger, true, key, &value);
 
 	for (; s == STORE_OK;
-	     s = ledger_idem_each(v->scan.ledger, false, &value), n++)
-		if (!record_read(value, &r, sizeof(r)) ||
-		    r.seq >= v->meta.next_seq)
+	     s = ledger_idem_each(v->scan.ledger, false, key, &value), n++)
+		if (!idem_read(key, value, &r) || r.seq >= v->meta.next_seq)
 			return verify_wrong_row(v, "idempotency record", n,
 						"is damaged");
 	return s == STORE_NONE ||

@@ -4,6 +4,7 @@
 
 #include "billing/backup.h"
 #include "billing/offline.h"
+#include "billing/pages.h"
 #include "billing/rebuild.h"
 #include "billing/verify.h"
 #include "tools/ledger_tool.h"
@@ -45,6 +46,18 @@ say_result(enum verify_result r, const struct buf *line)
 	return r == VERIFY_DIFFERS ? EXIT_DIFFERS : EXIT_DAMAGED;
 }
 
+bool
+tool_pages_fine(const struct options *o)
+{
+	CLEANUP(buf_free) struct buf why = BUF_INIT;
+
+	if (pages_check(o->dir, &why))
+		return true;
+	buf_add_cstr(&why, ": the ledger is damaged");
+	say_error(&why);
+	return false;
+}
+
 static int
 verify(const struct options *o, struct ledger *l)
 {
@@ -60,7 +73,8 @@ int
 run_verify(const struct options *o, struct ledger *l)
 {
 	if (!options_has(o, OPTION_REBUILD))
-		return tool_on_ledger(o, verify);
+		return tool_pages_fine(o) ? tool_on_ledger(o, verify)
+					  : EXIT_DAMAGED;
 	if (!options_has(o, OPTION_RECOMPUTE) &&
 	    !options_has(o, OPTION_SEGMENTS))
 		return run_rebuild(o, l);
@@ -72,10 +86,12 @@ int
 run_rebuild(const struct options *o, struct ledger *l)
 {
 	CLEANUP(buf_free) struct buf out = BUF_INIT;
-	int lock = offline_lock(o->dir, &out);
-	int code;
+	int lock, code;
 
 	(void)l;
+	if (!tool_pages_fine(o))
+		return EXIT_DAMAGED;
+	lock = offline_lock(o->dir, &out);
 	if (lock < 0) {
 		say_error(&out);
 		return EXIT_RUNTIME;

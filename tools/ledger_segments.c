@@ -108,6 +108,8 @@ run_segment_drop(const struct options *o, struct ledger *l)
 	(void)l;
 	if (!month_of(o, &month))
 		return EXIT_USAGE;
+	if (!tool_pages_fine(o))
+		return EXIT_DAMAGED;
 	lock = offline_lock(o->dir, &why);
 	if (lock < 0) {
 		say_error(&why);

@@ -133,6 +133,8 @@ int run_reconcile(const struct options *o, struct ledger *l);
 int tool_on_ledger(const struct options *o,
 		   int (*run)(const struct options *o, struct ledger *l));
 
+/* The file's structure, before LMDB walks over it; false: said on stderr. */
+NODISCARD bool tool_pages_fine(const struct options *o);
 int run_verify(const struct options *o, struct ledger *l);
 int run_rebuild(const struct options *o, struct ledger *l);
 int run_backup(const struct options *o, struct ledger *l);

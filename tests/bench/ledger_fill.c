@@ -1,6 +1,6 @@
 /*
  * Makes a ledger with many entries, through the writer's own code but in
- * large commits: ledger_fill STATE_DIR ENTRIES. Thirty days, a thousand
+ * large commits: ledger_fill STATE_DIR ENTRIES. Forty days, a thousand
  * accounts, two thousand keys, forty models, some errors and reversals.
  */
 #include <stdio.h>
@@ -19,8 +19,8 @@
 #define KEYS	 2000u
 #define MODELS	 40u
 #define SLOTS	 4096u
-#define BEGIN_MS 1790812800000ull /* 2026-10-01T00:00:00Z */
-#define SPAN_MS	 (30ull * 24 * 3600 * 1000)
+#define BEGIN_MS 1735689600000ull /* 2025-01-01T00:00:00Z */
+#define SPAN_MS	 (40ull * 24 * 3600 * 1000)
 
 struct fill {
 	struct post post;
@@ -213,6 +213,9 @@ main(int argc, char **argv)
 	}
 	put_books(&f);
 	fill(&f);
+	begin(&f);
+	f.post.meta.clean = 1;
+	must(post_commit(&f.post) == STORE_OK);
 	post_free(&f.post);
 	ledger_close(l);
 	return 0;

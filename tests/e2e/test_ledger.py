@@ -1,9 +1,14 @@
 """The ledger's own tools beside a running server: copies, restoring them,
 rebuilding."""
 
+import csv
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 import unittest
 
@@ -95,6 +100,97 @@ class Rebuild(unittest.TestCase):
             self.assertIn('balanced: 1 entries', gate.ledger('rebuild'))
             gate.start()
             gate.verify()
+
+
+class Months(unittest.TestCase):
+    """A ledger of January and February 2025, made for the purpose."""
+
+    ENTRIES = 30000
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='tollgate-')
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.state = os.path.join(self.folder, 'state')
+        self.archive = os.path.join(self.folder, 'archive')
+        self.file = os.path.join(self.archive, '2025-01')
+        os.mkdir(self.archive)
+        fill = harness.program('tests/bench/ledger_fill')
+        self.tool = harness.program('tollgate-ledger')
+        if not fill or not self.tool:
+            self.skipTest('not built')
+        self.run_program(fill, self.state, str(self.ENTRIES))
+        self.ledger('segment', 'export', '--month', '2025-01', '-o', self.file)
+
+    def run_program(self, *command, status=0):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False,
+            timeout=harness.SLOW,
+            env={**os.environ, 'TOLLGATE_LEDGER_ANY_FS': '1'})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def ledger(self, *args, status=0):
+        return self.run_program(self.tool, '-d', self.state, *args,
+                                status=status)
+
+    def drop(self):
+        return subprocess.Popen(
+            [self.tool, '-d', self.state, 'segment', 'drop', '--month',
+             '2025-01', self.file], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+
+    def test_the_few_lines_of_the_manual_check_a_segment(self):
+        docs = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                            '..', '..', 'docs', 'ledger-format.md')
+        with open(docs, encoding='utf-8') as stream:
+            code = re.search(r'begin chain.py.*?```python\n(.*?)```',
+                             stream.read(), re.S)[1]
+        last = int(self.ledger('segment', 'verify', self.file)
+                   .split(' to ')[1].split(',')[0])
+        self.assertEqual(
+            self.run_program(sys.executable, '-c', code, self.file),
+            f'{last} ok\n')
+        with open(self.file, 'r+b') as stream:
+            stream.seek(-256 * 7 + 100, os.SEEK_END)
+            byte = stream.read(1)
+            stream.seek(-1, os.SEEK_CUR)
+            stream.write(bytes([byte[0] ^ 1]))
+        self.assertEqual(
+            self.run_program(sys.executable, '-c', code, self.file, status=1),
+            f'entry {last - 6} is wrong\n')
+        self.assertIn(f'entry {last - 6}:', self.ledger(
+            'segment', 'verify', self.file, status=7))
+
+    def test_a_drop_that_is_killed_goes_on(self):
+        kills = 0
+        for attempt in range(1, 60):
+            process = self.drop()
+            try:
+                process.wait(0.012 * attempt)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+            said = process.communicate()[0]
+            self.assertIn(f'balanced: {self.ENTRIES} entries',
+                          self.ledger('verify'))
+            if process.returncode == 0:
+                break
+            self.assertEqual(process.returncode, -9, said)
+        self.assertIn('are dropped; the ledger begins at', said)
+        self.assertGreater(kills, 0)
+        self.assertIn('with 1 segments', self.ledger(
+            'verify', '--recompute', '--segments', self.archive))
+        first = int(said.split()[-1])
+        self.assertEqual(len(self.ledger('dump').splitlines()),
+                         self.ENTRIES - first + 1)
+        self.assertIn('balanced', self.ledger('rebuild'))
+        rows = list(csv.DictReader(
+            self.ledger('report', 'accounts').splitlines()))
+        self.assertEqual({row['check'] for row in rows}, {'0.00'})
+        self.assertNotIn('0.00', {row['opening_balance'] for row in rows})
+        os.unlink(self.file)
+        self.assertIn('entry 1: it is in no segment', self.ledger(
+            'verify', '--segments', self.archive, status=7))
 
 
 if __name__ == '__main__':

@@ -92,7 +92,7 @@ sample_books(struct sample *s)
 	must(record_put(s->ledger, TABLE_CAP, 0, &cap, sizeof(cap)) ==
 	     STORE_OK);
 	memset(&i, 0, sizeof(i));
-	record_seal(&i, sizeof(i));
+	idem_seal(idem, &i);
 	must(ledger_idem_put(s->ledger, idem,
 			     str_make((const char *)&i, sizeof(i))) ==
 	     STORE_OK);

@@ -99,8 +99,8 @@ TEST(idempotency_rows_have_32_byte_keys)
 	CHECK_INT(ledger_idem_put(l, key, text("done")), STORE_OK);
 	CHECK_INT(ledger_idem_get(l, key, &v), STORE_OK);
 	CHECK(str_eq(v, STR("done")));
-	CHECK_INT(ledger_idem_each(l, true, &v), STORE_OK);
-	CHECK_INT(ledger_idem_each(l, false, &v), STORE_NONE);
+	CHECK_INT(ledger_idem_each(l, true, key, &v), STORE_OK);
+	CHECK_INT(ledger_idem_each(l, false, key, &v), STORE_NONE);
 	ledger_end(l);
 	ledger_close(l);
 	fix_close(&f);

@@ -232,8 +232,68 @@ give_money_for_nothing(struct sample *s)
 	must(ledger_commit(s->ledger) == STORE_OK);
 }
 
+static struct entry
+take_entry(struct sample *s, uint64_t seq)
+{
+	struct str value;
+	struct entry e;
+
+	must(ledger_get(s->ledger, TABLE_ENTRY, seq, &value) == STORE_OK);
+	memcpy(&e, value.p, sizeof(e));
+	must(ledger_delete(s->ledger, TABLE_ENTRY, seq) == STORE_OK);
+	return e;
+}
+
+static void
+drop_one(struct sample *s)
+{
+	must(ledger_begin(s->ledger) == STORE_OK);
+	(void)take_entry(s, 4);
+	must(ledger_commit(s->ledger) == STORE_OK);
+}
+
+static void
+drop_the_last(struct sample *s)
+{
+	must(ledger_begin(s->ledger) == STORE_OK);
+	(void)take_entry(s, SAMPLE_ENTRIES);
+	must(ledger_commit(s->ledger) == STORE_OK);
+}
+
+/* And the totals say so. */
+static void
+hide_the_last(struct sample *s)
+{
+	must(post_begin(&s->post) == STORE_OK);
+	(void)take_entry(s, SAMPLE_ENTRIES);
+	s->post.meta.next_seq--;
+	must(post_commit(&s->post) == STORE_OK);
+}
+
+static void
+swap_two(struct sample *s)
+{
+	struct entry a, b;
+
+	must(ledger_begin(s->ledger) == STORE_OK);
+	a = take_entry(s, 4);
+	b = take_entry(s, 5);
+	must(ledger_put(s->ledger, TABLE_ENTRY, 5,
+			str_make((const char *)&a, sizeof(a)),
+			PUT_ANY) == STORE_OK);
+	must(ledger_put(s->ledger, TABLE_ENTRY, 4,
+			str_make((const char *)&b, sizeof(b)),
+			PUT_ANY) == STORE_OK);
+	must(ledger_commit(s->ledger) == STORE_OK);
+}
+
 TEST(the_first_wrong_entry_is_named)
 {
+	expect(drop_one, "entry 4: it is missing");
+	expect(drop_the_last, "entry 9: it is missing");
+	expect(hide_the_last, "entry 8: it is not the last one of the totals");
+	expect(swap_two, "entry 4: its chain does not follow from the entry "
+			 "before");
 	expect(charge_more_than_held,
 	       "entry 10: more is charged than was held");
 	expect(charge_another_price,
