@@ -391,9 +391,14 @@ static void
 put_model(struct json_out *o, const struct conf *conf, uint32_t index)
 {
 	const struct conf_model *m = &conf->models[index];
+	/* channels offer the first of a name */
+	uint32_t first =
+		(uint32_t)(conf_model_find(conf, m->name) - conf->models);
 
 	json_open(o, '{');
 	put_str(o, "name", m->name);
+	if (m->effective_ms)
+		put_str(o, "effective_from", m->effective_from);
 	put_bool(o, "free", m->free);
 	put_price(o, "input", m->input);
 	put_price(o, "cache_read", m->cache_read);
@@ -405,7 +410,7 @@ put_model(struct json_out *o, const struct conf *conf, uint32_t index)
 	json_name(o, "channels");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < conf->n_channels; i++)
-		if (offers(&conf->channels[i], index))
+		if (offers(&conf->channels[i], first))
 			json_put_str(o, conf->channels[i].name);
 	json_close(o, ']');
 	json_close(o, '}');

@@ -4,6 +4,7 @@
  */
 #include "billing/books.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,6 +95,83 @@ show_texts(struct account_row *row, const struct account_record *a)
 	memcpy(t->plan, a->plan, sizeof(t->plan));
 	atomic_store_explicit(&row->text_at, now ^ 1, memory_order_release);
 }
+
+/* ---- pinned price versions ---- */
+
+static bool
+is_pinned(const struct books *b, uint32_t version)
+{
+	uint32_t n = b->r->head->n_accounts;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (b->r->accounts[i].price_pin == version)
+			return true;
+	return false;
+}
+
+/* An empty place, else one that nobody is pinned to any more. */
+static struct book *
+place_for_pin(struct books *b)
+{
+	for (uint32_t i = BOOKS_LIVE; i < SHM_BOOKS; i++)
+		if (b->r->books[i].version == 0)
+			return &b->r->books[i];
+	for (uint32_t i = BOOKS_LIVE; i < SHM_BOOKS; i++)
+		if (!is_pinned(b, b->r->books[i].version))
+			return &b->r->books[i];
+	return NULL;
+}
+
+/* Whoever reads the old version meanwhile finds its number gone. */
+static void
+show_pinned(struct book *book, uint32_t version, const struct book_row *rows,
+	    uint32_t n)
+{
+	atomic_store(&book->version, 0);
+	atomic_thread_fence(memory_order_seq_cst);
+	book->n = n;
+	memcpy(book->rows, rows, sizeof(*rows) * n);
+	atomic_store_explicit(&book->state, BOOK_STORED, memory_order_relaxed);
+	atomic_store_explicit(&book->version, version, memory_order_release);
+}
+
+bool
+books_pin(struct books *b, uint32_t version)
+{
+	struct ledger *l = b->post->ledger;
+	struct book_row *rows = NULL;
+	struct book *book;
+	uint32_t n = 0;
+	enum store s;
+
+	if (version == 0 || book_pinned(b->r, version) != SHM_NONE)
+		return true;
+	s = price_get(l, version, &rows, &n);
+	book = s == STORE_OK ? place_for_pin(b) : NULL;
+	if (!book || region_reserve(b->r, book, sizeof(*book)) != E_OK) {
+		free(rows);
+		LOG_ERROR("a pinned price version cannot be shown",
+			  F_U64("version", version),
+			  F_CSTR("why", s == STORE_OK ? "no room"
+						      : ledger_trouble(l)));
+		return false;
+	}
+	show_pinned(book, version, rows, n);
+	free(rows);
+	return true;
+}
+
+/* Places that a writer before this one left half filled have no version. */
+static void
+load_pins(struct books *b)
+{
+	uint32_t n = b->r->head->n_accounts;
+
+	for (uint32_t i = 0; i < n; i++)
+		(void)!books_pin(b, b->r->accounts[i].price_pin);
+}
+
+/* ---- accounts and keys ---- */
 
 void
 books_show_account(struct books *b, uint32_t id, const struct account_record *a,
@@ -277,6 +355,11 @@ reserve_all(struct books *b)
 
 	if (m->n_accounts > SHM_ACCOUNTS || m->n_keys > SHM_KEYS)
 		return false;
+	/* Whether a place is used is looked at even when none is. */
+	for (uint32_t i = BOOKS_LIVE; i < SHM_BOOKS; i++)
+		if (region_reserve(b->r, &b->r->books[i],
+				   offsetof(struct book, rows)) != E_OK)
+			return false;
 	return reserve(b, b->r->accounts, sizeof(struct account_row),
 		       counter_of_account(0), m->n_accounts) &&
 	       reserve(b, b->r->keys, sizeof(struct key_row), counter_of_key(0),
@@ -308,6 +391,8 @@ books_load(struct books *b, struct region *r, struct post *p, struct buf *why)
 		s = load_keys(b, p->ledger);
 	if (s == STORE_OK)
 		s = load_prices(b, p->ledger);
+	if (s == STORE_OK)
+		load_pins(b);
 	ledger_end(p->ledger);
 	if (s != STORE_OK)
 		buf_printf(why, "accounts, keys or prices are damaged: %s",
@@ -386,7 +471,7 @@ is_filled(const struct books *b, uint32_t i)
 bool
 books_waiting(const struct books *b)
 {
-	for (uint32_t i = 0; i < SHM_BOOKS; i++)
+	for (uint32_t i = 0; i < BOOKS_LIVE; i++)
 		if (is_filled(b, i))
 			return true;
 	return false;
@@ -397,7 +482,7 @@ books_serve(struct books *b)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < SHM_BOOKS; i++) {
+	for (uint32_t i = 0; i < BOOKS_LIVE; i++) {
 		if (!is_filled(b, i))
 			continue;
 		serve(b, &b->r->books[i]);

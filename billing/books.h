@@ -39,6 +39,10 @@ void books_show_account(struct books *b, uint32_t id,
 void books_show_key(struct books *b, uint32_t id, const struct key_record *k,
 		    bool fresh);
 
+/* Shows an old price version to the workers, for accounts that are pinned to
+ * it; in the current transaction. False: it is damaged, or too many others
+ * are in use. */
+NODISCARD bool books_pin(struct books *b, uint32_t version);
 /* Has the master filled one. */
 bool books_waiting(const struct books *b);
 /* Stores the books that the master has filled; true if there was one. */

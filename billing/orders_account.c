@@ -167,6 +167,8 @@ set_pin(struct task *t, struct account_record *a)
 	if (pin > t->o->post->meta.n_prices ||
 	    (pin == 0 && t->in->price_pin != 0))
 		return ORDER_NO_VERSION;
+	if (!books_pin(t->o->books, pin))
+		return ORDER_FULL;
 	a->price_pin = pin;
 	return ORDER_DONE;
 }

@@ -13,16 +13,49 @@ nothing_counted(const struct token_counts *t)
 		t->reasoning) == 0;
 }
 
+uint32_t
+price_discounted(uint32_t ppm, uint32_t discount_ppm)
+{
+	uint32_t left = PPM_ONE - MIN_OF(discount_ppm, PPM_ONE);
+
+	return (uint32_t)(((uint64_t)ppm * left + PPM_ONE - 1) / PPM_ONE);
+}
+
+struct book_tier
+price_tier(const struct book_row *prices, uint64_t input)
+{
+	unsigned n = MIN_OF(prices->n_tiers, (uint8_t)BOOK_TIERS);
+	struct book_tier t = {
+		.input = prices->input,
+		.cache_read = prices->cache_read,
+		.cache_write = prices->cache_write,
+		.output = prices->output,
+		.reasoning = prices->reasoning,
+	};
+
+	for (unsigned i = 0; i < n; i++)
+		if (input > prices->tiers[i].above)
+			t = prices->tiers[i];
+	return t;
+}
+
+static uint64_t
+input_of(const struct token_counts *t)
+{
+	return (uint64_t)t->input + t->cache_read + t->cache_write;
+}
+
 bool
 price_of(const struct book_row *prices, const struct token_counts *tokens,
 	 uint32_t ppm, struct money *cost)
 {
+	struct book_tier tier = price_tier(prices, input_of(tokens));
 	struct priced_tokens classes[] = {
-		{tokens->input, prices->input},
-		{tokens->cache_read, prices->cache_read},
-		{tokens->cache_write, prices->cache_write},
-		{tokens->output, prices->output},
-		{tokens->reasoning, prices->reasoning},
+		{tokens->input, tier.input},
+		{tokens->cache_read, tier.cache_read},
+		{tokens->cache_write, tier.cache_write},
+		{tokens->output, tier.output},
+		{tokens->reasoning, tier.reasoning},
 		{1, {0}},
 	};
 
@@ -34,4 +67,22 @@ price_of(const struct book_row *prices, const struct token_counts *tokens,
 				   &classes[5].price.pico))
 		return false;
 	return money_cost(classes, ARRAY_LEN(classes), ppm, cost);
+}
+
+bool
+price_worst(const struct book_row *prices, uint32_t input, uint32_t output,
+	    uint32_t ppm, struct money *cost)
+{
+	struct book_tier tier = price_tier(prices, input);
+	struct token_counts t = {0};
+
+	if (tier.cache_write.pico > tier.input.pico)
+		t.cache_write = input;
+	else
+		t.input = input;
+	if (tier.reasoning.pico > tier.output.pico)
+		t.reasoning = output;
+	else
+		t.output = output;
+	return price_of(prices, &t, ppm, cost);
 }

@@ -21,6 +21,14 @@ price_multiplier(const struct conf_group *group, struct str model)
 	return conf_multiplier(group, model);
 }
 
+/* With an account's discount, rounded up to a ppm. */
+uint32_t price_discounted(uint32_t ppm, uint32_t discount_ppm);
+/* The prices that count for a request of so many input tokens, cached ones
+ * included: of the row, or of a tier. */
+struct book_tier price_tier(const struct book_row *prices, uint64_t input);
+/* What `input` and `output` tokens cost at most: each at its dearest class. */
+NODISCARD bool price_worst(const struct book_row *prices, uint32_t input,
+			   uint32_t output, uint32_t ppm, struct money *cost);
 /* The price of these tokens; false when it does not fit. The per-request
  * price is part of it when anything was delivered. */
 NODISCARD bool price_of(const struct book_row *prices,

@@ -5,10 +5,12 @@
 #include "conf/check.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/zone.h"
 #include "conf/rules.h"
 #include "conf/schema.h"
@@ -69,15 +71,100 @@ fill(struct price *p, struct price usual)
 		*p = usual;
 }
 
+static const size_t tier_classes[] = {
+	offsetof(struct conf_tier, input),
+	offsetof(struct conf_tier, cache_read),
+	offsetof(struct conf_tier, cache_write),
+	offsetof(struct conf_tier, output),
+	offsetof(struct conf_tier, reasoning),
+};
+
+/* Holds are taken at the price of the longest input: it is the dearest. */
+static bool
+is_cheaper(const struct conf_tier *t, const struct conf_tier *before)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(tier_classes); i++) {
+		struct price a, b;
+
+		memcpy(&a, (const char *)t + tier_classes[i], sizeof(a));
+		memcpy(&b, (const char *)before + tier_classes[i], sizeof(b));
+		if (a.pico < b.pico)
+			return true;
+	}
+	return false;
+}
+
+static bool
+check_tiers(struct conf_model *m, struct buf *error)
+{
+	struct conf_tier before = {
+		.input = m->input,
+		.cache_read = m->cache_read,
+		.cache_write = m->cache_write,
+		.output = m->output,
+		.reasoning = m->reasoning,
+	};
+
+	for (uint32_t i = 0; i < m->n_tiers; i++) {
+		struct conf_tier *t = &m->tiers[i];
+
+		fill(&t->cache_read, t->input);
+		fill(&t->cache_write, t->input);
+		fill(&t->output, m->output);
+		fill(&t->reasoning, t->output);
+		if (t->above <= before.above)
+			return conf_fault(error, t->where, "models.tiers.above",
+					  "is not above the tier before");
+		if (is_cheaper(t, &before))
+			return conf_fault(error, t->where, "models.tiers",
+					  "a price is lower than for shorter "
+					  "inputs; give cache_read, "
+					  "cache_write, output and reasoning "
+					  "of the tier, too");
+		before = *t;
+	}
+	return true;
+}
+
+static bool
+check_effective(struct conf_model *m, struct buf *error)
+{
+	uint64_t ns;
+
+	if (m->effective_from.n == 0)
+		return true;
+	if (!time_parse(m->effective_from, &ns))
+		return conf_fault(error, m->where, "models.effective_from",
+				  "'%s' is no time like "
+				  "2026-12-01T00:00:00Z",
+				  m->effective_from.p);
+	m->effective_ms = ns / NS_PER_MS;
+	return true;
+}
+
+/* Several prices of one name begin at several times. */
+static bool
+check_name(const struct conf *c, uint32_t i, struct buf *error)
+{
+	const struct conf_model *m = &c->models[i];
+
+	for (uint32_t k = 0; k < i; k++)
+		if (c->models[k].effective_ms == m->effective_ms &&
+		    str_eq(c->models[k].name, m->name))
+			return conf_fault(
+				error, m->where, "models.name",
+				"the model '%s' is there twice%s", m->name.p,
+				m->effective_ms ? " from the same time on"
+						: "");
+	return header_safe(error, m->where, "models.name", m->name);
+}
+
 static bool
 check_model(const struct conf *c, uint32_t i, struct buf *error)
 {
 	struct conf_model *m = &c->models[i];
 
-	if (conf_model_find(c, m->name) != m)
-		return conf_fault(error, m->where, "models.name",
-				  "the model '%s' is there twice", m->name.p);
-	if (!header_safe(error, m->where, "models.name", m->name))
+	if (!check_effective(m, error) || !check_name(c, i, error))
 		return false;
 	if (m->input.pico < 0 && !m->free)
 		return conf_fault(error, m->where, "models.input",
@@ -89,7 +176,7 @@ check_model(const struct conf *c, uint32_t i, struct buf *error)
 	fill(&m->cache_read, m->input);
 	fill(&m->cache_write, m->input);
 	fill(&m->reasoning, m->output);
-	return true;
+	return check_tiers(m, error);
 }
 
 static bool
@@ -299,7 +386,8 @@ static void
 warn_of_idle_models(struct conf *c)
 {
 	for (uint32_t i = 0; i < c->n_models; i++)
-		if (!offered(c, i))
+		if (!offered(c, i) &&
+		    conf_model_find(c, c->models[i].name) == &c->models[i])
 			conf_warn(c, c->models[i].where, c->models[i].name.p,
 				  "no channel offers this model");
 }

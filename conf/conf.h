@@ -129,10 +129,19 @@ struct conf_webhook {
 #include "conf/keys.def"
 };
 
-/* Prices of absent classes are filled in. */
+/* Of a model, for long inputs. Prices of absent classes are filled in. */
+struct conf_tier {
+#define KEY_TIER CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+/* Prices of absent classes are filled in. Several of one name: the price
+ * changes; all but prices counts from the first. */
 struct conf_model {
 #define KEY_MODEL CONF_FIELD
 #include "conf/keys.def"
+	uint64_t effective_ms; /* wall clock; 0 = from the beginning */
 	struct conf_where where;
 };
 

@@ -158,6 +158,12 @@ static const struct key keys_webhook[] = {
 };
 SECTION(webhook, "webhook", 0);
 
+static const struct key keys_tier[] = {
+#define KEY_TIER(...) ROW(conf_tier, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(tier, "models.tiers", WHERE(tier));
+
 static const struct key keys_model[] = {
 #define KEY_MODEL(...) ROW(conf_model, __VA_ARGS__)
 #include "conf/keys.def"

@@ -83,6 +83,35 @@ reload_check(const struct conf *c, struct buf *error)
 }
 
 static void
+tiers_fill(struct book_row *row, const struct conf_model *m)
+{
+	row->n_tiers = (uint8_t)MIN_OF(m->n_tiers, BOOK_TIERS);
+	for (unsigned i = 0; i < row->n_tiers; i++) {
+		const struct conf_tier *t = &m->tiers[i];
+
+		row->tiers[i] = (struct book_tier){
+			.above = t->above,
+			.input = t->input,
+			.cache_read = t->cache_read,
+			.cache_write = t->cache_write,
+			.output = t->output,
+			.reasoning = t->reasoning,
+		};
+	}
+}
+
+/* Where the price of a name changes with time. */
+static void
+chain_fill(struct book *b, const struct conf *c, uint32_t i)
+{
+	for (uint32_t k = i; k-- > 0;)
+		if (str_eq(c->models[k].name, c->models[i].name)) {
+			b->rows[k].next = (uint16_t)(i + 1);
+			return;
+		}
+}
+
+static void
 book_fill(struct book *b, const struct conf *c)
 {
 	b->n = c->n_models;
@@ -101,6 +130,9 @@ book_fill(struct book *b, const struct conf *c)
 		row->max_output = m->max_output;
 		row->bytes_per_token_milli = m->bytes_per_token_ppm / 1000;
 		row->free_of_charge = m->free;
+		row->effective_ms = m->effective_ms;
+		tiers_fill(row, m);
+		chain_fill(b, c, i);
 	}
 }
 

@@ -78,7 +78,7 @@ adopt_rows(struct region *r)
 {
 	/* Until the new writer has looked at it. */
 	atomic_store(&r->head->ledger_state, LEDGER_RECOVERING);
-	for (uint32_t i = 0; i < SHM_BOOKS; i++)
+	for (uint32_t i = 0; i < BOOKS_LIVE; i++)
 		if (r->books[i].generation != 0)
 			book_release(r, i);
 	for (uint32_t i = 0; i < r->head->n_workers; i++) {

@@ -25,7 +25,7 @@
 #define SHM_SLOTS_MAX ((1u << 20) - SHM_OWN_SLOTS)
 #define SLOT_PAGE     256u /* slots are claimed by workers in pages */
 #define SHM_WORKERS   1024u
-#define SHM_BOOKS     16u
+#define SHM_BOOKS     64u
 #define SHM_NONE      UINT32_MAX
 
 struct counter;

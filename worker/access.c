@@ -212,7 +212,7 @@ put_money(struct buf *b, const struct request *req)
 	put_u64(b, STR(",\"reason_tok\":"), t->reasoning);
 	put_word(b, STR(",\"usage_source\":"),
 		 str_of(sources[req->usage_source]));
-	put_u64(b, STR(",\"price_id\":"), req->w->price_version);
+	put_u64(b, STR(",\"price_id\":"), req->price_version);
 	buf_add_cstr(b, ",\"charge_nusd\":");
 	buf_add_i64(b, req->charge.nano);
 	buf_add_cstr(b, ",\"cost_nusd\":");

@@ -71,7 +71,7 @@ take(struct request *req, uint32_t cap, struct money amount)
 	struct hold_spec spec = {
 		.amount = amount,
 		.price_version = req->w->price_version,
-		.model = req->product->index,
+		.model = req->list_row,
 		.kind = SLOT_ATTEMPT,
 	};
 	enum err e = hold_claim(req->w->slots, &req->attempt);

@@ -27,36 +27,26 @@ clamp(uint64_t tokens)
 }
 
 static bool
-worst_price(const struct request *req, uint64_t output, uint32_t ppm,
-	    struct money *cost)
+worst_price(const struct request *req, const struct book_row *prices,
+	    uint64_t output, uint32_t ppm, struct money *cost)
 {
-	const struct book_row *p = req->product->prices;
 	/* the estimate of the input may be short by a fifth */
 	uint32_t in = clamp(req->input_tokens + req->input_tokens / 5 + 1);
-	uint32_t out = clamp(output);
-	struct token_counts t = {0};
 
-	if (p->cache_write.pico > p->input.pico)
-		t.cache_write = in;
-	else
-		t.input = in;
-	if (p->reasoning.pico > p->output.pico)
-		t.reasoning = out;
-	else
-		t.output = out;
-	return price_of(p, &t, ppm, cost);
+	return price_worst(prices, in, clamp(output), ppm, cost);
 }
 
 bool
 hold_worst_price(const struct request *req, uint64_t output, struct money *cost)
 {
-	return worst_price(req, output, req->multiplier_ppm, cost);
+	return worst_price(req, req->prices, output, req->multiplier_ppm, cost);
 }
 
 bool
 hold_cost_price(const struct request *req, uint64_t output, struct money *cost)
 {
-	return worst_price(req, output, req->offer->lane->conf->cost_ppm, cost);
+	return worst_price(req, req->list, output,
+			   req->offer->lane->conf->cost_ppm, cost);
 }
 
 /* Output tokens to hold for at first. */
@@ -264,8 +254,8 @@ static enum next
 take_money(struct request *req)
 {
 	struct worker *w = req->w;
-	struct hold_spec spec = {.price_version = w->price_version,
-				 .model = req->product->index};
+	struct hold_spec spec = {.price_version = req->price_version,
+				 .model = req->price_row};
 	enum err e;
 
 	counters_of(req, &spec);
@@ -340,7 +330,7 @@ take_rest(struct request *req, uint64_t tokens)
 enum next
 step_hold(struct request *req)
 {
-	const struct book_row *p = req->product->prices;
+	const struct book_row *p = req->prices;
 	enum next next = check_books(req);
 	struct limited l[2];
 	uint64_t output;

@@ -27,14 +27,13 @@ meter_price(const struct request *req, uint64_t input, uint64_t output,
 	struct token_counts t = {.input = clamp(input),
 				 .output = clamp(output)};
 
-	return price_of(req->product->prices, &t, req->multiplier_ppm, cost);
+	return price_of(req->prices, &t, req->multiplier_ppm, cost);
 }
 
 static uint64_t
 output_of(const struct request *req, uint64_t bytes)
 {
-	return tokens_of_bytes(bytes,
-			       req->product->prices->bytes_per_token_milli);
+	return tokens_of_bytes(bytes, req->prices->bytes_per_token_milli);
 }
 
 bool
@@ -45,7 +44,7 @@ meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
 		.output = clamp(output_of(req, req->seen_bytes)),
 	};
 
-	return price_of(req->product->prices, &t, ppm, cost);
+	return price_of(req->list, &t, ppm, cost);
 }
 
 /* For the writer, should we die: it charges exactly these tokens. */

@@ -1,8 +1,9 @@
 /*
  * The body: the few fields the gateway acts on, and the model they name.
  */
+#include "base/clock.h"
 #include "base/must.h"
-#include "billing/price.h"
+#include "worker/prices.h"
 #include "worker/request.h"
 
 static const char *
@@ -12,6 +13,37 @@ detail_of(struct request *req, struct str s)
 		arena_dup(&req->arena, str_make(s.p, MIN_OF(s.n, 128u)));
 
 	return copy.p ? copy.p : "";
+}
+
+/* The row, the multiplier, the discount: what changes later changes nothing
+ * for this request. */
+static enum next
+choose_price(struct request *req)
+{
+	struct worker *w = req->w;
+	struct priced p;
+	enum err e = prices_of(w, &req->arena, req->account, req->product,
+			       req->start_wall_ns / NS_PER_MS, &p);
+
+	if (e != E_OK) {
+		metric_add(w->metrics,
+			   M_REJECTED + (e == E_NO_MODEL ? REJECT_MODEL
+							 : REJECT_OVERLOAD),
+			   1);
+		req->param = e == E_NO_MODEL ? "model" : NULL;
+		return request_fail_detail(
+			req, e,
+			e == E_NO_MODEL ? detail_of(req, req->ask.model)
+					: NULL);
+	}
+	req->prices = p.row;
+	req->price_version = p.version;
+	req->price_row = p.index;
+	req->list = p.list;
+	req->list_row = p.list_index;
+	req->multiplier_ppm = prices_multiplier(
+		w, req->account, &w->conf->groups[req->group], req->product);
+	return NEXT_STEP;
 }
 
 static enum next
@@ -33,9 +65,7 @@ find_model(struct request *req)
 		return request_fail_detail(req, E_NO_MODEL,
 					   detail_of(req, req->ask.model));
 	}
-	req->multiplier_ppm = price_multiplier(&w->conf->groups[req->group],
-					       req->product->conf->name);
-	return NEXT_STEP;
+	return choose_price(req);
 }
 
 enum next

@@ -29,6 +29,7 @@ struct access_log;
 struct demo_server;
 struct event;
 struct key_cache;
+struct pin_rows;
 struct request;
 struct tls_client;
 
@@ -52,11 +53,12 @@ struct offer {
 	struct series *series;
 };
 
-/* A model of the price book and who offers it, best priority first. */
+/* A model of the price book and who offers it, best priority first. Of rows
+ * with one name the first; nobody offers the others. */
 struct product {
 	const struct conf_model *conf;
-	const struct book_row *prices;
-	uint16_t index; /* row of the book */
+	const struct book_row *prices; /* its first; see prices.h */
+	uint16_t index;		       /* row of the book */
 	unsigned n_offers;
 	struct offer *offers;
 	struct series *requests[ROUTE_COUNT];
@@ -89,6 +91,7 @@ struct worker {
 	struct product *products; /* as conf->models */
 	uint32_t *product_table;  /* by hash of the name, index + 1 */
 	uint32_t product_mask;
+	struct pin_rows *pins;	 /* one a book, prices.c */
 	struct request *waiting; /* for their commit */
 	struct request *spare;	 /* free structs */
 	unsigned running;

@@ -103,6 +103,11 @@ struct request {
 
 	/* money */
 	struct product *product;
+	/* What the customer pays by, fixed at admission (prices.h), and the
+	 * current list price, which the operator's cost goes by. */
+	const struct book_row *prices, *list;
+	uint32_t price_version;
+	uint16_t price_row, list_row;
 	struct hold hold;
 	struct hold attempt; /* attempt.h */
 	unsigned pauses;     /* waited for the audit */

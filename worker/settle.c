@@ -34,7 +34,7 @@ counts_of(const struct usage *u)
 static struct token_counts
 estimate(const struct request *req, uint64_t bytes)
 {
-	uint32_t milli = req->product->prices->bytes_per_token_milli;
+	uint32_t milli = req->prices->bytes_per_token_milli;
 	struct token_counts t = {.input = clamp(req->input_tokens)};
 
 	if (req->ask.kind != ASK_EMBEDDINGS)
@@ -93,7 +93,7 @@ facts_of_cost(const struct request *req, struct facts *f)
 {
 	if (!req->offer || (!req->usage.present && req->first_byte_ns == 0))
 		return;
-	f->list = req->product->prices;
+	f->list = req->list;
 	f->cost_ppm = req->offer->lane->conf->cost_ppm;
 	f->arrived = estimate(req, req->seen_bytes);
 }
@@ -118,7 +118,7 @@ gather(const struct request *req)
 		.attempts = req->attempts,
 		.has_usage = req->usage.present,
 		.usage = counts_of(&req->usage),
-		.prices = req->product->prices,
+		.prices = req->prices,
 		.multiplier_ppm = req->multiplier_ppm,
 		.hold = hold_of(req),
 		.failed_answer = req->w->conf->billing.failed_answer,

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "worker/demo.h"
+#include "worker/prices.h"
 #include "worker/process.h"
 
 static bool
@@ -104,6 +105,20 @@ name_hash(struct str name)
 	return (uint32_t)siphash(&zero, name);
 }
 
+struct product *
+product_find(const struct worker *w, struct str name)
+{
+	uint32_t at = name_hash(name) & w->product_mask;
+
+	for (; w->product_table[at]; at = (at + 1) & w->product_mask) {
+		struct product *p = &w->products[w->product_table[at] - 1];
+
+		if (str_eq(p->conf->name, name))
+			return p;
+	}
+	return NULL;
+}
+
 static bool
 products_build(struct worker *w, const struct book *book)
 {
@@ -126,6 +141,9 @@ products_build(struct worker *w, const struct book *book)
 		for (unsigned route = 0; route < ROUTE_COUNT; route++)
 			p->requests[route] = metrics_request(w->metrics, route,
 							     p->conf->name);
+		/* further prices of a name are found from the first */
+		if (product_find(w, p->conf->name))
+			continue;
 		at = name_hash(p->conf->name) & w->product_mask;
 		while (w->product_table[at])
 			at = (at + 1) & w->product_mask;
@@ -162,23 +180,10 @@ tables_free(struct worker *w)
 	}
 	for (unsigned i = 0; w->lanes && i < w->n_lanes; i++)
 		free((void *)(uintptr_t)w->lanes[i].host_field.p);
+	pins_free(w);
 	free(w->lanes);
 	free(w->products);
 	free(w->product_table);
-}
-
-struct product *
-product_find(const struct worker *w, struct str name)
-{
-	uint32_t at = name_hash(name) & w->product_mask;
-
-	for (; w->product_table[at]; at = (at + 1) & w->product_mask) {
-		struct product *p = &w->products[w->product_table[at] - 1];
-
-		if (str_eq(p->conf->name, name))
-			return p;
-	}
-	return NULL;
 }
 
 bool

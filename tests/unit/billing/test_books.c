@@ -48,6 +48,32 @@ TEST(equal_prices_have_one_version)
 	desk_close(&d);
 }
 
+TEST(pinned_versions_are_shown_and_those_of_nobody_make_room)
+{
+	struct desk d;
+	uint32_t version;
+
+	desk_open(&d);
+	for (version = 1; version <= SHM_BOOKS - BOOKS_LIVE + 1; version++) {
+		fill(&d.r->books[0], 1, version);
+		CHECK(books_serve(&d.books));
+		CHECK_INT(d.r->books[0].version, version);
+	}
+	CHECK_INT(ledger_begin(d.ledger), STORE_OK);
+	CHECK(books_pin(&d.books, 0));
+	CHECK(!books_pin(&d.books, version)); /* there is none */
+	for (uint32_t i = 1; i < version; i++) {
+		d.r->accounts[1].price_pin = 2;
+		CHECK(books_pin(&d.books, i));
+		CHECK(book_pinned(d.r, i) != SHM_NONE);
+	}
+	ledger_end(d.ledger);
+	CHECK_INT(d.r->books[book_pinned(d.r, 2)].rows[0].input.pico, 2);
+	CHECK_INT(d.r->books[book_pinned(d.r, 2)].n, 1);
+	CHECK_INT(book_pinned(d.r, 1), SHM_NONE); /* the last took its place */
+	desk_close(&d);
+}
+
 TEST(an_empty_book_is_a_version_and_a_monstrous_one_is_refused)
 {
 	struct desk d;
@@ -136,6 +162,7 @@ int
 main(void)
 {
 	RUN(equal_prices_have_one_version);
+	RUN(pinned_versions_are_shown_and_those_of_nobody_make_room);
 	RUN(an_empty_book_is_a_version_and_a_monstrous_one_is_refused);
 	RUN(names_are_found_and_nothing_else);
 	RUN(an_account_that_was_not_shown_yet_is_shown_at_the_start);

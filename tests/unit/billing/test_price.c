@@ -63,6 +63,69 @@ TEST(the_price_of_a_request_is_added_once_if_there_was_one)
 	CHECK_INT(cost.nano, 0);
 }
 
+/* From above 200 000 input tokens on everything is dearer. */
+static const struct book_row tiered = {
+	.input = PER_MILLION(1),
+	.cache_read = PER_MILLION(0.1),
+	.cache_write = PER_MILLION(1.25),
+	.output = PER_MILLION(10),
+	.reasoning = PER_MILLION(10),
+	.n_tiers = 2,
+	.tiers = {{200000, PER_MILLION(2), PER_MILLION(0.2), PER_MILLION(2.5),
+		   PER_MILLION(15), PER_MILLION(16)},
+		  {400000, PER_MILLION(4), PER_MILLION(4), PER_MILLION(4),
+		   PER_MILLION(20), PER_MILLION(20)}},
+};
+
+static const struct {
+	struct token_counts tokens;
+	int64_t nano;
+} tier_cases[] = {
+	{{200000, 0, 0, 1, 0}, 200010000},
+	{{200001, 0, 0, 1, 0}, 400017000},
+	/* cached tokens are input */
+	{{100000, 100000, 0, 1, 1}, 110020000},
+	{{100000, 100000, 1, 1, 1}, 220033500},
+	{{400000, 0, 0, 0, 0}, 800000000},
+	{{400000, 0, 1, 0, 0}, 1600004000},
+	/* output is not */
+	{{1, 0, 0, 300000, 0}, 3000001000},
+};
+
+TEST(all_tokens_are_at_the_price_of_the_tier)
+{
+	struct money cost;
+
+	for (size_t i = 0; i < sizeof(tier_cases) / sizeof(tier_cases[0]);
+	     i++) {
+		CHECK(price_of(&tiered, &tier_cases[i].tokens, PPM_ONE, &cost));
+		CHECK_INT(cost.nano, tier_cases[i].nano);
+	}
+}
+
+TEST(the_worst_price_is_that_of_the_dearest_class_of_the_tier)
+{
+	struct money cost;
+
+	CHECK(price_worst(&tiered, 100, 10, PPM_ONE, &cost));
+	CHECK_INT(cost.nano, 100 * 1250 + 10 * 10000);
+	CHECK(price_worst(&tiered, 200001, 10, PPM_ONE, &cost));
+	CHECK_INT(cost.nano, 200001 * 2500ll + 10 * 16000);
+	CHECK(price_worst(&tiered, 400001, 10, PPM_ONE, &cost));
+	CHECK_INT(cost.nano, 400001 * 4000ll + 10 * 20000);
+}
+
+TEST(a_discount_is_taken_off_the_multiplier_and_rounded_up_to_a_ppm)
+{
+	CHECK_INT(price_discounted(PPM_ONE, 0), PPM_ONE);
+	CHECK_INT(price_discounted(600000, 100000), 540000);
+	CHECK_INT(price_discounted(600001, 500000), 300001);
+	CHECK_INT(price_discounted(1, 999999), 1);
+	CHECK_INT(price_discounted(1700000, PPM_ONE), 0);
+	CHECK_INT(price_discounted(1700000, UINT32_MAX), 0);
+	CHECK_INT(price_discounted(UINT32_MAX, 1), 4294963001);
+}
+
 TEST(a_sum_that_does_not_fit_is_refused)
 {
 	struct book_row row = gpt;
@@ -102,6 +165,9 @@ main(void)
 {
 	RUN(the_table_of_prices_holds);
 	RUN(the_price_of_a_request_is_added_once_if_there_was_one);
+	RUN(all_tokens_are_at_the_price_of_the_tier);
+	RUN(the_worst_price_is_that_of_the_dearest_class_of_the_tier);
+	RUN(a_discount_is_taken_off_the_multiplier_and_rounded_up_to_a_ppm);
 	RUN(a_sum_that_does_not_fit_is_refused);
 	RUN(the_first_pattern_of_the_group_gives_the_multiplier);
 	return tap_done();

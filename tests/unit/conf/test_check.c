@@ -22,6 +22,23 @@ static const struct {
 	{LISTEN "models = ( { name = \"m\"; free = true; },\n"
 		"{ name = \"m\"; free = true; } );",
 	 "t:3: models.name: the model 'm' is there twice"},
+	{LISTEN "models = ( { name = \"m\"; input = \"1\"; "
+		"effective_from = \"2026-12-01\"; },\n{ name = \"m\"; input = "
+		"\"2\"; effective_from = \"2026-12-01T00:00:00Z\"; } );",
+	 "t:3: models.name: the model 'm' is there twice from the same time "
+	 "on"},
+	{LISTEN "models = ( { name = \"m\"; input = \"1\"; "
+		"effective_from = \"soon\"; } );",
+	 "t:2: models.effective_from: 'soon' is no time like "
+	 "2026-12-01T00:00:00Z"},
+	{LISTEN "models = ( { name = \"m\"; input = \"1\"; tiers = ( { above = "
+		"9; input = \"2\"; },\n{ above = 9; input = \"3\"; } ); } );",
+	 "t:3: models.tiers.above: is not above the tier before"},
+	{LISTEN
+	 "models = ( { name = \"m\"; input = \"1\"; cache_write = \"3\"; "
+	 "tiers = ( { above = 9; input = \"2\"; } ); } );",
+	 "t:2: models.tiers: a price is lower than for shorter inputs; give "
+	 "cache_read, cache_write, output and reasoning of the tier, too"},
 	{LISTEN "groups = ( { name = \"g\"; }, { name = \"g\"; } );",
 	 "t:2: groups.name: the group 'g' is there twice"},
 	{LISTEN CHANNEL(""),
@@ -111,6 +128,34 @@ warns(const struct conf *c, const char *part)
 	return false;
 }
 
+TEST(a_model_may_have_several_prices_and_tiers)
+{
+	CLEANUP(buf_free) struct buf error = BUF_INIT;
+	const struct conf *c = NULL;
+	const char *text =
+		LISTEN "models = ( { name = \"m\"; input = \"1\"; output = "
+		       "\"5\"; tiers = ( { above = 200000; input = \"2\"; } );"
+		       " }, { name = \"n\"; free = true; }, { name = \"m\"; "
+		       "input = \"4\"; effective_from = "
+		       "\"1970-01-02T00:00:00Z\"; } );\n" DEMO(
+			       "models = ( { name = \"n\"; }, { name = "
+			       "\"m\"; } );");
+
+	CHECK(conf_load_text(str_of(text), "t", NULL, &c, &error));
+	if (!c)
+		return;
+	CHECK_INT(c->n_warnings, 0);
+	CHECK_INT(c->n_models, 3);
+	CHECK_INT(c->models[0].effective_ms, 0);
+	CHECK_INT(c->models[2].effective_ms, 86400000);
+	CHECK_INT(c->models[0].n_tiers, 1);
+	CHECK_INT(c->models[0].tiers[0].above, 200000);
+	CHECK_INT(c->models[0].tiers[0].cache_read.pico, 2000000);
+	CHECK_INT(c->models[0].tiers[0].reasoning.pico, 5000000);
+	CHECK_INT(c->channels[0].models[1].model, 0);
+	conf_free(c);
+}
+
 TEST(what_is_only_unwise_is_a_warning)
 {
 	const struct conf *c = loaded(
@@ -194,6 +239,7 @@ int
 main(void)
 {
 	RUN(each_broken_rule_is_told);
+	RUN(a_model_may_have_several_prices_and_tiers);
 	RUN(what_is_only_unwise_is_a_warning);
 	RUN(a_thousand_warnings_are_cut_short);
 	RUN(a_reload_may_change_what_new_workers_take);
