@@ -265,16 +265,17 @@ count_slot(struct reaper *x, uint32_t slot)
 	uint32_t attempt =
 		atomic_load_explicit(&n->attempt, memory_order_relaxed);
 
-	/* An attempt is counted with its request. */
-	if (word_state(word_of(x, slot)) == SLOT_FREE ||
-	    x->r->slots[slot].kind == SLOT_ATTEMPT)
+	if (word_state(word_of(x, slot)) == SLOT_FREE)
+		return;
+	if (attempt > 0 && attempt <= SHM_CHANNELS)
+		x->counts[CELL_CHANNELS + attempt - 1]++;
+	/* An attempt is of a request, which is counted. */
+	if (x->r->slots[slot].kind == SLOT_ATTEMPT)
 		return;
 	if (account < x->r->head->n_accounts)
 		x->counts[account]++;
 	if (key < x->r->head->n_keys)
 		x->counts[CELL_KEYS + key]++;
-	if (attempt > 0 && attempt <= SHM_CHANNELS)
-		x->counts[CELL_CHANNELS + attempt - 1]++;
 }
 
 static void

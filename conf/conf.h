@@ -28,6 +28,8 @@ enum conf_log_level {
 /* A provider that fails in the middle of an answer: the client pays for the
  * output that it got, or nothing. */
 enum conf_failed_answer { FAILED_ANSWER_OUTPUT, FAILED_ANSWER_FREE };
+/* What becomes of an answer whose client has left. */
+enum conf_on_client_gone { ON_CLIENT_GONE_CANCEL, ON_CLIENT_GONE_DRAIN };
 enum conf_strategy { STRATEGY_BALANCED, STRATEGY_WEIGHTED, STRATEGY_FAILOVER };
 
 /* Where something was written, for errors. */

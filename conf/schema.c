@@ -7,6 +7,7 @@ static const char *const words_durability[] = {"relaxed", "commit", NULL};
 static const char *const words_log_level[] = {"error", "warn", "info", "debug",
 					      NULL};
 static const char *const words_failed_answer[] = {"output", "free", NULL};
+static const char *const words_on_client_gone[] = {"cancel", "drain", NULL};
 static const char *const words_strategy[] = {"balanced", "weighted", "failover",
 					     NULL};
 

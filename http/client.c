@@ -450,6 +450,12 @@ call_reused(const struct call *c)
 	return c->reused;
 }
 
+bool
+call_sent(const struct call *c)
+{
+	return c->link && c->link->sent;
+}
+
 uint64_t
 call_connect_ns(const struct call *c)
 {

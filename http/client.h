@@ -91,6 +91,8 @@ void call_release(struct call *c);
 /* Was the connection taken from the pool; time the connect took (0 if so). */
 bool call_reused(const struct call *c);
 uint64_t call_connect_ns(const struct call *c);
+/* The whole request has left: the upstream may be working on it. */
+bool call_sent(const struct call *c);
 /* Closes pooled connections of `pool_key` (address or credentials changed). */
 void http_client_forget(struct http_client *c, uint32_t pool_key);
 /* Idle connections in the pools. */

@@ -157,8 +157,43 @@ attempt_won(struct request *req, struct money cost)
 	settle(req, cost, req->reason);
 }
 
+static struct money
+cost_of(const struct request *req, const struct token_counts *tokens)
+{
+	struct money cost;
+
+	if (!price_of(req->list, tokens, req->offer->lane->conf->cost_ppm,
+		      &cost))
+		return money_nano(INT64_MAX);
+	return cost;
+}
+
+static void
+describe_lost(const struct request *req, struct note *n, enum err e,
+	      const struct token_counts *tokens, bool estimated)
+{
+	bool any = (tokens->input | tokens->cache_read | tokens->cache_write |
+		    tokens->output | tokens->reasoning) != 0;
+
+	n->flags &= (uint8_t)~NOTE_ESTIMATED;
+	n->flags |= NOTE_LOST | (any && estimated ? NOTE_ESTIMATED : 0);
+	n->usage_source = !any	      ? USAGE_NONE
+			  : estimated ? USAGE_ESTIMATED
+				      : USAGE_UPSTREAM;
+	n->status = (uint16_t)req->upstream_status;
+	n->error_type = err_vocab_id(e);
+	n->tokens = *tokens;
+	n->upstream_nano = cost_of(req, tokens).nano;
+	n->upstream_id_len = req->upstream_id_len;
+	n->upstream_id_hash = req->upstream_id_hash;
+	memcpy(n->upstream_id, req->upstream_id, sizeof(n->upstream_id));
+	n->duration_us = (uint32_t)MIN_OF(
+		(req->w->now_ns - req->attempt_ns) / 1000, UINT32_MAX);
+}
+
 void
-attempt_lost(struct request *req, enum err e, struct money cost, bool estimated)
+attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
+	     bool estimated)
 {
 	struct note *n;
 
@@ -168,13 +203,26 @@ attempt_lost(struct request *req, enum err e, struct money cost, bool estimated)
 	    take(req, SHM_NONE, money_nano(0)) != E_OK)
 		return;
 	n = hold_note(req->w->slots, &req->attempt);
-	n->flags |= NOTE_LOST;
-	if (estimated)
-		n->flags |= NOTE_ESTIMATED;
-	n->status = (uint16_t)req->upstream_status;
-	n->error_type = err_vocab_id(e);
-	n->upstream_nano = cost.nano;
-	n->duration_us = (uint32_t)MIN_OF(
-		(req->w->now_ns - req->attempt_ns) / 1000, UINT32_MAX);
-	settle(req, cost, REASON_UPSTREAM);
+	describe_lost(req, n, e, tokens, estimated);
+	atomic_store_explicit(&n->attempt, 0, memory_order_relaxed);
+	settle(req, cost_of(req, tokens),
+	       e == E_CLIENT_GONE ? REASON_CLIENT_GONE : REASON_UPSTREAM);
+}
+
+bool
+attempt_keep(struct request *req, const struct token_counts *tokens)
+{
+	struct note *n;
+
+	if (req->attempt.slot == SHM_NONE &&
+	    take(req, SHM_NONE, money_nano(0)) != E_OK)
+		return false;
+	n = hold_note(req->w->slots, &req->attempt);
+	describe_lost(req, n, E_CLIENT_GONE, tokens, true);
+	/* It is in flight still, and its request's slot will be gone. */
+	atomic_store_explicit(&n->attempt, req->offer->lane->row_index + 1,
+			      memory_order_relaxed);
+	atomic_store_explicit(&hold_note(req->w->slots, &req->hold)->attempt, 0,
+			      memory_order_relaxed);
+	return true;
 }

@@ -13,6 +13,7 @@
 
 struct lane;
 struct request;
+struct token_counts;
 struct worker;
 
 /* Is the channel's cap not spent, as far as a look can tell. */
@@ -25,7 +26,12 @@ void attempt_extend(struct request *req);
 void attempt_meter(struct request *req);
 /* It answered; its cost is booked with the request. */
 void attempt_won(struct request *req, struct money cost);
-/* Another one will answer, or none: a leg of its own. `cost` is what the
- * operator owes all the same; `estimated`: nobody said so. */
-void attempt_lost(struct request *req, enum err e, struct money cost,
-		  bool estimated);
+/* Another one will answer, or none: a leg of its own. What the operator owes
+ * all the same is the price of `tokens`; `estimated`: nobody said so. */
+void attempt_lost(struct request *req, enum err e,
+		  const struct token_counts *tokens, bool estimated);
+/* The client has left and the answer is read on: from now on its cost is a
+ * leg of its own, `tokens` as long as nothing better is known, should we die.
+ * False: there is no slot for it. */
+NODISCARD bool attempt_keep(struct request *req,
+			    const struct token_counts *tokens);

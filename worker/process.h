@@ -95,6 +95,7 @@ struct worker {
 	struct request *waiting; /* for their commit */
 	struct request *spare;	 /* free structs */
 	unsigned running;
+	unsigned drains; /* that read on */
 	unsigned inside; /* questions to the admin process under way */
 	bool draining;
 	uint64_t now_ns; /* monotonic, of this callback */

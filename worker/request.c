@@ -166,7 +166,10 @@ conclude(struct request *req)
 	account_for(req);
 	if (req->x)
 		exchange_set_user(req->x, NULL);
-	request_free(req);
+	if (req->reads_on)
+		drain_begin(req);
+	else
+		request_free(req);
 }
 
 uint64_t
@@ -186,8 +189,14 @@ void
 request_leave(struct request *req)
 {
 	must(req->depth > 0);
-	if (--req->depth == 0 && (req->client_gone || req->answer_ok))
+	if (--req->depth > 0)
+		return;
+	if (req->reads_on && req->read_enough) {
+		drain_end(req);
+		request_free(req);
+	} else if (!req->reads_on && (req->client_gone || req->answer_ok)) {
 		conclude(req);
+	}
 }
 
 /* ---- steps ---- */

@@ -137,6 +137,10 @@ struct request {
 	struct call *call;
 	struct arena wire; /* the upstream request, until its answer begins */
 	bool in_flight;	   /* counted at the channel */
+	bool was_sent;	   /* the last attempt, to its end, when it was left */
+	bool reads_on;	   /* the client is gone, the answer is read on */
+	bool read_enough;
+	uint64_t drained_from; /* seen_bytes when it left */
 	uint64_t attempt_ns;
 	uint64_t connect_ns;
 	uint64_t first_byte_ns; /* of the upstream's content; 0 = none yet */
@@ -232,6 +236,9 @@ NODISCARD bool meter_cost(const struct request *req, uint32_t ppm,
 void meter_store(struct request *req);
 
 /* ---- settle.c ---- */
+struct token_counts settle_counts(const struct usage *u);
+/* By our own count: the input, and `bytes` of the answer's text. */
+struct token_counts settle_estimate(const struct request *req, uint64_t bytes);
 /* Ends the hold without an answer that anybody waits for (client gone). */
 void settle_abandoned(struct request *req);
 /* The answer of a hold that waits for SENT has ended. */
@@ -240,6 +247,21 @@ void settle_sent(struct request *req, bool accepted);
 void request_wake_writer(struct worker *w);
 /* Gives back rate-limit tokens and the running count. */
 void settle_limits(struct request *req);
+
+/* ---- drain.c: an answer is read on after its client has left ---- */
+/* Does the channel say so. */
+bool drain_allowed(const struct request *req);
+/* May this one be; then its cost is a leg of its own from now on. */
+NODISCARD bool drain_keep(struct request *req);
+/* After the settlement: only the upstream is left. */
+void drain_begin(struct request *req);
+/* Text or a usage came; false: enough. */
+NODISCARD bool drain_delta(struct request *req, const struct delta *d);
+/* The answer has ended, well or not. */
+void drain_answer(struct request *req);
+void drain_stop(struct request *req);
+/* Books its cost; the request may be freed then. */
+void drain_end(struct request *req);
 
 /* ---- reply.c ---- */
 /* Header lines that every answer carries. */

@@ -109,6 +109,7 @@ attempt_end(struct request *req, enum err e)
 {
 	struct lane *l;
 
+	req->was_sent = req->call && call_sent(req->call);
 	if (req->call && req->upstream_done)
 		call_release(req->call);
 	else if (req->call)
@@ -142,19 +143,46 @@ mark_tried(struct request *req, enum err e)
 		req->tried[req->n_tried++] = l->index;
 }
 
+static const struct token_counts no_tokens;
+
+/* What a provider has probably worked on before the attempt failed: nothing,
+ * if it was never reached or said so; what its usage says; else the input,
+ * and the output that came. */
+static void
+lost_tokens(const struct request *req, enum err e, struct token_counts *t,
+	    bool *estimated)
+{
+	const struct usage *usage =
+		req->usage.present ? &req->usage : &req->answer.usage;
+	bool begun = e == E_UP_TIMEOUT || e == E_UP_CUT ||
+		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH;
+
+	*t = no_tokens;
+	*estimated = false;
+	if (!begun || req->upstream_status >= 300)
+		return;
+	*estimated = !usage->present;
+	*t = usage->present ? settle_counts(usage)
+			    : settle_estimate(req, req->seen_bytes);
+}
+
 void
 attempt_failed(struct request *req, enum err e)
 {
 	struct worker *w = req->w;
 	struct lane *l = req->offer->lane;
+	struct token_counts tokens;
+	bool estimated;
 
+	lost_tokens(req, e, &tokens, &estimated);
 	attempt_end(req, e);
-	attempt_lost(req, e, money_nano(0), false);
+	attempt_lost(req, e, &tokens, estimated);
 	mark_tried(req, e);
 	gather_free(req);
 	req->err = e;
 	/* what it said is not the answer's */
 	req->usage = (struct usage){.present = false};
+	req->answer = (struct answer){0};
 	buf_reset(&req->usage_data);
 	req->served = STR_NONE;
 	req->seen_bytes = 0;
@@ -297,7 +325,7 @@ launch(struct request *req, const struct call_target *t)
 					&timeouts, &ops, req);
 	if (!req->call) {
 		attempt_end(req, E_NO_MEMORY);
-		attempt_lost(req, E_NO_MEMORY, money_nano(0), false);
+		attempt_lost(req, E_NO_MEMORY, &no_tokens, false);
 		return request_fail(req, E_NO_MEMORY);
 	}
 	return NEXT_WAIT;
@@ -329,7 +357,7 @@ step_send(struct request *req)
 	req->retry_after_ns = 0;
 	if (!pick_address(req, &t)) {
 		attempt_end(req, E_UP_CONNECT);
-		attempt_lost(req, E_UP_CONNECT, money_nano(0), false);
+		attempt_lost(req, E_UP_CONNECT, &no_tokens, false);
 		mark_tried(req, E_UP_CONNECT);
 		req->err = E_UP_CONNECT;
 		req->step = STEP_route;

@@ -20,8 +20,8 @@ clamp(uint64_t tokens)
 	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
 }
 
-static struct token_counts
-counts_of(const struct usage *u)
+struct token_counts
+settle_counts(const struct usage *u)
 {
 	return (struct token_counts){.input = clamp(u->input),
 				     .cache_read = clamp(u->cache_read),
@@ -31,8 +31,8 @@ counts_of(const struct usage *u)
 }
 
 /* By our own count: the input, and `bytes` of the answer's text. */
-static struct token_counts
-estimate(const struct request *req, uint64_t bytes)
+struct token_counts
+settle_estimate(const struct request *req, uint64_t bytes)
 {
 	uint32_t milli = req->prices->bytes_per_token_milli;
 	struct token_counts t = {.input = clamp(req->input_tokens)};
@@ -78,12 +78,12 @@ facts_of_delivery(const struct request *req, struct facts *f)
 	if (f->ended && f->delivered_all && req->usage.present)
 		f->delivered_any = true;
 	if (req->streaming)
-		f->delivered = estimate(req, mark);
+		f->delivered = settle_estimate(req, mark);
 	if (req->streaming || req->err != E_OK || req->client_gone)
 		return;
 	f->ended = true;
 	f->delivered_any = req->usage.present || req->seen_bytes > 0;
-	f->delivered = estimate(req, req->seen_bytes);
+	f->delivered = settle_estimate(req, req->seen_bytes);
 }
 
 /* What the operator owes for the attempt that answered, or was answering: by
@@ -91,11 +91,14 @@ facts_of_delivery(const struct request *req, struct facts *f)
 static void
 facts_of_cost(const struct request *req, struct facts *f)
 {
-	if (!req->offer || (!req->usage.present && req->first_byte_ns == 0))
+	bool working =
+		req->first_byte_ns > 0 || (req->client_gone && req->was_sent);
+
+	if (!req->offer || (!req->usage.present && !working))
 		return;
 	f->list = req->list;
 	f->cost_ppm = req->offer->lane->conf->cost_ppm;
-	f->arrived = estimate(req, req->seen_bytes);
+	f->arrived = settle_estimate(req, req->seen_bytes);
 }
 
 /* Of a stream that broke off: by whom. */
@@ -103,6 +106,7 @@ static void
 facts_of_end(const struct request *req, struct facts *f)
 {
 	f->left = client_left(req);
+	f->reads_on = req->reads_on;
 	f->at_hold = req->reason == REASON_AT_HOLD;
 	if (!req->stream_error || f->at_hold)
 		return;
@@ -117,7 +121,7 @@ gather(const struct request *req)
 	struct facts f = {
 		.attempts = req->attempts,
 		.has_usage = req->usage.present,
-		.usage = counts_of(&req->usage),
+		.usage = settle_counts(&req->usage),
 		.prices = req->prices,
 		.multiplier_ppm = req->multiplier_ppm,
 		.hold = hold_of(req),
@@ -232,7 +236,8 @@ post(struct request *req, bool sent)
 	count(req);
 	hold_settle(req->w->slots, &req->hold, req->charge, req->upstream_cost,
 		    req->reason, sent);
-	attempt_won(req, req->upstream_cost);
+	if (!req->reads_on)
+		attempt_won(req, req->upstream_cost);
 	request_wake_writer(req->w);
 	req->settled = true;
 	req->needs_sent = !sent;

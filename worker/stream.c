@@ -261,7 +261,7 @@ take_delta(struct request *req, const struct sse_event *ev,
 		return true;
 	forward(req, ev, d);
 	meter_store(req);
-	return !req->client_gone && !req->stream_error;
+	return !req->stream_error && (!req->client_gone || drain_allowed(req));
 }
 
 static bool
@@ -289,6 +289,8 @@ read_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, E_UP_MODEL_MISMATCH);
 		return false;
 	}
+	if (req->client_gone)
+		return drain_delta(req, &d);
 	return take_delta(req, ev, &d);
 }
 
@@ -332,11 +334,13 @@ stream_events(struct request *req, struct str piece)
 {
 	enum err e;
 
-	if (req->upstream_done)
+	if (req->upstream_done || req->read_enough)
 		return;
 	e = sse_feed(&req->sse, piece, on_event, req);
 	if (e != E_OK)
 		stream_broken(req, e);
+	else if (req->client_gone && req->upstream_done)
+		drain_stop(req);
 	else if (req->upstream_done)
 		finish(req);
 	else if (req->call && req->x &&
@@ -421,6 +425,10 @@ whole_answer(struct request *req)
 void
 stream_end(struct request *req)
 {
+	if (req->reads_on) {
+		drain_answer(req);
+		return;
+	}
 	if (req->upstream_status < 200 || req->upstream_status >= 300) {
 		upstream_refused(req);
 	} else if (!req->ask.stream) {
@@ -440,6 +448,10 @@ stream_end(struct request *req)
 void
 stream_broken(struct request *req, enum err e)
 {
+	if (req->reads_on) {
+		drain_stop(req);
+		return;
+	}
 	if (req->upstream_done) { /* nothing is missing */
 		attempt_end(req, E_OK);
 		return;

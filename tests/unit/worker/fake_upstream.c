@@ -78,6 +78,13 @@ call_reused(const struct call *c)
 	return false;
 }
 
+bool
+call_sent(const struct call *c)
+{
+	(void)c;
+	return true;
+}
+
 uint64_t
 call_connect_ns(const struct call *c)
 {

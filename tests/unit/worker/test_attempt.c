@@ -114,14 +114,57 @@ TEST(without_a_cap_a_lost_attempt_is_booked_and_moves_nothing)
 	CHECK(fix_done(f));
 }
 
-TEST(a_client_that_leaves_frees_the_cap)
+/* Refused, or told so: nothing. Worked on and lost: the input, or what the
+ * usage says. */
+TEST(a_lost_attempt_costs_what_the_provider_has_probably_done)
+{
+	static const struct {
+		enum call_fault fault;
+		const char *answer;
+		int64_t nano;
+		uint8_t flags;
+	} cases[] = {
+		{CALL_REFUSED, NULL, 0, NOTE_LOST},
+		{CALL_RESET, NULL, 0, NOTE_LOST},
+		{CALL_CONNECT_TIMEOUT, NULL, 0, NOTE_LOST},
+		{CALL_HEAD_TIMEOUT, NULL, FIX_CHAT_TOKENS * 1250,
+		 NOTE_LOST | NOTE_ESTIMATED},
+		{CALL_CUT, NULL, FIX_CHAT_TOKENS * 1250,
+		 NOTE_LOST | NOTE_ESTIMATED},
+		{CALL_CUT,
+		 "{\"model\":\"another\",\"choices\":[{\"message\":{\"content\":"
+		 "\"x\"}}],\"usage\":{\"prompt_tokens\":10,"
+		 "\"completion_tokens\":2,\"total_tokens\":12}}",
+		 (10 * 2500 + 2 * 10000) / 2, NOTE_LOST},
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture *f = capped(0, 0);
+
+		(void)asked(f);
+		if (cases[i].answer)
+			fix_answer(f, 200, cases[i].answer);
+		else
+			fix_up_fail(f, cases[i].fault);
+		fix_answer(f, 503, "{}");
+		fix_settle(f);
+		CHECK_INT(f->entry[0].note.upstream_nano, cases[i].nano);
+		CHECK_INT(f->entry[0].note.flags, cases[i].flags);
+		CHECK_INT(f->entry[0].cost, 0);
+		CHECK(fix_done(f));
+	}
+}
+
+/* The provider had the whole request: it is at work. */
+TEST(a_client_that_leaves_frees_the_cap_but_for_its_input)
 {
 	struct fixture *f = capped(1000000000, 1000000000);
 	struct exchange *x = asked(f);
 
 	fix_gone(x, E_CLIENT_GONE);
 	fix_settle(f);
-	CHECK_INT(cap(f, LANE_A)->available, 1000000000);
+	CHECK_INT(cap(f, LANE_A)->available,
+		  1000000000 - FIX_CHAT_TOKENS * 1250);
 	CHECK(fix_done(f));
 }
 
@@ -133,6 +176,7 @@ main(void)
 	RUN(with_all_caps_spent_there_is_no_channel);
 	RUN(a_failover_gives_the_first_cap_back);
 	RUN(without_a_cap_a_lost_attempt_is_booked_and_moves_nothing);
-	RUN(a_client_that_leaves_frees_the_cap);
+	RUN(a_lost_attempt_costs_what_the_provider_has_probably_done);
+	RUN(a_client_that_leaves_frees_the_cap_but_for_its_input);
 	return tap_done();
 }

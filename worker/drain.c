@@ -1,0 +1,115 @@
+/*
+ * An answer whose client has left is read on, where the channel says so: its
+ * provider bills all of it whoever reads it, and only its usage tells how
+ * much. The client has paid what it got (R7); what the answer costs becomes a
+ * leg of its own, so the request is settled at once, and a death in between
+ * loses neither. How many at once, for how long, how much: all bounded.
+ */
+#include "adapters/tokens.h"
+#include "base/clock.h"
+#include "worker/attempt.h"
+#include "worker/request.h"
+
+bool
+drain_allowed(const struct request *req)
+{
+	return req->offer->lane->conf->on_client_gone == ON_CLIENT_GONE_DRAIN;
+}
+
+static bool
+wanted(const struct request *req)
+{
+	const struct worker *w = req->w;
+
+	return req->client_gone && !req->settled &&
+	       req->hold.slot != SHM_NONE && req->call && !req->upstream_done &&
+	       !req->read_enough && call_sent(req->call) &&
+	       drain_allowed(req) && w->drains < w->conf->limits.drains;
+}
+
+bool
+drain_keep(struct request *req)
+{
+	struct token_counts t;
+
+	if (!wanted(req))
+		return false;
+	t = settle_estimate(req, req->seen_bytes);
+	return attempt_keep(req, &t);
+}
+
+static void
+out_of_time(struct wheel_timer *t)
+{
+	struct request *req =
+		(void *)((char *)t - offsetof(struct request, timer));
+
+	request_enter(req);
+	drain_stop(req);
+	request_leave(req);
+}
+
+void
+drain_begin(struct request *req)
+{
+	struct worker *w = req->w;
+	uint64_t ms = req->offer->lane->conf->drain_timeout_ms;
+
+	w->drains++;
+	req->drained_from = req->seen_bytes;
+	wheel_disarm(&req->timer);
+	wheel_arm(w->wheel, &req->timer, w->now_ns + ms * NS_PER_MS,
+		  out_of_time);
+	if (req->paused)
+		call_resume(req->call);
+	req->paused = false;
+}
+
+bool
+drain_delta(struct request *req, const struct delta *d)
+{
+	uint32_t milli = req->prices->bytes_per_token_milli;
+	uint64_t read;
+
+	if (d->usage.present)
+		req->usage = d->usage;
+	req->seen_bytes += d->content_bytes;
+	read = tokens_of_bytes(req->seen_bytes - req->drained_from, milli);
+	if (read > req->offer->lane->conf->drain_max)
+		drain_stop(req);
+	return !req->read_enough;
+}
+
+void
+drain_answer(struct request *req)
+{
+	const struct adapter *a = req->offer->lane->adapter;
+	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
+
+	if (good && !req->ask.stream &&
+	    a->parse_answer(&req->ask, gather_str(req), &req->answer) == E_OK) {
+		req->usage = req->answer.usage;
+		req->seen_bytes = req->answer.content_bytes;
+	}
+	drain_stop(req);
+}
+
+void
+drain_stop(struct request *req)
+{
+	req->read_enough = true;
+}
+
+void
+drain_end(struct request *req)
+{
+	struct token_counts t = {0};
+
+	if (req->usage.present)
+		t = settle_counts(&req->usage);
+	else if (req->upstream_status < 300)
+		t = settle_estimate(req, req->seen_bytes);
+	attempt_end(req, E_CLIENT_GONE);
+	attempt_lost(req, E_CLIENT_GONE, &t, !req->usage.present);
+	req->w->drains--;
+}
