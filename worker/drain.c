@@ -16,6 +16,8 @@ drain_allowed(const struct request *req)
 	return req->offer->lane->conf->on_client_gone == ON_CLIENT_GONE_DRAIN;
 }
 
+/* Not before the answer's head: until then the upstream may have to be asked
+ * anew, with a body that went away with the client. */
 static bool
 wanted(const struct request *req)
 {
@@ -23,7 +25,7 @@ wanted(const struct request *req)
 
 	return req->client_gone && !req->settled &&
 	       req->hold.slot != SHM_NONE && req->call && !req->upstream_done &&
-	       !req->read_enough && call_sent(req->call) &&
+	       !req->read_enough && req->phase == PHASE_BODY &&
 	       drain_allowed(req) && w->drains < w->conf->limits.drains;
 }
 

@@ -152,7 +152,9 @@ account_for(struct request *req)
 static void
 conclude(struct request *req)
 {
-	attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);
+	req->reads_on = drain_keep(req);
+	if (!req->reads_on)
+		attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);
 	inside_end(req);
 	request_stop_waiting(req);
 	if (req->needs_sent)

@@ -3,6 +3,8 @@
 #include "billing/rules.h"
 #include "tests/unit/worker/fixture.h"
 
+#define STREAMED ",\"stream\":true"
+
 static struct fixture *
 draining(void)
 {
@@ -37,7 +39,7 @@ leave(struct fixture *f, struct exchange *x)
 TEST(the_client_pays_what_it_got_and_the_rest_is_a_leg_of_its_own)
 {
 	struct fixture *f = draining();
-	struct exchange *x = fix_streaming(f, "");
+	struct exchange *x = fix_streaming(f, STREAMED);
 	const struct note *n;
 
 	fix_up_chunk(f, "abcd");
@@ -63,7 +65,7 @@ TEST(the_client_pays_what_it_got_and_the_rest_is_a_leg_of_its_own)
 TEST(without_a_usage_what_came_is_estimated)
 {
 	struct fixture *f = draining();
-	struct exchange *x = fix_streaming(f, "");
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	fix_up_chunk(f, "abcd");
 	leave(f, x);
@@ -81,7 +83,7 @@ TEST(without_a_usage_what_came_is_estimated)
 TEST(a_drain_ends_by_its_time_and_by_its_tokens)
 {
 	struct fixture *f = draining();
-	struct exchange *x = fix_streaming(f, "");
+	struct exchange *x = fix_streaming(f, STREAMED);
 	char text[4101];
 
 	memset(text, 'x', sizeof(text));
@@ -96,7 +98,7 @@ TEST(a_drain_ends_by_its_time_and_by_its_tokens)
 	CHECK_INT(f->n_entries, 2);
 	CHECK(fix_done(f));
 	f = draining();
-	x = fix_streaming(f, "");
+	x = fix_streaming(f, STREAMED);
 	fix_up_chunk(f, "abcd");
 	leave(f, x);
 	fix_up_chunk(f, text);
@@ -109,7 +111,7 @@ TEST(a_drain_ends_by_its_time_and_by_its_tokens)
 TEST(beyond_the_limit_an_answer_is_hung_up_on)
 {
 	struct fixture *f = draining();
-	struct exchange *x = fix_streaming(f, "");
+	struct exchange *x = fix_streaming(f, STREAMED);
 
 	f->conf.limits.drains = 0;
 	fix_up_chunk(f, "abcd");
@@ -130,17 +132,19 @@ TEST(a_whole_answer_nobody_waits_for_is_read_for_its_usage)
 			 "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\","
 			 "\"content\":\"Hello there\"}]}");
 
+	fix_up_head(f, 200, "");
 	fix_gone(x, E_CLIENT_GONE);
 	fix_settle(f);
 	CHECK_INT(f->n_entries, 1);
 	CHECK_INT(f->entry[0].note.rule, RULE_NOTHING);
 	CHECK_INT(f->entry[0].cost, 0);
 	CHECK_INT(f->entry[0].up_cost, 0);
-	fix_answer(f, 200,
-		   "{\"model\":\"up-gpt\",\"choices\":[{\"index\":0,"
-		   "\"message\":{\"role\":\"assistant\",\"content\":\"x\"},"
-		   "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":"
-		   "1000,\"completion_tokens\":17,\"total_tokens\":1017}}");
+	fix_up_text(f,
+		    "{\"model\":\"up-gpt\",\"choices\":[{\"index\":0,"
+		    "\"message\":{\"role\":\"assistant\",\"content\":\"x\"},"
+		    "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":"
+		    "1000,\"completion_tokens\":17,\"total_tokens\":1017}}");
+	fix_up_end(f);
 	fix_settle(f);
 	CHECK_INT(f->n_entries, 2);
 	CHECK_INT(f->entry[1].note.upstream_nano, 1335000);
