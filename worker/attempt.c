@@ -117,15 +117,9 @@ attempt_extend(struct request *req)
 }
 
 void
-attempt_meter(struct request *req)
+attempt_meter(struct request *req, struct money cost)
 {
-	const struct lane *l;
-	struct money cost;
-
-	if (req->attempt.slot == SHM_NONE)
-		return;
-	l = req->offer->lane;
-	if (meter_cost(req, l->conf->cost_ppm, &cost))
+	if (req->attempt.slot != SHM_NONE)
 		hold_meter(req->w->slots, &req->attempt, cost, cost);
 }
 
@@ -197,6 +191,8 @@ attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
 {
 	struct note *n;
 
+	/* What was booked for it as it went is this leg's now. */
+	hold_note(req->w->slots, &req->hold)->upstream_nano = 0;
 	/* Without a cap there is no slot yet; with none left it is not booked:
 	 * the request goes on. */
 	if (req->attempt.slot == SHM_NONE &&

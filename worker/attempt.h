@@ -23,7 +23,7 @@ bool attempt_affordable(const struct worker *w, const struct lane *l);
 NODISCARD enum err attempt_take(struct request *req);
 /* As the request's hold grows and its stream goes on. */
 void attempt_extend(struct request *req);
-void attempt_meter(struct request *req);
+void attempt_meter(struct request *req, struct money cost);
 /* It answered; its cost is booked with the request. */
 void attempt_won(struct request *req, struct money cost);
 /* Another one will answer, or none: a leg of its own. What the operator owes

@@ -60,6 +60,19 @@ store_delivered(const struct request *req, uint64_t mark)
 				      memory_order_relaxed);
 }
 
+/* And books that the operator owes so much for what arrived. */
+static void
+store_cost(struct request *req)
+{
+	struct money cost;
+
+	if (!req->offer ||
+	    !meter_cost(req, req->offer->lane->conf->cost_ppm, &cost))
+		return;
+	hold_note(req->w->slots, &req->hold)->upstream_nano = cost.nano;
+	attempt_meter(req, cost);
+}
+
 void
 meter_store(struct request *req)
 {
@@ -80,7 +93,7 @@ meter_store(struct request *req)
 		delivered = money_nano(0);
 	hold_meter(req->w->slots, &req->hold, arrived, delivered);
 	store_delivered(req, mark);
-	attempt_meter(req);
+	store_cost(req);
 }
 
 static bool

@@ -173,9 +173,26 @@ TEST(a_client_that_leaves_frees_the_cap_but_for_its_input)
 	CHECK(fix_done(f));
 }
 
+TEST(what_a_stream_costs_the_operator_is_noted_as_it_goes)
+{
+	struct fixture *f = capped(1000000000, 1000000000);
+	struct exchange *x = asked(f);
+	int64_t cost;
+
+	fix_up_stream(f);
+	fix_up_chunk(f, "Hello, is there anybody in there?");
+	cost = f->region.notes[0].upstream_nano;
+	CHECK(cost > 0);
+	CHECK_INT(f->region.slots[1].delivered, cost);
+	fix_gone(x, E_CLIENT_GONE);
+	fix_settle(f);
+	CHECK(fix_done(f));
+}
+
 int
 main(void)
 {
+	RUN(what_a_stream_costs_the_operator_is_noted_as_it_goes);
 	RUN(the_attempt_that_answers_takes_its_cost_from_the_cap);
 	RUN(a_spent_cap_sends_the_request_to_the_next_channel);
 	RUN(with_all_caps_spent_there_is_no_channel);
