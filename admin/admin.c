@@ -16,6 +16,7 @@
 #include "admin/history.h"
 #include "admin/orders.h"
 #include "admin/process.h"
+#include "admin/receipt.h"
 #include "admin/webhook.h"
 #include "base/clock.h"
 #include "base/exits.h"
@@ -177,6 +178,7 @@ admin_open(struct admin *a)
 	if (!a->base || !a->pool || !a->wheel || !a->orders || !a->control)
 		return false;
 	a->history = history_new(args->conf);
+	a->signer = signer_new(args->conf, args->region);
 	a->webhook = webhook_new(a, &fine);
 	a->server = server_new(a);
 	return fine && a->server && watch_all(a) &&
@@ -190,6 +192,7 @@ admin_close(struct admin *a)
 {
 	if (a->server)
 		http_server_destroy(a->server);
+	signer_free(a->signer);
 	history_free(a->history);
 	webhook_free(a->webhook);
 	orders_free(a->orders);

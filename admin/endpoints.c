@@ -52,11 +52,14 @@ static const struct endpoint endpoints[] = {
 	{HTTP_POST, V1 "/reload",                ACCESS_TOKEN, false, admin_reload},
 	{HTTP_POST, V1 "/stop",                  ACCESS_TOKEN, false, admin_stop},
 	{HTTP_POST, V1 "/audit",                 ACCESS_TOKEN, false, admin_audit},
+	{HTTP_GET,  V1 "/receipts/key",          ACCESS_TOKEN, false, admin_page_receipt_key},
 };
 
 /* Of the Unix socket, for workers. */
 static const struct endpoint internal[] = {
 	{HTTP_GET,  INTERNAL "/usage",           ACCESS_WORKER, false, internal_usage},
+	{HTTP_GET,  INTERNAL "/idem",            ACCESS_WORKER, false, internal_idem},
+	{HTTP_GET,  INTERNAL "/receipt",         ACCESS_WORKER, false, internal_receipt},
 };
 /* clang-format on */
 

@@ -7,3 +7,5 @@
 #include "admin/process.h"
 
 void internal_usage(struct page *p, struct str body);
+void internal_idem(struct page *p, struct str body);
+void internal_receipt(struct page *p, struct str body);

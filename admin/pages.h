@@ -35,3 +35,6 @@ void admin_account_set(struct page *p, struct str body);
 void admin_account_topup(struct page *p, struct str body);
 void admin_account_refund(struct page *p, struct str body);
 void admin_key_create(struct page *p, struct str body);
+
+/* receipt.c */
+void admin_page_receipt_key(struct page *p, struct str body);

@@ -21,6 +21,7 @@ struct exchange;
 struct history;
 struct http_server;
 struct pool;
+struct signer;
 struct webhook;
 struct wheel;
 
@@ -33,6 +34,7 @@ struct admin {
 	struct admin_orders *orders;
 	struct admin_control *control;
 	struct history *history; /* NULL: the ledger cannot be read */
+	struct signer *signer;	 /* NULL: no receipts */
 	struct webhook *webhook; /* NULL = none */
 	struct event *events[8];
 	unsigned n_events;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "billing/base.h"
+#include "billing/repeat.h"
 #include "billing/slot_entry.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
@@ -279,6 +280,8 @@ post_item(struct group *g, struct group_item *it)
 		s = post_entry(g->post, &e);
 	if (s == STORE_OK)
 		post_settled(g->post, &e);
+	if (s == STORE_OK)
+		s = repeat_post(g->post, &g->r->notes[it->slot], &e);
 	return s;
 }
 

@@ -526,6 +526,35 @@ ledger_last(struct ledger *l, enum ledger_table t, uint64_t *key,
 }
 
 enum store
+ledger_idem_seek(struct ledger *l, uint8_t key[LEDGER_IDEM_KEY],
+		 struct str *value)
+{
+	MDB_val k = {LEDGER_IDEM_KEY, key}, v = {0, NULL};
+	MDB_cursor *c;
+	int rc = cursor_of(l, TABLE_IDEM, &c);
+
+	if (!rc)
+		rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	if (!rc && k.mv_size != LEDGER_IDEM_KEY)
+		rc = MDB_CORRUPTED;
+	if (!rc)
+		memmove(key, k.mv_data, LEDGER_IDEM_KEY);
+	*value = str_make(v.mv_data, rc ? 0 : v.mv_size);
+	return outcome(l, "idem", rc);
+}
+
+enum store
+ledger_idem_drop(struct ledger *l, const uint8_t key[LEDGER_IDEM_KEY])
+{
+	struct str k = {(const char *)key, LEDGER_IDEM_KEY}, value;
+	enum store s = find(l, TABLE_IDEM, val_of(k), &value);
+
+	if (s != STORE_OK)
+		return s;
+	return outcome(l, "idem", mdb_cursor_del(l->cursor[TABLE_IDEM], 0));
+}
+
+enum store
 ledger_idem_each(struct ledger *l, bool first, uint8_t key[LEDGER_IDEM_KEY],
 		 struct str *value)
 {

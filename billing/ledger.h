@@ -107,6 +107,13 @@ NODISCARD enum store ledger_next(struct ledger *l, enum ledger_table t,
 				 uint64_t *key, struct str *value);
 NODISCARD enum store ledger_last(struct ledger *l, enum ledger_table t,
 				 uint64_t *key, struct str *value);
+/* The first row of TABLE_IDEM with a key >= `key`, which becomes the row's. */
+NODISCARD enum store ledger_idem_seek(struct ledger *l,
+				      uint8_t key[LEDGER_IDEM_KEY],
+				      struct str *value);
+/* Drops the row; STORE_NONE: there is none. */
+NODISCARD enum store ledger_idem_drop(struct ledger *l,
+				      const uint8_t key[LEDGER_IDEM_KEY]);
 /* The first or next row of TABLE_IDEM. */
 NODISCARD enum store ledger_idem_each(struct ledger *l, bool first,
 				      uint8_t key[LEDGER_IDEM_KEY],

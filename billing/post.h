@@ -35,7 +35,8 @@ struct post {
 	uint32_t saved_names;
 	struct post_undo *undo;
 	bool open;
-	uint64_t now_ms; /* wall clock of the transaction */
+	uint64_t now_ms;		  /* wall clock of the transaction */
+	uint8_t idem_at[LEDGER_IDEM_KEY]; /* repeat.c: where it sweeps */
 	/* What the last transaction ended with: the writer goes on only after
 	 * STORE_OK. */
 	enum store trouble;

@@ -131,15 +131,16 @@ make_dirs(const char *path, struct buf *error)
 
 /* ---- the pepper ---- */
 
-bool
-pepper_load(const char *state_dir, uint8_t out[PEPPER_BYTES])
+/* Exactly PEPPER_BYTES. */
+static bool
+secret_load(const char *state_dir, const char *name, uint8_t *out)
 {
 	char path[PATH_MAX];
 	uint8_t more;
 	ssize_t n = -1;
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/" PEPPER_FILE, state_dir) >=
+	if (snprintf(path, sizeof(path), "%s/%s", state_dir, name) >=
 	    (int)sizeof(path))
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -150,6 +151,18 @@ pepper_load(const char *state_dir, uint8_t out[PEPPER_BYTES])
 		n = -1;
 	(void)close(fd);
 	return n == PEPPER_BYTES;
+}
+
+bool
+pepper_load(const char *state_dir, uint8_t out[PEPPER_BYTES])
+{
+	return secret_load(state_dir, PEPPER_FILE, out);
+}
+
+bool
+receipt_key_load(const char *state_dir, uint8_t out[32])
+{
+	return secret_load(state_dir, RECEIPT_FILE, out);
 }
 
 static bool
@@ -165,15 +178,15 @@ write_synced(const char *path, const void *p, size_t n)
 }
 
 static bool
-make_pepper(const char *dir, struct buf *error)
+make_secret(const char *dir, const char *name, struct buf *error)
 {
 	char path[PATH_MAX], side[PATH_MAX];
 	uint8_t pepper[PEPPER_BYTES];
 	bool ok;
 
-	if (snprintf(path, sizeof(path), "%s/" PEPPER_FILE, dir) >=
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
 		    (int)sizeof(path) ||
-	    snprintf(side, sizeof(side), "%s/" PEPPER_FILE ".new", dir) >=
+	    snprintf(side, sizeof(side), "%s/%s.new", dir, name) >=
 		    (int)sizeof(side))
 		return false;
 	random_bytes(pepper, sizeof(pepper));
@@ -211,13 +224,35 @@ prepare_pepper(const char *dir, struct buf *error)
 				   dir);
 			return false;
 		}
-		return make_pepper(dir, error);
+		return make_secret(dir, PEPPER_FILE, error);
 	}
 	ok = pepper_load(dir, pepper);
 	bytes_wipe(pepper, sizeof(pepper));
 	if (!ok)
 		buf_printf(error,
 			   "%s/" PEPPER_FILE
+			   " cannot be read or is not %d bytes long",
+			   dir, PEPPER_BYTES);
+	return ok;
+}
+
+/* ---- the key of receipts ---- */
+
+/* A new one beside an old ledger is no harm: receipts that were given before
+ * are checked with the public key of then. */
+static bool
+prepare_receipt_key(const char *dir, struct buf *error)
+{
+	uint8_t key[PEPPER_BYTES];
+	bool ok;
+
+	if (!exists(dir, RECEIPT_FILE))
+		return make_secret(dir, RECEIPT_FILE, error);
+	ok = receipt_key_load(dir, key);
+	bytes_wipe(key, sizeof(key));
+	if (!ok)
+		buf_printf(error,
+			   "%s/" RECEIPT_FILE
 			   " cannot be read or is not %d bytes long",
 			   dir, PEPPER_BYTES);
 	return ok;
@@ -249,7 +284,10 @@ prepare_ledger(const char *dir, uint64_t map_size, struct buf *error)
 static bool
 give_away(const struct conf *conf, const char *dir, struct buf *error)
 {
-	static const char *const file[] = {"", PEPPER_FILE, LEDGER_DIR,
+	static const char *const file[] = {"",
+					   PEPPER_FILE,
+					   RECEIPT_FILE,
+					   LEDGER_DIR,
 					   LEDGER_DIR "/data.mdb",
 					   LEDGER_DIR "/lock.mdb"};
 	const struct passwd *pw;
@@ -280,7 +318,7 @@ writer_prepare(const struct conf *conf, struct buf *error)
 	const char *dir = conf->state_dir.p;
 
 	return make_dirs(dir, error) && safe_file_system(dir, error) &&
-	       prepare_pepper(dir, error) &&
+	       prepare_pepper(dir, error) && prepare_receipt_key(dir, error) &&
 	       prepare_ledger(dir, conf->ledger.map_size, error) &&
 	       give_away(conf, dir, error);
 }

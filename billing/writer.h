@@ -32,5 +32,9 @@ struct buf;
 NODISCARD bool writer_prepare(const struct conf *conf, struct buf *error);
 /* The pepper of key hashes, from state_dir/pepper. */
 #define PEPPER_FILE  "pepper"
+#define RECEIPT_FILE "receipt.key"
 #define PEPPER_BYTES 32
 NODISCARD bool pepper_load(const char *state_dir, uint8_t out[PEPPER_BYTES]);
+/* The secret key that signs receipts (base/sign.h), from
+ * state_dir/receipt.key: for the process that signs, no other. */
+NODISCARD bool receipt_key_load(const char *state_dir, uint8_t out[32]);

@@ -23,6 +23,7 @@
 #include "shm/accounts.h"
 #include "shm/books.h"
 #include "shm/channels.h"
+#include "shm/claims.h"
 #include "shm/counters.h"
 #include "shm/keys.h"
 #include "shm/metrics.h"
@@ -185,9 +186,9 @@ region_reserve(struct region *r, const void *p, uint64_t bytes)
 static bool
 reserve_fixed(struct region *r, const struct layout *l)
 {
-	static const enum area fixed[] = {AREA_slots,	AREA_notes,
-					  AREA_pages,	AREA_key_table,
-					  AREA_workers, AREA_channels};
+	static const enum area fixed[] = {
+		AREA_slots,  AREA_notes,   AREA_pages,	 AREA_key_table,
+		AREA_claims, AREA_workers, AREA_channels};
 	const struct counter *caps = &r->counters[counter_of_channel(0)];
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {

@@ -79,6 +79,9 @@ struct shm_head {
 	_Atomic uint32_t store_failures_of; /* writer: under which master */
 	/* Key hashing (keys.h): secret of this segment's tables. */
 	uint64_t table_secret[2];
+	/* Admin: the public key of receipts. */
+	uint8_t receipt_key[32];
+	_Atomic uint32_t has_receipt_key;
 };
 
 /* One mapping of a process. Addresses differ between processes. */
@@ -88,9 +91,10 @@ struct region {
 	uint64_t bytes;
 	struct shm_head *head;
 	struct counter *counters;
-	struct slot *slots;	 /* n_slots + SHM_OWN_SLOTS */
-	struct note *notes;	 /* one per slot */
-	struct slot_page *pages; /* n_slots / SLOT_PAGE */
+	struct slot *slots;	  /* n_slots + SHM_OWN_SLOTS */
+	struct note *notes;	  /* one per slot */
+	struct slot_page *pages;  /* n_slots / SLOT_PAGE */
+	_Atomic uint64_t *claims; /* claims.h */
 	struct account_row *accounts;
 	struct key_row *keys;
 	_Atomic uint32_t *key_table; /* open addressing, index + 1 */

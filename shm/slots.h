@@ -150,7 +150,10 @@ struct note {
 	uint8_t spare0[3];
 	_Atomic uint64_t delivered; /* owner, as the stream goes: tokens the
 				       client took, input 32 | output 32 */
-	uint8_t spare[24];
+	/* Hashes of a client's Idempotency-Key (0, 0: none) and of what it was
+	 * sent with. */
+	_Atomic uint64_t idem[2];
+	uint64_t idem_body;
 };
 _Static_assert(sizeof(struct note) == 256, "note");
 

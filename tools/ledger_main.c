@@ -98,6 +98,16 @@ static const struct command commands[] = {
 		.help = "the sealed root of each day",
 		.run = run_seals,
 	},
+	{
+		.word = {"receipt"},
+		.operands = "FILE|-",
+		.least = 1,
+		.most = 1,
+		.needs = NEEDS_NOTHING,
+		.takes = TAKES(PUBLIC_KEY),
+		.help = "check a signed receipt; with -d its entry too",
+		.run = run_receipt,
+	},
 };
 
 /* A damaged tree can lead LMDB anywhere. */

@@ -43,6 +43,8 @@ static const struct option_row rows[OPTIONS] = {
 			    "verify: the same as the command rebuild"},
 	[OPTION_SEGMENTS] = {"segments", 0, "DIR",
 			     "verify: also what was dropped, in DIR"},
+	[OPTION_PUBLIC_KEY] = {"public-key", 0, "FILE",
+			       "receipt: the server's public key"},
 	[OPTION_VERSION] = {"version", 'V', NULL, "print the version"},
 	[OPTION_HELP] = {"help", 'h', NULL, "print this"},
 };

@@ -32,6 +32,7 @@ enum option_id {
 	OPTION_RECOMPUTE,
 	OPTION_REBUILD,
 	OPTION_SEGMENTS,
+	OPTION_PUBLIC_KEY,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTIONS
@@ -121,6 +122,10 @@ int run_report_requests(const struct options *o, struct ledger *l);
 int run_report_accounts(const struct options *o, struct ledger *l);
 int run_seals(const struct options *o, struct ledger *l);
 int run_dump(const struct options *o, struct ledger *l);
+
+/* ---- ledger_receipt.c ---- */
+
+int run_receipt(const struct options *o, struct ledger *none);
 
 /* ---- ledger_bill.c ---- */
 

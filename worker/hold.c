@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "billing/price.h"
 #include "shm/limits.h"
+#include "worker/idem.h"
 #include "worker/request.h"
 
 /* Output tokens a stream holds first, and the least a hold without a given
@@ -233,11 +234,15 @@ size_hold(struct request *req, struct hold_spec *spec)
 	return true;
 }
 
-static void
-describe(struct request *req)
+enum err
+hold_begin(struct request *req)
 {
-	struct note *n = hold_note(req->w->slots, &req->hold);
+	enum err e = hold_claim(req->w->slots, &req->hold);
+	struct note *n;
 
+	if (e != E_OK)
+		return e;
+	n = hold_note(req->w->slots, &req->hold);
 	memset(n, 0, sizeof(*n));
 	n->start_ms = req->start_wall_ns / NS_PER_MS;
 	n->account = req->account;
@@ -248,6 +253,7 @@ describe(struct request *req)
 	n->endpoint = (uint8_t)req->endpoint->note;
 	n->flags = req->ask.stream ? NOTE_STREAM : 0;
 	memcpy(n->request_id, req->id.b, sizeof(n->request_id));
+	return E_OK;
 }
 
 static enum next
@@ -256,16 +262,17 @@ take_money(struct request *req)
 	struct worker *w = req->w;
 	struct hold_spec spec = {.price_version = req->price_version,
 				 .model = req->price_row};
-	enum err e;
+	enum err e = E_OK;
 
 	counters_of(req, &spec);
 	if (!size_hold(req, &spec))
 		return request_fail(req, E_BALANCE);
-	e = hold_claim(w->slots, &req->hold);
+	if (!req->idem_claimed)
+		e = hold_begin(req);
 	if (e != E_OK)
 		return refuse(req, e, REJECT_OVERLOAD, NULL);
-	describe(req);
 	e = hold_take(w->slots, &req->hold, &spec);
+	idem_held(req, e == E_OK);
 	if (e != E_OK)
 		return refuse_money(req, &spec);
 	req->next_extension = FIRST_TOKENS;

@@ -4,9 +4,13 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "base/errors.h"
 #include "base/money.h"
 
 struct request;
+
+/* A free slot with the first part of its note. */
+NODISCARD enum err hold_begin(struct request *req);
 
 /* What the request's input (with a margin) and `output` tokens cost at most:
  * each class at its dearest price. */

@@ -78,10 +78,12 @@ put_origin(struct request *req, struct buf *out)
 	if (req->origin.n == 0)
 		return;
 	put_line(out, "access-control-allow-origin: ", req->origin);
-	buf_add_cstr(out, "vary: origin\r\naccess-control-expose-headers: "
-			  "x-request-id, x-tollgate-channel, "
-			  "x-tollgate-model, x-tollgate-attempts, "
-			  "x-tollgate-charge-usd, retry-after\r\n");
+	buf_add_cstr(
+		out,
+		"vary: origin\r\naccess-control-expose-headers: "
+		"x-request-id, x-tollgate-channel, "
+		"x-tollgate-model, x-tollgate-attempts, "
+		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
 void
@@ -146,6 +148,15 @@ put_error_lines(const struct request *req, const struct complaint *c,
 {
 	if (c->status == 429 || c->status == 503)
 		put_number(fields, "retry-after: ", retry_after(req));
+	if (c->err == E_IDEM_RUNNING)
+		put_number(fields, "retry-after: ", retry_after(req));
+	if (c->err == E_IDEM_SETTLED) {
+		put_line(fields, "x-tollgate-entry: ", req->idem_entry);
+		put_line(fields, "x-tollgate-txn: ", req->idem_txn);
+		put_line(fields, "x-tollgate-charge-usd: ", req->idem_charge);
+	}
+	if (c->err == E_IDEM_SETTLED || c->err == E_IDEM_REUSED)
+		buf_add_cstr(fields, "x-should-retry: false\r\n");
 	if (c->status == 405)
 		put_line(fields, "allow: ", str_of(req->detail));
 	buf_add_cstr(fields, "content-type: application/json\r\n");
@@ -246,6 +257,7 @@ put_charge(struct request *req, struct buf *fields)
 	put_line(fields, "x-tollgate-charge-usd: ", str_of(text));
 	if (req->commit_pending)
 		buf_add_cstr(fields, "x-tollgate-durability: pending\r\n");
+	put_line(fields, "x-tollgate-receipt: ", req->receipt);
 }
 
 static void
@@ -284,6 +296,11 @@ put_last_events(struct request *req, struct buf *text)
 
 	if (req->commit_pending)
 		buf_add_cstr(text, ": durability pending\n\n");
+	if (req->receipt.n > 0) {
+		buf_add_cstr(text, ": tollgate-receipt ");
+		buf_add_str(text, req->receipt);
+		buf_add_cstr(text, "\n\n");
+	}
 	if (req->stream_error) {
 		complain(req, &c);
 		req->dialect->error_event(text, &c);

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "worker/access.h"
+#include "worker/idem.h"
+#include "worker/receipt.h"
 
 /* Of a path: a model's name of 127 bytes, each of them escaped, fits. */
 #define PATH_KEPT 512u
@@ -118,7 +120,7 @@ requests_committed(struct worker *w)
 		atomic_store(&w->row->waiting, 0);
 	while ((req = ready) != NULL) {
 		ready = req->next;
-		request_go(req, STEP_reply);
+		request_go(req, STEP_receipt);
 	}
 }
 
@@ -157,6 +159,7 @@ conclude(struct request *req)
 		attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);
 	inside_end(req);
 	request_stop_waiting(req);
+	idem_release(req);
 	if (req->needs_sent)
 		settle_sent(req, req->answer_ok || request_mark(req) > 0);
 	else if (!req->settled && req->hold.slot != SHM_NONE)
@@ -348,6 +351,10 @@ on_head(struct exchange *x, const struct http_head *head)
 	next = find_endpoint(req, head);
 	if (next == NEXT_STEP)
 		next = auth_head(req, head);
+	if (next == NEXT_STEP && req->endpoint->dialect) {
+		receipt_head(req, head);
+		next = idem_head(req, head);
+	}
 	if (next == NEXT_AGAIN)
 		request_run(req);
 	else if (req->endpoint->page) {

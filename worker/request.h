@@ -110,7 +110,17 @@ struct request {
 	uint16_t price_row, list_row;
 	struct hold hold;
 	struct hold attempt; /* attempt.h */
-	unsigned pauses;     /* waited for the audit */
+	/* receipt.c */
+	bool wants_receipt;
+	uint64_t settled_after; /* last entry committed when it settled */
+	struct str receipt;
+	/* Idempotency-Key: idem.c */
+	struct str idem_key; /* "" = none */
+	uint64_t idem[2];    /* its hash */
+	bool idem_claimed;   /* the slot is claimed, nothing is held yet */
+	uint32_t idem_slot;
+	struct str idem_entry, idem_txn, idem_charge; /* what it came to */
+	unsigned pauses;			      /* waited for the audit */
 	uint32_t hold_counters;
 	uint64_t input_tokens;	    /* estimate */
 	uint64_t held_output;	    /* tokens the hold is good for */
@@ -283,3 +293,5 @@ void page_readyz(struct request *req);
 
 /* ---- usage.c: answered by the admin process ---- */
 void page_usage(struct request *req);
+/* ---- receipt.c ---- */
+void page_receipt_key(struct request *req);

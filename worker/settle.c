@@ -9,6 +9,7 @@
 #include "billing/rules.h"
 #include "shm/limits.h"
 #include "worker/attempt.h"
+#include "worker/idem.h"
 #include "worker/request.h"
 
 /* An answer waits no longer than this for a disk that stalls. */
@@ -234,6 +235,7 @@ post(struct request *req, bool sent)
 			 F_I64("hold_nano", req->charge.nano));
 	write_note(req, &v);
 	count(req);
+	req->settled_after = atomic_load(&req->w->region->head->committed_seq);
 	hold_settle(req->w->slots, &req->hold, req->charge, req->upstream_cost,
 		    req->reason, sent);
 	if (!req->reads_on)
@@ -301,14 +303,15 @@ lost_patience(struct wheel_timer *t)
 	LOG_WARN("the ledger's disk stalls: an answer ends before its commit");
 	request_stop_waiting(req);
 	req->commit_pending = true;
-	request_go(req, STEP_reply);
+	request_go(req, STEP_receipt);
 }
 
 /* The end of an answer waits; an error that costs nothing need not. */
 static bool
 must_wait(const struct request *req)
 {
-	return req->w->conf->ledger.durability == DURABILITY_COMMIT &&
+	return (req->w->conf->ledger.durability == DURABILITY_COMMIT ||
+		req->wants_receipt) &&
 	       (req->err == E_OK || req->streaming);
 }
 
@@ -317,6 +320,7 @@ step_settle(struct request *req)
 {
 	struct worker *w = req->w;
 
+	idem_release(req);
 	if (req->hold.slot == SHM_NONE)
 		return NEXT_STEP;
 	/* a stream settles once the socket took all of its content */
