@@ -31,11 +31,11 @@ came_to_something(const struct entry *e)
 }
 
 static bool
-is_over(struct str value, uint64_t now_ms)
+is_over(const uint8_t key[LEDGER_IDEM_KEY], struct str value, uint64_t now_ms)
 {
 	struct idem_record r;
 
-	return record_read(value, &r, sizeof(r)) && r.kind == REPEAT_KIND &&
+	return idem_read(key, value, &r) && r.kind == REPEAT_KIND &&
 	       now_ms > r.time_ms + REPEAT_KEPT_MS;
 }
 
@@ -52,7 +52,7 @@ sweep(struct post *p)
 			memset(p->idem_at, 0, sizeof(p->idem_at));
 			return STORE_OK;
 		}
-		if (s == STORE_OK && is_over(value, p->now_ms))
+		if (s == STORE_OK && is_over(p->idem_at, value, p->now_ms))
 			s = ledger_idem_drop(p->ledger, p->idem_at);
 		/* The key behind this one. */
 		for (unsigned at = LEDGER_IDEM_KEY; at-- > 0;)
@@ -80,8 +80,8 @@ repeat_post(struct post *p, const struct note *n, const struct entry *e)
 	r.kind = REPEAT_KIND;
 	r.balance_nano = e->charge_nano;
 	r.time_ms = p->now_ms;
-	record_seal(&r, sizeof(r));
 	key_of(idem, key);
+	idem_seal(key, &r);
 	s = ledger_idem_put(p->ledger, key,
 			    str_make((const char *)&r, sizeof(r)));
 	return s == STORE_OK ? sweep(p) : s;
@@ -104,7 +104,7 @@ repeat_look(struct ledger *l, const uint64_t idem[2], uint64_t body,
 		return STORE_OK;
 	if (s != STORE_OK)
 		return s;
-	if (!record_read(value, &r, sizeof(r)))
+	if (!idem_read(key, value, &r))
 		return STORE_DAMAGED;
 	if (!r.index || now_ms > r.time_ms + REPEAT_KEPT_MS)
 		return STORE_OK;

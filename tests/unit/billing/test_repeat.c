@@ -149,7 +149,7 @@ TEST(old_rows_go_as_new_ones_come_and_orders_stay)
 	for (enum store st = ledger_idem_each(s.ledger, true, row, &value);
 	     st == STORE_OK;
 	     st = ledger_idem_each(s.ledger, false, row, &value)) {
-		must(record_read(value, &r, sizeof(r)));
+		must(idem_read(row, value, &r));
 		rows++;
 		orders += r.kind != REPEAT_KIND;
 	}
