@@ -108,14 +108,20 @@ put_tokens(struct json_out *o, const struct token_counts *t)
 	json_close(o, '}');
 }
 
+/* Of the row, or of the tier that the input has reached. */
 static void
-prices_that_count(const struct book_row *row, struct price out[ENTRY_CLASSES])
+prices_that_count(const struct book_row *row, const struct token_counts *tokens,
+		  struct price out[ENTRY_CLASSES])
 {
-	out[0] = row->input;
-	out[1] = row->cache_read;
-	out[2] = row->cache_write;
-	out[3] = row->output;
-	out[4] = row->reasoning;
+	struct book_tier t =
+		price_tier(row, (uint64_t)tokens->input + tokens->cache_read +
+					tokens->cache_write);
+
+	out[0] = t.input;
+	out[1] = t.cache_read;
+	out[2] = t.cache_write;
+	out[3] = t.output;
+	out[4] = t.reasoning;
 }
 
 static void
@@ -125,7 +131,7 @@ put_prices(struct json_out *o, const struct entry *e,
 	struct price prices[ENTRY_CLASSES];
 	char text[MONEY_TEXT];
 
-	prices_that_count(row, prices);
+	prices_that_count(row, &e->tokens, prices);
 	put_number(o, "price_version", e->price_version);
 	json_name(o, "usd_per_million");
 	json_open(o, '{');

@@ -1,7 +1,9 @@
 /* Pages that cost nothing: models, the caller's balance, health. */
 #include "base/clock.h"
 #include "base/digits.h"
+#include "billing/price.h"
 #include "shm/counters.h"
+#include "worker/prices.h"
 #include "worker/request.h"
 
 /* ---- models ---- */
@@ -129,6 +131,113 @@ put_counter(struct json_out *o, const struct counter *c)
 		put_money(o, "credit_limit_usd", credit);
 }
 
+static void
+put_budget(struct json_out *o, const struct region *r, uint32_t key)
+{
+	const struct key_row *k = &r->keys[key];
+	uint32_t window = atomic_load(&k->budget_window);
+	uint64_t end_ms = atomic_load(&k->window_end_ms);
+	char text[TIME_TEXT];
+
+	json_name(o, "key_budget");
+	json_open(o, '{');
+	put_counter(o, &r->counters[counter_of_key(key)]);
+	json_name(o, "window");
+	json_put_str(o, str_of(budget_window_name(window)));
+	put_money(o, "limit_usd", atomic_load(&k->budget_nano));
+	json_name(o, "ends");
+	if (window == BUDGET_TOTAL || end_ms == 0)
+		json_put_null(o);
+	else
+		json_put_str(o, str_make(text, time_text(end_ms * NS_PER_MS, 0,
+							 text)));
+	json_close(o, '}');
+}
+
+static void
+put_class(struct json_out *o, const char *name, struct price price)
+{
+	char text[MONEY_TEXT];
+	size_t n = price_text(price, text);
+
+	json_name(o, name);
+	json_put_raw(o, str_make(text, n));
+}
+
+static void
+put_classes(struct json_out *o, const struct book_tier *t)
+{
+	json_name(o, "usd_per_million");
+	json_open(o, '{');
+	put_class(o, "input", t->input);
+	put_class(o, "cache_read", t->cache_read);
+	put_class(o, "cache_write", t->cache_write);
+	put_class(o, "output", t->output);
+	put_class(o, "reasoning", t->reasoning);
+	json_close(o, '}');
+}
+
+static void
+put_tiers(struct json_out *o, const struct book_row *row)
+{
+	if (row->n_tiers == 0)
+		return;
+	json_name(o, "tiers");
+	json_open(o, '[');
+	for (unsigned i = 0; i < MIN_OF(row->n_tiers, (uint8_t)BOOK_TIERS);
+	     i++) {
+		json_open(o, '{');
+		json_name(o, "above_input_tokens");
+		json_put_u64(o, row->tiers[i].above);
+		put_classes(o, &row->tiers[i]);
+		json_close(o, '}');
+	}
+	json_close(o, ']');
+}
+
+/* List prices of one model, and what this customer's are times of them. */
+static void
+put_product(struct json_out *o, struct request *req, const struct product *p)
+{
+	const struct conf_group *group = &req->w->conf->groups[req->group];
+	struct priced priced;
+	struct book_tier first;
+	char text[MONEY_TEXT];
+
+	if (prices_of(req->w, &req->arena, req->account, p,
+		      req->start_wall_ns / NS_PER_MS, &priced) != E_OK)
+		return;
+	first = price_tier(priced.row, 0);
+	json_open(o, '{');
+	json_name(o, "model");
+	json_put_str(o, p->conf->name);
+	json_name(o, "multiplier");
+	(void)ppm_text(prices_multiplier(req->w, req->account, group, p), text);
+	json_put_raw(o, str_of(text));
+	put_classes(o, &first);
+	put_money(o, "usd_per_request", priced.row->per_request.nano);
+	put_tiers(o, priced.row);
+	json_close(o, '}');
+}
+
+static void
+put_prices(struct json_out *o, struct request *req)
+{
+	struct str rest = req->query;
+	bool wanted = false;
+
+	while (rest.p)
+		wanted |= str_eq(str_cut(&rest, '&'), STR("prices=true"));
+	if (!wanted)
+		return;
+	json_name(o, "prices");
+	json_open(o, '[');
+	for (unsigned i = 0; i < req->w->conf->n_models; i++)
+		if (sold(req, &req->w->products[i]))
+			put_product(o, req, &req->w->products[i]);
+	json_close(o, ']');
+}
+
 void
 page_balance(struct request *req)
 {
@@ -146,12 +255,9 @@ page_balance(struct request *req)
 	json_name(&o, "currency");
 	json_put_str(&o, STR("USD"));
 	put_counter(&o, &r->counters[counter_of_account(req->account)]);
-	if (atomic_load(&r->keys[req->key].flags) & KEY_BUDGET) {
-		json_name(&o, "key_budget");
-		json_open(&o, '{');
-		put_counter(&o, &r->counters[counter_of_key(req->key)]);
-		json_close(&o, '}');
-	}
+	if (atomic_load(&r->keys[req->key].flags) & KEY_BUDGET)
+		put_budget(&o, r, req->key);
+	put_prices(&o, req);
 	json_close(&o, '}');
 	reply_json(req, 200, buf_str(&w->text));
 }

@@ -205,6 +205,8 @@ class Repeats(unittest.TestCase):
         first = self.ask('k-1')
         self.assertEqual(first.status, 200, first.body)
         charge = first.headers['x-tollgate-charge-usd']
+        # Until its slot is free it counts as running.
+        self.assertEqual(self.patient('k-1'), 409)
         for _ in range(3):
             again = self.ask('k-1')
             self.assertEqual(again.status, 409, again.body)
@@ -455,6 +457,33 @@ class Receipts(unittest.TestCase):
         self.gate.start()
         self.assertEqual(self.gate.ask('GET', '/v1/receipts/key')
                          .json()['key_id'], before)
+
+
+class Balance(unittest.TestCase):
+    def test_budgets_have_their_window_and_prices_are_the_keys_own(self):
+        tiers = [{'above': 1000, 'input': '5.00', 'output': '20.00'}]
+        models = [dict(harness.MODELS[0], tiers=tiers), *harness.MODELS[1:]]
+        groups = [{'name': 'default', 'multiplier': '0.5'}]
+        with harness.Mock() as mock, harness.Gateway(
+                mock, models=models, groups=groups) as gate:
+            gate.account('a', '10')
+            key = gate.key('a', budget='2.50/day', models='gpt-*')
+            found = gate.ask('GET', '/v1/balance', key=key).json()
+            self.assertNotIn('prices', found)
+            budget = found['key_budget']
+            self.assertEqual(budget['window'], 'day')
+            self.assertEqual(budget['limit_usd'], 2.5)
+            self.assertEqual(budget['ends'], today(1) + 'T00:00:00Z')
+            found = gate.ask('GET', '/v1/balance?prices=true', key=key).json()
+            rows = {row['model']: row for row in found['prices']}
+            self.assertEqual(set(rows), {'gpt-4o', 'gpt-4o-mini'})
+            row = rows['gpt-4o']
+            self.assertEqual(row['multiplier'], 0.5)
+            self.assertEqual(row['usd_per_million']['input'], 2.5)
+            self.assertEqual(row['usd_per_million']['output'], 10)
+            self.assertEqual(row['tiers'][0]['above_input_tokens'], 1000)
+            self.assertEqual(row['tiers'][0]['usd_per_million']['input'], 5)
+            self.assertNotIn('tiers', rows['gpt-4o-mini'])
 
 
 class AdminGone(unittest.TestCase):

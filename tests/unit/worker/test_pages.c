@@ -105,7 +105,8 @@ TEST(the_balance_says_what_is_held)
 	fix_set_budget(f, 250000000);
 	x = fix_get(f, "/v1/balance");
 	CHECK(fix_says(x, "\"key_budget\":{\"balance_usd\":0.25,"
-			  "\"available_usd\":0.25,\"held_usd\":0.00}"));
+			  "\"available_usd\":0.25,\"held_usd\":0.00,"
+			  "\"window\":\"total\",\"limit_usd\":"));
 	CHECK(fix_done(f));
 }
 
