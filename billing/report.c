@@ -2,10 +2,14 @@
 #include "billing/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/zone.h"
+#include "billing/base.h"
 #include "billing/names.h"
+#include "billing/price.h"
 #include "billing/report_base.h"
 
 static enum report_result
@@ -124,11 +128,58 @@ report_model(struct report *r, const struct entry *e)
 		   : STR_NONE;
 }
 
+struct book_tier
+report_tier(const struct book_row *row, const struct entry *e)
+{
+	return price_tier(row, (uint64_t)e->tokens.input +
+				       e->tokens.cache_read +
+				       e->tokens.cache_write);
+}
+
 bool
 report_is_leg(const struct entry *e)
 {
 	return (e->kind == KIND_REQUEST && e->channel != NAME_NONE) ||
 	       e->kind == KIND_ATTEMPT;
+}
+
+bool
+report_balance(struct report *r, uint32_t account, int64_t *out)
+{
+	struct balance_record b;
+	struct str value;
+
+	if (r->job->filter.to_ms)
+		return false;
+	if (ledger_get(r->job->ledger, TABLE_BALANCE, account, &value) !=
+		    STORE_OK ||
+	    value.n != sizeof(b))
+		return false;
+	memcpy(&b, value.p, sizeof(b));
+	/* It has moved on since we began to read. */
+	if (b.last_seq >= r->scan.end)
+		return false;
+	*out = b.balance;
+	return true;
+}
+
+void
+report_invoice_number(const struct report *r, uint32_t account, uint64_t ms,
+		      char out[REPORT_INVOICE_TEXT])
+{
+	const uint8_t *u = r->meta.uuid;
+	char month[ZONE_DATE];
+
+	(void)zone_month_text(zone_month(ms), month);
+	(void)snprintf(out, REPORT_INVOICE_TEXT, "%02x%02x%02x%02x-%s-%u", u[0],
+		       u[1], u[2], u[3], month, account);
+}
+
+enum store
+report_entry(struct report *r, uint64_t seq, struct entry *e)
+{
+	return seq < r->meta.first_seq ? base_entry(r->job->ledger, seq, e)
+				       : scan_get(&r->scan, seq, e);
 }
 
 int64_t

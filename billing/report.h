@@ -30,7 +30,11 @@ struct report_job {
 	enum sheet_format format;
 	bool raw; /* no guard against formulas */
 	int fd;
-	bool hourly; /* FOCUS: rows by the hour, not by the day */
+	bool hourly;	   /* FOCUS: rows by the hour, not by the day */
+	uint64_t now_ms;   /* a month that ends later is open */
+	struct str issuer; /* of invoices */
+	struct str zone;   /* the process's, for people */
+	bool html;	   /* the invoice; else JSON */
 	/* What the provider says; NULL = nothing. */
 	const struct bill *bill;
 	/* A cost may differ from the bill's by so much. */
@@ -79,6 +83,19 @@ NODISCARD enum report_result report_channels(const struct report_job *job,
 NODISCARD enum report_result report_reconcile(const struct report_job *job,
 					      struct report_sum *sum,
 					      struct buf *error);
+/* The rows of FOCUS 1.2. */
+NODISCARD enum report_result report_focus(const struct report_job *job,
+					  struct report_sum *sum,
+					  struct buf *error);
+/* The invoice of the account of the filter for its period, both of which are
+ * there. */
+NODISCARD enum report_result report_invoice(const struct report_job *job,
+					    struct report_sum *sum,
+					    struct buf *error);
+/* A journal of hledger. */
+NODISCARD enum report_result report_journal(const struct report_job *job,
+					    struct report_sum *sum,
+					    struct buf *error);
 /* One JSON object an entry, by number. */
 NODISCARD enum report_result report_dump(const struct report_job *job,
 					 struct report_sum *sum,

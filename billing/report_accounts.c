@@ -152,34 +152,13 @@ collect(struct report *r, struct tallies *all)
 	return s;
 }
 
-/* The table only speaks for the end of the ledger. */
-static bool
-balance_now(struct report *r, uint32_t account, int64_t *out)
-{
-	struct balance_record b;
-	struct str value;
-
-	if (r->job->filter.to_ms)
-		return false;
-	if (ledger_get(r->job->ledger, TABLE_BALANCE, account, &value) !=
-		    STORE_OK ||
-	    value.n != sizeof(b))
-		return false;
-	memcpy(&b, value.p, sizeof(b));
-	/* It has moved on since we began to read. */
-	if (b.last_seq >= r->scan.end)
-		return false;
-	*out = b.balance;
-	return true;
-}
-
 static void
 money_cells(struct report *r, uint32_t id, const struct tally *t)
 {
 	struct sheet *s = &r->sheet;
 	int64_t closing = t->closing;
 
-	(void)balance_now(r, id, &closing);
+	(void)report_balance(r, id, &closing);
 	sheet_money(s, t->opening);
 	sheet_money(s, t->topups);
 	sheet_money(s, t->credits);

@@ -31,8 +31,21 @@ NODISCARD enum report_result report_finish(struct report *r, enum store s);
 /* The model that a provider was asked for: the one that answered, else the one
  * the customer asked for. Valid until the next look-up. */
 struct str report_model(struct report *r, const struct entry *e);
+/* The prices that counted for the request: of its row, or of a tier. */
+struct book_tier report_tier(const struct book_row *row, const struct entry *e);
 /* One that a provider may bill: a request that reached one, or an attempt. */
 bool report_is_leg(const struct entry *e);
+/* The number of an account's invoice of the month of the zone: this ledger's,
+ * and for ever the same. */
+#define REPORT_INVOICE_TEXT 48
+void report_invoice_number(const struct report *r, uint32_t account,
+			   uint64_t ms, char out[REPORT_INVOICE_TEXT]);
+/* The balance of the table, which speaks for the end of the ledger only: not
+ * with a `to`, nor when it has moved on since we began to read. */
+bool report_balance(struct report *r, uint32_t account, int64_t *out);
+/* An entry that another one refers to, kept or dropped. */
+NODISCARD enum store report_entry(struct report *r, uint64_t seq,
+				  struct entry *e);
 /* a + b, as far as it fits: sums of foreign numbers. */
 int64_t report_plus(int64_t a, int64_t b);
 /* Account, key and channel of the filter. */

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "billing/report.h"
 #include "billing/report_base.h"
+#include "billing/rules.h"
 
 static const char *const columns[] = {
 	"seq",		 "kind",       "txn",	       "account_id",
@@ -111,7 +112,7 @@ model_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->tokens.output);
 	sheet_u64(s, e->tokens.reasoning);
 	sheet_text(s, str_of(entry_source_name(e->usage_source)));
-	sheet_text(s, str_of(entry_rule_name(e->rule)));
+	sheet_text(s, str_of(rule_name(e->rule)));
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "billing/report.h"
 #include "billing/report_base.h"
+#include "billing/rules.h"
 
 static const char *const columns[] = {
 	"ts_start",
@@ -42,6 +43,7 @@ static const char *const columns[] = {
 	"usage_source",
 	"rule",
 	"price_id",
+	"tier",
 	"unit_price_input_usd_per_1m",
 	"unit_price_output_usd_per_1m",
 	"multiplier",
@@ -265,20 +267,25 @@ outcome_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->tokens.output);
 	sheet_u64(s, e->tokens.reasoning);
 	sheet_text(s, str_of(entry_source_name(e->usage_source)));
-	sheet_text(s, str_of(entry_rule_name(e->rule)));
+	sheet_text(s, str_of(rule_name(e->rule)));
 }
 
+/* The prices that were used: those of the tier, if the input was so long. */
 static void
 price_cells(struct report *r, const struct entry *e, const struct book_row *row)
 {
 	struct sheet *s = &r->sheet;
+	struct book_tier tier;
 	char text[MONEY_TEXT];
 
 	sheet_u64(s, e->price_version);
 	if (row) {
-		sheet_exact(s, str_make(text, price_text(row->input, text)));
-		sheet_exact(s, str_make(text, price_text(row->output, text)));
+		tier = report_tier(row, e);
+		sheet_u64(s, tier.above);
+		sheet_exact(s, str_make(text, price_text(tier.input, text)));
+		sheet_exact(s, str_make(text, price_text(tier.output, text)));
 	} else {
+		sheet_empty(s);
 		sheet_empty(s);
 		sheet_empty(s);
 	}

@@ -187,6 +187,15 @@ sheet_time(struct sheet *s, uint64_t wall_ms)
 }
 
 void
+sheet_second(struct sheet *s, uint64_t wall_ms)
+{
+	char text[TIME_TEXT];
+	size_t n = time_text(wall_ms * NS_PER_MS, 0, text);
+
+	sheet_exact(s, str_make(text, n));
+}
+
+void
 sheet_empty(struct sheet *s)
 {
 	(void)cell(s, 0);

@@ -49,6 +49,8 @@ void sheet_exact(struct sheet *s, struct str text);
 void sheet_us_as_ms(struct sheet *s, uint64_t us);
 /* 2026-11-20T12:34:56.123Z */
 void sheet_time(struct sheet *s, uint64_t wall_ms);
+/* 2026-11-20T12:34:56Z */
+void sheet_second(struct sheet *s, uint64_t wall_ms);
 /* No value: nothing in CSV, null in JSON. */
 void sheet_empty(struct sheet *s);
 /* Every column must have its cell. */

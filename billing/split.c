@@ -2,22 +2,31 @@
 #include "billing/split.h"
 
 #include "base/must.h"
+#include "billing/price.h"
 
 __extension__ typedef unsigned __int128 u128;
 
 #define PICO_PER_NANO 1000
 
-int64_t
-split_price(const struct book_row *row, unsigned class)
+static uint64_t
+input_of(const struct token_counts *t)
 {
+	return (uint64_t)t->input + t->cache_read + t->cache_write;
+}
+
+int64_t
+split_price(const struct book_row *row, const struct token_counts *t,
+	    unsigned class)
+{
+	struct book_tier tier = price_tier(row, input_of(t));
 	int64_t request;
 
 	switch (class) {
-	case 0: return row->input.pico;
-	case 1: return row->cache_read.pico;
-	case 2: return row->cache_write.pico;
-	case 3: return row->output.pico;
-	case 4: return row->reasoning.pico;
+	case 0: return tier.input.pico;
+	case 1: return tier.cache_read.pico;
+	case 2: return tier.cache_write.pico;
+	case 3: return tier.output.pico;
+	case 4: return tier.reasoning.pico;
 	default: break;
 	}
 	must(class == SPLIT_REQUEST);
@@ -67,7 +76,7 @@ split_charge(const struct book_row *row, const struct entry *e)
 	quantities(row, &e->tokens, s.quantity);
 	for (unsigned i = 0; i < SPLIT_CLASSES; i++) {
 		all += (u128)(uint64_t)s.quantity[i] *
-		       (uint64_t)split_price(row, i);
+		       (uint64_t)split_price(row, &e->tokens, i);
 		upto[i] = all;
 	}
 	if (all == 0) {

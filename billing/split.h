@@ -20,8 +20,10 @@ struct split {
 	int64_t charge[SPLIT_CLASSES];	 /* nano-USD */
 };
 
-/* Pico-USD for one token, or for one request; 0 when it does not fit. */
-int64_t split_price(const struct book_row *row, unsigned class);
+/* Pico-USD for one token, or for one request, in a request of these tokens;
+ * 0 when it does not fit. */
+int64_t split_price(const struct book_row *row, const struct token_counts *t,
+		    unsigned class);
 /* "input", "cached_input", "cache_write", "output", "reasoning", "request" */
 const char *split_name(unsigned class);
 /* The charge of request `e`, which was priced by `row`. */

@@ -216,17 +216,6 @@ entry_source_name(uint8_t source)
 }
 
 const char *
-entry_rule_name(uint8_t rule)
-{
-	static const char name[ENTRY_RULES + 1][4] = {
-		"",   "R1", "R2",  "R3",  "R4",	 "R5",	"R6",  "R7",
-		"R8", "R9", "R10", "R11", "R12", "R13", "R14",
-	};
-
-	return rule <= ENTRY_RULES ? name[rule] : "";
-}
-
-const char *
 entry_route_name(uint8_t endpoint)
 {
 	static const char *const name[] = {

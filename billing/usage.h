@@ -180,7 +180,5 @@ int64_t entry_absorbed(int64_t upstream, int64_t charge);
 const char *entry_kind_name(uint8_t kind);
 const char *entry_reason_name(uint8_t reason);
 const char *entry_source_name(uint8_t source);
-/* "R1" ... "R14"; "" for 0 and beyond. */
-const char *entry_rule_name(uint8_t rule);
 /* "/v1/chat/completions"; "" for none. */
 const char *entry_route_name(uint8_t endpoint);

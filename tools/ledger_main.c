@@ -87,6 +87,28 @@ static const struct command commands[] = {
 		.run = run_reconcile,
 	},
 	{
+		.word = {"export", "focus"},
+		.takes = TAKES_REPORT | TAKES(ACCOUNT) | TAKES(KEY) |
+			 TAKES(CHANNEL) | TAKES(ISSUER) | TAKES(HOURLY) |
+			 TAKES(DAILY),
+		.help = "FOCUS 1.2 rows, for tools that watch costs",
+		.run = run_export_focus,
+	},
+	{
+		.word = {"export", "journal"},
+		.takes = TAKES_PERIOD | TAKES(OUTPUT),
+		.help = "a journal of hledger, with assertions",
+		.run = run_export_journal,
+	},
+	{
+		.word = {"invoice"},
+		.takes = TAKES(ACCOUNT) | TAKES(MONTH) | TAKES(ZONE) |
+			 TAKES(ISSUER) | TAKES(FORMAT) | TAKES(OUTPUT) |
+			 TAKES_HTML,
+		.help = "of --account for --month",
+		.run = run_invoice,
+	},
+	{
 		.word = {"dump"},
 		.takes = TAKES_REPORT | TAKES(ACCOUNT) | TAKES(KEY),
 		.help = "every entry, one JSON object a line",

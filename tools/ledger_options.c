@@ -32,7 +32,12 @@ static const struct option_row rows[OPTIONS] = {
 			    "the provider's: usage, costs or CSV"},
 	[OPTION_TOLERANCE] = {"tolerance", 0, "USD",
 			      "a cost may differ by so much (default: 0)"},
-	[OPTION_FORMAT] = {"format", 0, "F", "csv or json (an object a line)"},
+	[OPTION_ISSUER] = {"issuer", 0, "NAME",
+			   "who sells, on invoices (default: Tollgate)"},
+	[OPTION_HOURLY] = {"hourly", 0, NULL, "focus: usage by the hour"},
+	[OPTION_DAILY] = {"daily", 0, NULL, "focus: by the day (default)"},
+	[OPTION_FORMAT] = {"format", 0, "F",
+			   "csv or json (an object a line); invoice: html"},
 	[OPTION_OUTPUT] = {"output", 'o', "FILE",
 			   "with FILE.sha256 and FILE.meta.json beside it"},
 	[OPTION_RAW] = {"raw", 0, NULL,
@@ -125,8 +130,9 @@ set_default_dir(struct options *o)
 static bool
 set_format(struct options *o, const char *text)
 {
+	o->html = strcmp(text, "html") == 0;
 	o->format = strcmp(text, "json") == 0 ? SHEET_JSON : SHEET_CSV;
-	return strcmp(text, "json") == 0 || strcmp(text, "csv") == 0 ||
+	return o->html || o->format == SHEET_JSON || strcmp(text, "csv") == 0 ||
 	       options_complain("--format is csv or json", text);
 }
 
@@ -216,6 +222,8 @@ options_fit(const struct options *o)
 			      c->word[1] ? c->word[1] : "", rows[i].name);
 		return options_complain("it does not belong there", NULL);
 	}
+	if (o->html && !(takes & TAKES_HTML))
+		return options_complain("--format is csv or json", "html");
 	return true;
 }
 

@@ -26,6 +26,9 @@ enum option_id {
 	OPTION_CHANNEL,
 	OPTION_INVOICE,
 	OPTION_TOLERANCE,
+	OPTION_ISSUER,
+	OPTION_HOURLY,
+	OPTION_DAILY,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 	OPTION_RAW,
@@ -41,6 +44,8 @@ enum option_id {
 #define TAKES(option) (1ull << OPTION_##option)
 #define TAKES_PERIOD  (TAKES(FROM) | TAKES(TO) | TAKES(MONTH) | TAKES(ZONE))
 #define TAKES_REPORT  (TAKES_PERIOD | TAKES(FORMAT) | TAKES(OUTPUT) | TAKES(RAW))
+/* Not an option: a format. */
+#define TAKES_HTML (1ull << 63)
 #define TAKES_EVERYWHERE \
 	(TAKES(DIR) | TAKES(PREFIX) | TAKES(VERSION) | TAKES(HELP))
 
@@ -71,6 +76,7 @@ struct options {
 	char run_dir[PATH_MAX]; /* of a server that may be running; "" */
 	struct report_filter filter;
 	enum sheet_format format;
+	bool html;
 };
 
 /* ---- ledger_options.c ---- */
@@ -131,6 +137,12 @@ int run_receipt(const struct options *o, struct ledger *none);
 
 int run_report_channels(const struct options *o, struct ledger *l);
 int run_reconcile(const struct options *o, struct ledger *l);
+
+/* ---- ledger_export.c ---- */
+
+int run_export_focus(const struct options *o, struct ledger *l);
+int run_export_journal(const struct options *o, struct ledger *l);
+int run_invoice(const struct options *o, struct ledger *l);
 
 /* ---- ledger_check.c ---- */
 

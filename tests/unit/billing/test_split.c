@@ -96,8 +96,12 @@ TEST(a_charge_without_weight_is_not_lost)
 	CHECK_STR(split_name(1), "cached_input");
 	CHECK_STR(split_name(SPLIT_CLASSES), "");
 	row.per_request.nano = INT64_MAX;
-	CHECK_INT(split_price(&row, SPLIT_REQUEST), 0);
-	CHECK_INT(split_price(&row, 2), 3125000);
+	CHECK_INT(split_price(&row, &e.tokens, SPLIT_REQUEST), 0);
+	CHECK_INT(split_price(&row, &e.tokens, 2), 3125000);
+	row.n_tiers = 1;
+	row.tiers[0].above = 200000;
+	row.tiers[0].cache_write.pico = 7;
+	CHECK_INT(split_price(&row, &e.tokens, 2), 7);
 }
 
 int
