@@ -18,6 +18,7 @@ static const struct member account_members[] = {
 	{"tpm", MEMBER_COUNT, false, FORM_AT(order.tpm), 0, 0},
 	{"concurrency", MEMBER_COUNT, false, FORM_AT(order.concurrency), 0, 0},
 	{"note", MEMBER_TEXT, false, FORM_TEXT_AT(order.note), 0},
+	{"no_signup_credit", MEMBER_BOOL, false, FORM_AT(no_credit), 0, 0},
 };
 
 static const struct member set_members[] = {
@@ -39,6 +40,11 @@ static const struct member set_members[] = {
 static const struct member topup_members[] = {
 	{"amount", MEMBER_MONEY, true, FORM_AT(order.amount), 0, 0},
 	{"note", MEMBER_TEXT, false, FORM_TEXT_AT(order.note), 0},
+};
+
+static const struct member correct_members[] = {
+	{"amount", MEMBER_SIGNED, true, FORM_AT(order.amount), 0, 0},
+	{"note", MEMBER_TEXT, true, FORM_TEXT_AT(order.note), 0},
 };
 
 static const struct member refund_members[] = {
@@ -85,6 +91,8 @@ admin_account_create(struct page *p, struct str body)
 			   "A credit_limit needs \"postpaid\": true.");
 		return;
 	}
+	if (!f.no_credit)
+		f.order.signup = p->admin->args->conf->billing.signup_credit;
 	f.order.kind = ORDER_ACCOUNT_CREATE;
 	p->is_create = true;
 	ask_writer(p, &f.order);
@@ -181,4 +189,18 @@ admin_account_refund(struct page *p, struct str body)
 {
 	move_money(p, body, refund_members, ARRAY_LEN(refund_members),
 		   ORDER_REFUND);
+}
+
+void
+admin_account_correct(struct page *p, struct str body)
+{
+	move_money(p, body, correct_members, ARRAY_LEN(correct_members),
+		   ORDER_CORRECT);
+}
+
+void
+admin_account_credit(struct page *p, struct str body)
+{
+	move_money(p, body, topup_members, ARRAY_LEN(topup_members),
+		   ORDER_CREDIT);
 }

@@ -28,8 +28,6 @@ struct form {
 	char pin[16];
 	char code[64];
 	uint32_t no_credit;
-	uint32_t count;
-	bool has_budget, has_secret;
 };
 
 struct member {

@@ -34,6 +34,13 @@ void admin_account_create(struct page *p, struct str body);
 void admin_account_set(struct page *p, struct str body);
 void admin_account_topup(struct page *p, struct str body);
 void admin_account_refund(struct page *p, struct str body);
+void admin_account_correct(struct page *p, struct str body);
+void admin_account_credit(struct page *p, struct str body);
+
+/* change_code.c */
+void admin_code_create(struct page *p, struct str body);
+void admin_code_redeem(struct page *p, struct str body);
+void admin_code_revoke(struct page *p, struct str body);
 void admin_key_create(struct page *p, struct str body);
 
 /* receipt.c */

@@ -256,6 +256,17 @@ reversal_of(const struct group *g, const struct group_item *it,
 	return e;
 }
 
+/* Nothing of it can be given back once more. What an operator gave back
+ * before stays given: that was another decision. */
+static enum store
+note_reversal(struct group *g, const struct entry *original)
+{
+	if (original->charge_nano == 0)
+		return STORE_OK;
+	return refunded_add(g->post->ledger, original->seq,
+			    original->charge_nano, INT64_MAX);
+}
+
 static enum store
 post_item(struct group *g, struct group_item *it)
 {
@@ -268,8 +279,10 @@ post_item(struct group *g, struct group_item *it)
 	} else {
 		s = original_of(g, it, &original);
 		sane = s != STORE_NONE;
-		if (s == STORE_OK)
+		if (s == STORE_OK) {
 			e = reversal_of(g, it, &original);
+			s = note_reversal(g, &original);
+		}
 	}
 	if (!sane || (s == STORE_OK && !post_fits(g->post, &e))) {
 		slot_bad(g, it->slot, sane ? "sum too large" : "note");

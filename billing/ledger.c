@@ -40,6 +40,9 @@ static const struct table tables[TABLES] = {
 	[TABLE_CAP] = {"cap", MDB_INTEGERKEY},
 	[TABLE_SEAL] = {"seal", MDB_INTEGERKEY},
 	[TABLE_BASE] = {"base", MDB_INTEGERKEY},
+	[TABLE_REFUNDED] = {"refunded", MDB_INTEGERKEY},
+	[TABLE_CODE] = {"code", MDB_INTEGERKEY},
+	[TABLE_CODE_USE] = {"code_use", MDB_INTEGERKEY},
 	[TABLE_IDEM] = {"idem", 0},
 };
 

@@ -32,18 +32,21 @@ enum store {
 };
 
 enum ledger_table {
-	TABLE_META,    /* 1 -> struct meta_record */
-	TABLE_ENTRY,   /* seq -> struct entry */
-	TABLE_BALANCE, /* counter -> struct balance_record */
-	TABLE_SLOTGEN, /* slot -> struct slotgen_record */
-	TABLE_ACCOUNT, /* id -> struct account_record */
-	TABLE_KEY,     /* id -> struct key_record */
-	TABLE_PRICE,   /* version -> struct price_record and its rows */
-	TABLE_NAME,    /* id -> crc and text */
-	TABLE_CAP,     /* id -> struct cap_record */
-	TABLE_SEAL,    /* number -> struct seal_record */
-	TABLE_BASE,    /* billing/base.h */
-	TABLE_IDEM,    /* 32 bytes -> struct idem_record */
+	TABLE_META,	/* 1 -> struct meta_record */
+	TABLE_ENTRY,	/* seq -> struct entry */
+	TABLE_BALANCE,	/* counter -> struct balance_record */
+	TABLE_SLOTGEN,	/* slot -> struct slotgen_record */
+	TABLE_ACCOUNT,	/* id -> struct account_record */
+	TABLE_KEY,	/* id -> struct key_record */
+	TABLE_PRICE,	/* version -> struct price_record and its rows */
+	TABLE_NAME,	/* id -> crc and text */
+	TABLE_CAP,	/* id -> struct cap_record */
+	TABLE_SEAL,	/* number -> struct seal_record */
+	TABLE_BASE,	/* billing/base.h */
+	TABLE_REFUNDED, /* seq -> struct refunded_record */
+	TABLE_CODE,	/* code_key() -> struct code_record */
+	TABLE_CODE_USE, /* code and account -> struct code_use_record */
+	TABLE_IDEM,	/* 32 bytes -> struct idem_record */
 	TABLES
 };
 

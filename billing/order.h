@@ -27,6 +27,11 @@ enum order_kind {
 	ORDER_CHECKPOINT,  /* answered once all that was settled before it is
 			     committed */
 	ORDER_ACCOUNT_SET, /* name, `set` and the fields it names */
+	ORDER_CORRECT,	   /* name, amount (> 0: to the customer), idem, note */
+	ORDER_CREDIT,	   /* name, amount > 0, idem, note */
+	ORDER_CODE_CREATE, /* amount, code */
+	ORDER_CODE_REDEEM, /* name, code.hash, idem */
+	ORDER_CODE_REVOKE, /* ref = code_key() */
 };
 
 /* What an order sets; the others stay as they are. */
@@ -62,6 +67,15 @@ struct order_key {
 	uint64_t expires_ms;
 };
 
+struct order_code {
+	uint8_t hash[SHA256_BYTES];
+	char prefix[12];
+	uint32_t bonus_ppm;
+	uint32_t uses;
+	uint32_t spare;
+	uint64_t expires_ms;
+};
+
 struct order {
 	uint64_t id; /* echoed */
 	uint32_t kind;
@@ -82,7 +96,9 @@ struct order {
 	char plan[PLAN_NAME];
 	uint32_t rpm, tpm, concurrency; /* of the account */
 	uint64_t ref;			/* refund: entry it refers to */
+	struct money signup;		/* account create: a credit */
 	struct order_key key;
+	struct order_code code;
 };
 
 enum order_result {
@@ -99,6 +115,14 @@ enum order_result {
 	ORDER_NESTED,	  /* the parent has a parent itself */
 	ORDER_PREPAID,	  /* a credit limit needs a postpaid account */
 	ORDER_NO_VERSION, /* no such price version */
+	ORDER_NO_ENTRY,	  /* the account has no such entry to give back */
+	ORDER_REFUNDED,	  /* more than what is left of the entry */
+	ORDER_CODE_UNKNOWN,
+	ORDER_CODE_REVOKED,
+	ORDER_CODE_EXPIRED,
+	ORDER_CODE_USED,  /* as often as it may be */
+	ORDER_CODE_TAKEN, /* this account has used it */
+	ORDER_RESULTS
 };
 
 struct order_answer {

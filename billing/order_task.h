@@ -22,6 +22,7 @@ struct task {
 	struct entry entries[TASK_ENTRIES];
 	const char *notes[TASK_ENTRIES]; /* the order's, if not set otherwise */
 	unsigned n_entries;
+	char text[64]; /* room for such a note */
 };
 
 /* One more entry that the order posts. */
@@ -36,12 +37,21 @@ void task_answer(struct task *t, enum store s);
 /* Entries (or none) of an own slot that is claimed with their sum: both of
  * the above, then the slot moves the account's counter. False: not done. */
 bool task_post_own(struct task *t, uint32_t account, uint32_t slot);
+/* The same with a slot for `sum`, the first entry's counters get it or lose
+ * it; nothing is taken that is not available. */
+enum order_result task_give(struct task *t, uint32_t account, struct money sum);
+enum order_result task_take(struct task *t, uint32_t account, struct money sum);
 
 /* The kinds. Anything but ORDER_DONE: refused, nothing was changed. */
 enum order_result order_account_create(struct task *t);
 enum order_result order_account_freeze(struct task *t);
 enum order_result order_account_unfreeze(struct task *t);
 enum order_result order_account_set(struct task *t);
+enum order_result order_correct(struct task *t);
+enum order_result order_credit(struct task *t);
+enum order_result order_code_create(struct task *t);
+enum order_result order_code_redeem(struct task *t);
+enum order_result order_code_revoke(struct task *t);
 enum order_result order_topup(struct task *t);
 enum order_result order_refund(struct task *t);
 enum order_result order_key_create(struct task *t);

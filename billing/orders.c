@@ -32,6 +32,14 @@ order_result_text(enum order_result r)
 	case ORDER_NESTED: return "the parent has a parent itself";
 	case ORDER_PREPAID: return "a credit limit needs a postpaid account";
 	case ORDER_NO_VERSION: return "there is no such price version";
+	case ORDER_NO_ENTRY: return "the account has no such entry to refund";
+	case ORDER_REFUNDED: return "more than what is left of the entry";
+	case ORDER_CODE_UNKNOWN: return "there is no such code";
+	case ORDER_CODE_REVOKED: return "the code was revoked";
+	case ORDER_CODE_EXPIRED: return "the code has expired";
+	case ORDER_CODE_USED: return "the code is used up";
+	case ORDER_CODE_TAKEN: return "the account has used the code";
+	case ORDER_RESULTS: break;
 	}
 	return "unknown";
 }
@@ -74,6 +82,7 @@ texts_fit(const struct order *in)
 	       field_fits(in->idem, sizeof(in->idem)) &&
 	       field_fits(in->note, sizeof(in->note)) &&
 	       field_fits(in->plan, sizeof(in->plan)) &&
+	       field_fits(in->code.prefix, sizeof(in->code.prefix)) &&
 	       field_fits(k->name, sizeof(k->name)) &&
 	       field_fits(k->prefix, sizeof(k->prefix)) &&
 	       field_fits(k->group, sizeof(k->group)) &&
@@ -260,29 +269,68 @@ task_answer(struct task *t, enum store s)
 	count(t);
 }
 
+/* All counters of the entries: those of the first. */
+static void
+show_balances(struct task *t)
+{
+	uint32_t counters[ENTRY_MOVES];
+	unsigned n = entry_counters(&t->entries[0], counters);
+
+	for (unsigned i = 0; i < n; i++)
+		t->o->r->counters[counters[i]].balance =
+			post_balance(t->o->post, counters[i]);
+}
+
 bool
 task_post_own(struct task *t, uint32_t account, uint32_t slot)
 {
 	struct post *p = t->o->post;
-	uint32_t counter = counter_of_account(account);
 	uint64_t word = t->o->r->slots[slot].word;
 	enum store s;
 
-	for (unsigned i = 0; i < t->n_entries; i++) {
-		t->entries[i].slot = slot;
-		t->entries[i].gen = word_gen(word);
-	}
+	/* One entry of a slot says that it was posted. */
+	t->entries[0].slot = slot;
+	t->entries[0].gen = word_gen(word);
 	post_slot(p, slot, word_gen(word), PHASE_POSTED, p->meta.next_seq);
 	t->out->index = account;
 	s = task_finish(t);
 	task_answer(t, s);
 	if (s == STORE_OK) {
 		group_finish_own(t->o->group, slot);
-		t->o->r->counters[counter].balance = post_balance(p, counter);
+		show_balances(t);
 	} else if (s == STORE_FULL) {
 		group_void_own(t->o->group, slot);
 	} /* else: only the next writer can tell whether it was committed */
 	return s == STORE_OK;
+}
+
+enum order_result
+task_give(struct task *t, uint32_t account, struct money sum)
+{
+	uint32_t counters[ENTRY_MOVES];
+	unsigned n = entry_counters(&t->entries[0], counters);
+	uint32_t slot = own_claim(t->o->r, SLOT_TOPUP, t->entries[0].ref,
+				  counters, n, sum);
+
+	if (slot == SHM_NONE)
+		return ORDER_NO_LEDGER;
+	(void)task_post_own(t, account, slot);
+	return ORDER_DONE;
+}
+
+enum order_result
+task_take(struct task *t, uint32_t account, struct money sum)
+{
+	uint32_t counters[ENTRY_MOVES], slot;
+	unsigned n = entry_counters(&t->entries[0], counters);
+	bool is_short;
+
+	slot = own_take(t->o->r, SLOT_REFUND, t->entries[0].ref, counters, n,
+			sum, &is_short);
+	if (slot == SHM_NONE)
+		return is_short ? ORDER_SHORT : ORDER_NO_LEDGER;
+	(void)task_post_own(t, account, slot);
+	return ORDER_DONE;
 }
 
 /* ---- the rest ---- */
@@ -310,6 +358,11 @@ static enum order_result (*const change[])(struct task *t) = {
 	[ORDER_KEY_CREATE] = order_key_create,
 	[ORDER_KEY_REVOKE] = order_key_revoke,
 	[ORDER_ACCOUNT_SET] = order_account_set,
+	[ORDER_CORRECT] = order_correct,
+	[ORDER_CREDIT] = order_credit,
+	[ORDER_CODE_CREATE] = order_code_create,
+	[ORDER_CODE_REDEEM] = order_code_redeem,
+	[ORDER_CODE_REVOKE] = order_code_revoke,
 };
 
 void

@@ -18,7 +18,7 @@ static bool
 account_valid(const struct order *in)
 {
 	return in->name[0] && in->amount.nano >= 0 && in->credit.nano >= 0 &&
-	       (in->postpaid || in->credit.nano == 0);
+	       in->signup.nano >= 0 && (in->postpaid || in->credit.nano == 0);
 }
 
 static void
@@ -86,6 +86,11 @@ order_account_create(struct task *t)
 	if (t->in->amount.nano > 0)
 		(void)task_entry(t, KIND_TOPUP, id, MOVES_ACCOUNT,
 				 -t->in->amount.nano);
+	if (t->in->signup.nano > 0) {
+		(void)task_entry(t, KIND_CREDIT, id, MOVES_ACCOUNT,
+				 -t->in->signup.nano);
+		t->notes[t->n_entries - 1] = "sign-up credit";
+	}
 	if (!task_fits(t))
 		return ORDER_INVALID;
 	p->meta.n_accounts++;

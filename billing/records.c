@@ -71,6 +71,30 @@ record_put(struct ledger *l, enum ledger_table t, uint64_t key, void *record,
 }
 
 uint64_t
+code_key(const uint8_t hash[SHA256_BYTES])
+{
+	uint64_t key;
+
+	memcpy(&key, hash, sizeof(key));
+	return key;
+}
+
+enum store
+refunded_add(struct ledger *l, uint64_t seq, int64_t nano, int64_t most)
+{
+	struct refunded_record r;
+	enum store s = record_get(l, TABLE_REFUNDED, seq, &r, sizeof(r));
+
+	if (s == STORE_NONE)
+		memset(&r, 0, sizeof(r));
+	else if (s != STORE_OK)
+		return s;
+	if (__builtin_add_overflow(r.nano, nano, &r.nano) || r.nano > most)
+		return STORE_NONE;
+	return record_put(l, TABLE_REFUNDED, seq, &r, sizeof(r));
+}
+
+uint64_t
 balance_key(uint32_t counter)
 {
 	if (counter < SHM_ACCOUNTS)

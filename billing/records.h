@@ -172,6 +172,47 @@ struct idem_record {
 };
 _Static_assert(sizeof(struct idem_record) == 56, "idem_record");
 
+/* What of an entry was given back: refunds of a top-up, corrections and the
+ * reversal of a request. */
+struct refunded_record {
+	int64_t nano;
+	uint32_t spare;
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct refunded_record) == 16, "refunded_record");
+
+#define CODE_PREFIX 12
+
+/* A redemption code; its text is nowhere. */
+struct code_record {
+	uint8_t hash[SHA256_BYTES]; /* HMAC under the server's pepper */
+	int64_t amount_nano;
+	uint64_t expires_ms; /* 0 = never */
+	uint64_t created_ms;
+	uint32_t bonus_ppm; /* of the amount, on top */
+	uint32_t uses, used;
+	uint32_t revoked;
+	char prefix[CODE_PREFIX]; /* for people */
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct code_record) == 88, "code_record");
+
+struct code_use_record {
+	uint64_t code;
+	uint64_t time_ms;
+	uint32_t account;
+	uint32_t spare[2];
+	uint32_t crc;
+};
+_Static_assert(sizeof(struct code_use_record) == 32, "code_use_record");
+
+/* Key of TABLE_CODE. */
+uint64_t code_key(const uint8_t hash[SHA256_BYTES]);
+/* Adds to what was given back of entry `seq`; STORE_NONE: more than `most`,
+ * nothing was changed. */
+NODISCARD enum store refunded_add(struct ledger *l, uint64_t seq, int64_t nano,
+				  int64_t most);
+
 /* Sets the last four bytes. */
 void record_seal(void *record, size_t size);
 /* Copies a row; false when its size or its checksum is wrong. */

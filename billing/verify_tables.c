@@ -161,6 +161,63 @@ check_caps(struct verify *v)
 	       verify_wrong_row(v, "cap", want, "cannot be read");
 }
 
+/* What of entries was given back. */
+static bool
+check_refunded(struct verify *v)
+{
+	struct refunded_record r;
+	struct str value;
+	uint64_t seq = 0;
+	enum store s =
+		ledger_seek(v->scan.ledger, TABLE_REFUNDED, &seq, &value);
+
+	for (; s == STORE_OK;
+	     s = ledger_next(v->scan.ledger, TABLE_REFUNDED, &seq, &value))
+		if (!record_read(value, &r, sizeof(r)) ||
+		    seq >= v->meta.next_seq)
+			return verify_wrong_row(v, "refunded", seq,
+						"the row is damaged");
+	return s == STORE_NONE ||
+	       verify_wrong_row(v, "refunded", seq, "cannot be read");
+}
+
+static bool
+check_codes(struct verify *v)
+{
+	struct code_record c;
+	struct str value;
+	uint64_t key = 0;
+	enum store s = ledger_seek(v->scan.ledger, TABLE_CODE, &key, &value);
+
+	for (; s == STORE_OK;
+	     s = ledger_next(v->scan.ledger, TABLE_CODE, &key, &value))
+		if (!record_read(value, &c, sizeof(c)) ||
+		    code_key(c.hash) != key || c.used > c.uses)
+			return verify_wrong_row(v, "code", key,
+						"the row is damaged");
+	return s == STORE_NONE ||
+	       verify_wrong_row(v, "code", key, "cannot be read");
+}
+
+static bool
+check_code_uses(struct verify *v)
+{
+	struct code_use_record u;
+	struct str value;
+	uint64_t key = 0;
+	enum store s =
+		ledger_seek(v->scan.ledger, TABLE_CODE_USE, &key, &value);
+
+	for (; s == STORE_OK;
+	     s = ledger_next(v->scan.ledger, TABLE_CODE_USE, &key, &value))
+		if (!record_read(value, &u, sizeof(u)) ||
+		    u.account >= v->meta.n_accounts)
+			return verify_wrong_row(v, "use of a code", key,
+						"the row is damaged");
+	return s == STORE_NONE ||
+	       verify_wrong_row(v, "use of a code", key, "cannot be read");
+}
+
 static bool
 check_idems(struct verify *v)
 {
@@ -212,5 +269,6 @@ verify_tables(struct verify *v)
 	       check_rows(v, TABLE_KEY, "key", sizeof(struct key_record),
 			  v->meta.n_keys) &&
 	       check_prices(v) && check_names(v) && check_caps(v) &&
+	       check_refunded(v) && check_codes(v) && check_code_uses(v) &&
 	       check_idems(v) && verify_seals(v);
 }

@@ -79,6 +79,11 @@ enum ctl_option {
 	OPTION_LOW_BALANCE,
 	OPTION_PIN,
 	OPTION_PREPAID,
+	OPTION_NO_SIGNUP_CREDIT,
+	OPTION_AMOUNT,
+	OPTION_USES,
+	OPTION_BONUS,
+	OPTION_COUNT,
 	OPTIONS
 };
 
@@ -115,4 +120,8 @@ int ctl_account_create(const struct ctl *c, const struct ctl_words *w);
 int ctl_account_set(const struct ctl *c, const struct ctl_words *w);
 int ctl_account_topup(const struct ctl *c, const struct ctl_words *w);
 int ctl_account_refund(const struct ctl *c, const struct ctl_words *w);
+int ctl_account_correct(const struct ctl *c, const struct ctl_words *w);
+int ctl_account_credit(const struct ctl *c, const struct ctl_words *w);
+int ctl_code_create(const struct ctl *c, const struct ctl_words *w);
+int ctl_code_redeem(const struct ctl *c, const struct ctl_words *w);
 int ctl_key_create(const struct ctl *c, const struct ctl_words *w);

@@ -153,6 +153,8 @@ ctl_account_create(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_TPM, "tpm", AS_NUMBER},
 				{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
 				{OPTION_NOTE, "note", AS_TEXT},
+				{OPTION_NO_SIGNUP_CREDIT, "no_signup_credit",
+				 AS_TRUE},
 			},
 	};
 
@@ -214,6 +216,97 @@ ctl_account_refund(const struct ctl *c, const struct ctl_words *w)
 
 	return send_change(c, w, &change);
 }
+
+int
+ctl_account_correct(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct change change = {
+		.prefix = "/admin/v1/accounts/",
+		.suffix = "/correct",
+		.word = "amount",
+		.idem = true,
+		.members = {{OPTION_NOTE, "note", AS_TEXT}},
+	};
+
+	return send_change(c, w, &change);
+}
+
+int
+ctl_account_credit(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct change change = {
+		.prefix = "/admin/v1/accounts/",
+		.suffix = "/credit",
+		.word = "amount",
+		.idem = true,
+		.members = {{OPTION_NOTE, "note", AS_TEXT}},
+	};
+
+	return send_change(c, w, &change);
+}
+
+/* ---- codes ---- */
+
+/* One code a line, alone, so that they can be piped. */
+static void
+print_code(const struct ctl *c, struct json_value root)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	(void)c;
+	if (json_unescape(json_get(root, "code"), &text))
+		(void)printf("%.*s\n", STR_ARG(buf_str(&text)));
+}
+
+int
+ctl_code_create(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct change change = {
+		.prefix = "/admin/v1/codes",
+		.print = print_code,
+		.members =
+			{
+				{OPTION_AMOUNT, "amount", AS_TEXT},
+				{OPTION_USES, "uses", AS_NUMBER},
+				{OPTION_BONUS, "bonus", AS_TEXT},
+				{OPTION_EXPIRES, "expires", AS_TEXT},
+			},
+	};
+	const char *given = w->option[OPTION_COUNT];
+	uint64_t count = 1;
+	int code = EXIT_FINE;
+
+	if (!w->option[OPTION_AMOUNT] ||
+	    (given && !str_to_u64(str_of(given), &count))) {
+		(void)fprintf(stderr,
+			      "tollgatectl: --amount USD is required, --count "
+			      "takes a whole number\n");
+		return EXIT_USAGE;
+	}
+	for (uint64_t i = 0; i < count && code == EXIT_FINE; i++)
+		code = send_change(c, w, &change);
+	return code;
+}
+
+int
+ctl_code_redeem(const struct ctl *c, const struct ctl_words *w)
+{
+	CLEANUP(buf_free) struct buf path = BUF_INIT;
+	struct change change = {.word = "code", .idem = true};
+
+	if (!w->option[OPTION_ACCOUNT]) {
+		(void)fprintf(stderr,
+			      "tollgatectl: --account NAME is required\n");
+		return EXIT_USAGE;
+	}
+	if (!ctl_path(&path, "/admin/v1/accounts/", w->option[OPTION_ACCOUNT],
+		      "/redeem"))
+		return EXIT_RUNTIME;
+	change.prefix = path.p;
+	return send_change(c, w, &change);
+}
+
+/* ---- keys ---- */
 
 /* The key is shown once: alone on its line, so that it can be copied. */
 static void

@@ -315,6 +315,12 @@ run_key_show(const struct ctl *c, const struct ctl_words *w)
 }
 
 static int
+run_code_revoke(const struct ctl *c, const struct ctl_words *w)
+{
+	return post(c, "/admin/v1/codes/", w->args[0], "/revoke");
+}
+
+static int
 run_key_revoke(const struct ctl *c, const struct ctl_words *w)
 {
 	return post(c, "/admin/v1/keys/", w->args[0], "/revoke");
@@ -333,11 +339,12 @@ static const struct ctl_command commands[] = {
 	{"account create",
 	 "NAME [--balance USD] [--group G] [--parent NAME]\n"
 	 "      [--postpaid --credit-limit USD] [--rpm N] [--tpm N] "
-	 "[--concurrency N] [--note T]",
+	 "[--concurrency N] [--note T]\n"
+	 "      [--no-signup-credit]",
 	 "a new account", 1,
 	 LIMITS | BIT(OPTION_BALANCE) | BIT(OPTION_GROUP) | BIT(OPTION_PARENT) |
 		 BIT(OPTION_POSTPAID) | BIT(OPTION_CREDIT_LIMIT) |
-		 BIT(OPTION_NOTE),
+		 BIT(OPTION_NOTE) | BIT(OPTION_NO_SIGNUP_CREDIT),
 	 ctl_account_create},
 	{"account list", "", "all accounts", 0, 0, run_account_list},
 	{"account show", "NAME", "one account", 1, 0, run_account_show},
@@ -363,6 +370,24 @@ static const struct ctl_command commands[] = {
 	 "take money out", 2,
 	 BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE) | BIT(OPTION_OF),
 	 ctl_account_refund},
+	{"account correct", "NAME [-]USD --idempotency-key K --note T",
+	 "give (or with a minus take) what was booked wrongly", 2,
+	 BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE), ctl_account_correct},
+	{"account credit", "NAME USD --idempotency-key K [--note T]",
+	 "give money that nobody paid", 2,
+	 BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE), ctl_account_credit},
+	{"code create",
+	 "--amount USD [--uses N] [--expires RFC3339] [--bonus PERCENT]\n"
+	 "      [--count N]",
+	 "redemption codes, shown once", 0,
+	 BIT(OPTION_AMOUNT) | BIT(OPTION_USES) | BIT(OPTION_EXPIRES) |
+		 BIT(OPTION_BONUS) | BIT(OPTION_COUNT),
+	 ctl_code_create},
+	{"code redeem", "CODE --account NAME --idempotency-key K",
+	 "its amount to the account", 1,
+	 BIT(OPTION_ACCOUNT) | BIT(OPTION_IDEMPOTENCY_KEY), ctl_code_redeem},
+	{"code revoke", "CODE|ID", "refuse it from now on", 1, 0,
+	 run_code_revoke},
 	{"key create",
 	 "--account NAME [--name N] [--group G] [--models a,b]\n"
 	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"

@@ -44,6 +44,11 @@ static const struct {
 	[OPTION_LOW_BALANCE] = {"low-balance", true},
 	[OPTION_PIN] = {"pin", true},
 	[OPTION_PREPAID] = {"prepaid", false},
+	[OPTION_NO_SIGNUP_CREDIT] = {"no-signup-credit", false},
+	[OPTION_AMOUNT] = {"amount", true},
+	[OPTION_USES] = {"uses", true},
+	[OPTION_BONUS] = {"bonus", true},
+	[OPTION_COUNT] = {"count", true},
 };
 
 /* The command line, taken apart. */
@@ -171,7 +176,9 @@ line_parse(struct line *l, int argc, char **argv)
 	while (code == EXIT_FINE && l->at < argc) {
 		const char *text = argv[l->at++];
 
-		if (only_words || text[0] != '-' || text[1] == '\0') {
+		/* "-5" is an amount. */
+		if (only_words || text[0] != '-' || text[1] == '\0' ||
+		    (text[1] >= '0' && text[1] <= '9')) {
 			if (l->n_words == WORDS_MAX)
 				return wrong("too many words: ", text);
 			l->word[l->n_words++] = text;

@@ -1,5 +1,6 @@
 """The admin API over TCP and its socket, tollgatectl, and /metrics."""
 
+import hashlib
 import json
 import os
 import re
@@ -99,6 +100,68 @@ class Admin(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn('already', said)
         self.assertEqual(self.gateway.show(self.name)['available'], '12.50')
+
+    def money(self, *args, status=0):
+        code, out, said = self.tool('--json', *args, '--idempotency-key',
+                                    hashlib.sha1(repr(args).encode())
+                                    .hexdigest())
+        self.assertEqual(code, status, said)
+        return json.loads(out) if out else said
+
+    def test_money_is_corrected_credited_and_refunded(self):
+        self.account()
+        done = self.money('account', 'correct', self.name, '-2.5', '--note',
+                          'booked twice')
+        self.assertEqual(done['balance'], '7.50')
+        done = self.money('account', 'credit', self.name, '1')
+        self.assertEqual(done['balance'], '8.50')
+        top = self.money('account', 'topup', self.name, '5')
+        done = self.money('account', 'refund', self.name, '4', '--of',
+                          str(top['entry']))
+        self.assertEqual(done['balance'], '9.50')
+        said = self.money('account', 'refund', self.name, '2', '--of',
+                          str(top['entry']), status=1)
+        self.assertIn('what is left of the entry', said)
+        said = self.money('account', 'refund', self.name, '2', '--of',
+                          '99999', status=1)
+        self.assertIn('no such top-up', said)
+
+    def test_what_a_request_cost_goes_back_to_the_customer(self):
+        self.account()
+        self.assertEqual(self.gateway.chat(
+            self.gateway.key(self.name)).status, 200)
+        harness.wait_until(self.gateway.settled, what='settling')
+        entry = [row for row in self.gateway.dump()
+                 if row['kind'] == 'request'][-1]
+        charge = entry['charge_usd']
+        done = self.money('account', 'refund', self.name, charge, '--of',
+                          str(entry['seq']))
+        self.assertEqual(done['balance'], '10.00')
+        row = self.gateway.dump()[-1]
+        self.assertEqual((row['kind'], row['ref']),
+                         ('correction', entry['seq']))
+
+    def test_a_code_is_redeemed_as_often_as_it_may_be(self):
+        self.account()
+        code, out, _ = self.tool('code', 'create', '--amount', '4', '--bonus',
+                                 '25', '--count', '2')
+        codes = out.split()
+        self.assertEqual((code, len(codes)), (0, 2))
+        self.assertRegex(codes[0], '^TG(-[2-9A-Z]{5}){4}$')
+        where = ('--account', self.name)
+        done = self.money('code', 'redeem', codes[0].lower(), *where)
+        self.assertEqual(done['balance'], '15.00')
+        again = self.money('code', 'redeem', codes[0].lower(), *where)
+        self.assertEqual((again['balance'], again['repeated']),
+                         ('15.00', True))
+        said = self.money('code', 'redeem', codes[0], *where, status=1)
+        self.assertIn('has redeemed this code', said)
+        code, _, _ = self.tool('code', 'revoke', codes[1])
+        self.assertEqual(code, 0)
+        said = self.money('code', 'redeem', codes[1], *where, status=1)
+        self.assertIn('revoked', said)
+        self.assertIn('no such code', self.money(
+            'code', 'redeem', 'TG-AAAAA-AAAAA-AAAAA-AAAAA', *where, status=1))
 
     def test_terms_are_set_one_by_one(self):
         self.account()

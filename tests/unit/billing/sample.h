@@ -71,6 +71,9 @@ sample_books(struct sample *s)
 	struct key_record k;
 	struct idem_record i;
 	struct cap_record cap;
+	struct refunded_record r;
+	struct code_record c;
+	struct code_use_record u;
 	uint8_t idem[LEDGER_IDEM_KEY] = {1};
 
 	must(post_begin(&s->post) == STORE_OK);
@@ -90,6 +93,16 @@ sample_books(struct sample *s)
 	memset(&cap, 0, sizeof(cap));
 	(void)strcpy(cap.name, "openai-main");
 	must(record_put(s->ledger, TABLE_CAP, 0, &cap, sizeof(cap)) ==
+	     STORE_OK);
+	memset(&r, 0, sizeof(r));
+	must(record_put(s->ledger, TABLE_REFUNDED, 1, &r, sizeof(r)) ==
+	     STORE_OK);
+	memset(&c, 0, sizeof(c));
+	memset(c.hash, 5, sizeof(c.hash));
+	must(record_put(s->ledger, TABLE_CODE, code_key(c.hash), &c,
+			sizeof(c)) == STORE_OK);
+	memset(&u, 0, sizeof(u));
+	must(record_put(s->ledger, TABLE_CODE_USE, 1, &u, sizeof(u)) ==
 	     STORE_OK);
 	memset(&i, 0, sizeof(i));
 	idem_seal(idem, &i);
