@@ -34,6 +34,7 @@ static const struct member set_members[] = {
 	{"credit_limit", MEMBER_MONEY, false, FORM_AT(order.credit), 0,
 	 SET_CREDIT},
 	{"low_balance", MEMBER_TEXT, false, FORM_TEXT_AT(low), SET_LOW},
+	{"plan", MEMBER_TEXT, false, FORM_TEXT_AT(plan), SET_PLAN},
 	{"price_pin", MEMBER_TEXT, false, FORM_TEXT_AT(pin), SET_PIN},
 };
 
@@ -138,6 +139,20 @@ pin_take(struct page *p, struct form *f)
 	return false;
 }
 
+static bool
+plan_take(struct page *p, struct form *f)
+{
+	struct str name = str_of(f->plan);
+
+	if (!(f->order.set & SET_PLAN) || str_eq(name, STR("none")))
+		return true;
+	if (conf_plan_find(p->admin->args->conf, name))
+		return str_copy(f->order.plan, sizeof(f->order.plan), name);
+	page_error(p, 400, "invalid_field",
+		   "The plan \"%s\" is not in the configuration.", f->plan);
+	return false;
+}
+
 void
 admin_account_set(struct page *p, struct str body)
 {
@@ -146,7 +161,7 @@ admin_account_set(struct page *p, struct str body)
 	if (!form_take_account(p, body, set_members, ARRAY_LEN(set_members),
 			       &f) ||
 	    !form_group_exists(p, f.order.group) || !low_take(p, &f) ||
-	    !pin_take(p, &f))
+	    !pin_take(p, &f) || !plan_take(p, &f))
 		return;
 	if (f.order.set == 0) {
 		page_error(p, 400, "missing_field",

@@ -27,6 +27,7 @@ struct form {
 	char low[32];
 	char pin[16];
 	char code[64];
+	char plan[PLAN_NAME];
 	uint32_t no_credit;
 };
 

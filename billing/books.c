@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "conf/conf.h"
 #include "shm/accounts.h"
 #include "shm/books.h"
 #include "shm/counters.h"
@@ -80,6 +81,31 @@ show_limits(struct limit_cells *c, uint32_t rpm, uint32_t tpm,
 	c->rpm = rpm;
 	c->tpm = tpm;
 	c->concurrency = concurrency;
+}
+
+const struct conf_plan *
+books_plan(const struct books *b, struct str name)
+{
+	return conf_plan_find(b->conf, name);
+}
+
+/* What the plan says where the account says nothing. */
+static struct account_record
+with_plan(const struct books *b, const struct account_record *a)
+{
+	struct account_record out = *a;
+	const struct conf_plan *plan = NULL;
+
+	if (a->plan[0])
+		plan = books_plan(b, str_of(a->plan));
+	if (!plan)
+		return out;
+	out.rpm = a->rpm ? a->rpm : plan->rpm;
+	out.tpm = a->tpm ? a->tpm : plan->tpm;
+	out.concurrency = a->concurrency ? a->concurrency : plan->concurrency;
+	if (!a->group[0])
+		(void)str_copy(out.group, sizeof(out.group), plan->group);
+	return out;
 }
 
 static void
@@ -178,17 +204,19 @@ books_show_account(struct books *b, uint32_t id, const struct account_record *a,
 		   bool fresh)
 {
 	struct account_row *row = &b->r->accounts[id];
+	const struct account_record now = with_plan(b, a);
 	uint32_t audit = fresh ? 0 : row->flags & ACCOUNT_AUDIT;
 
 	must(id < SHM_ACCOUNTS);
 	row->parent = a->parent;
 	memcpy(row->name, a->name, sizeof(row->name));
-	show_texts(row, a);
+	show_texts(row, &now);
 	row->discount_ppm = a->discount_ppm;
 	row->price_pin = a->price_pin;
 	row->low_nano = a->low_nano;
 	row->created_ms = a->created_ms;
-	show_limits(&row->limits, a->rpm, a->tpm, a->concurrency);
+	show_limits(&row->limits, now.rpm, now.tpm, now.concurrency);
+	row->plan_month = a->plan_month;
 	if (fresh)
 		show_counter(b, counter_of_account(id), id, a->credit_nano);
 	else
@@ -367,11 +395,12 @@ reserve_all(struct books *b)
 }
 
 enum store
-books_load(struct books *b, struct region *r, struct post *p, struct buf *why)
+books_load(struct books *b, struct region *r, struct post *p,
+	   const struct conf *conf, struct buf *why)
 {
 	enum store s;
 
-	*b = (struct books){.r = r, .post = p};
+	*b = (struct books){.r = r, .post = p, .conf = conf};
 	random_bytes(&b->secret, sizeof(b->secret));
 	b->by_name = mmap(NULL, PLACE_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

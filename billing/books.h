@@ -12,8 +12,12 @@
 #include "billing/records.h"
 #include "shm/region.h"
 
+struct conf;
+struct conf_plan;
+
 struct books {
 	struct region *r;
+	const struct conf *conf; /* the plans */
 	struct post *post;
 	uint32_t *by_name; /* open addressing: account + 1 */
 	struct sip_key secret;
@@ -24,9 +28,12 @@ struct books {
 /* Shows all accounts and keys. Those that shared memory has already keep
  * their money there: requests of running workers hold some of it. */
 NODISCARD enum store books_load(struct books *b, struct region *r,
-				struct post *p, struct buf *why);
+				struct post *p, const struct conf *conf,
+				struct buf *why);
 void books_free(struct books *b);
 
+/* NULL = no such plan. */
+const struct conf_plan *books_plan(const struct books *b, struct str name);
 /* SHM_NONE = no such account. */
 uint32_t books_account_find(const struct books *b, struct str name);
 /* Disk space in shared memory for one more; false: none left. */

@@ -22,7 +22,8 @@ struct task {
 	struct entry entries[TASK_ENTRIES];
 	const char *notes[TASK_ENTRIES]; /* the order's, if not set otherwise */
 	unsigned n_entries;
-	char text[64]; /* room for such a note */
+	char text[64];	 /* room for such a note */
+	bool keeps_mark; /* the account's record has the new allowance_mark */
 };
 
 /* One more entry that the order posts. */
@@ -41,6 +42,10 @@ bool task_post_own(struct task *t, uint32_t account, uint32_t slot);
  * it; nothing is taken that is not available. */
 enum order_result task_give(struct task *t, uint32_t account, struct money sum);
 enum order_result task_take(struct task *t, uint32_t account, struct money sum);
+
+/* What is left of the allowance of the account's plan; plans.c. */
+int64_t plan_allowance_left(const struct orders *o, uint32_t account,
+			    const struct account_record *a);
 
 /* The kinds. Anything but ORDER_DONE: refused, nothing was changed. */
 enum order_result order_account_create(struct task *t);

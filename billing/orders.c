@@ -7,9 +7,11 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/must.h"
 #include "base/utf8.h"
 #include "billing/order_task.h"
+#include "billing/plans.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
@@ -206,6 +208,35 @@ task_fits(const struct task *t)
 	return post_fits(t->o->post, &all);
 }
 
+/* Money that is no usage moves the mark of the plan's allowance. */
+static enum store
+move_mark(struct task *t, uint32_t account, int64_t charge)
+{
+	struct ledger *l = t->o->post->ledger;
+	struct account_record a;
+	enum store s = record_get(l, TABLE_ACCOUNT, account, &a, sizeof(a));
+
+	if (s != STORE_OK || a.allowance_nano == 0)
+		return s;
+	if (__builtin_sub_overflow(a.allowance_mark, charge, &a.allowance_mark))
+		return STORE_OK;
+	return record_put(l, TABLE_ACCOUNT, account, &a, sizeof(a));
+}
+
+static enum store
+move_marks(struct task *t, const struct entry *e)
+{
+	enum store s = STORE_OK;
+
+	if (t->keeps_mark)
+		return s;
+	if (e->moves & MOVES_ACCOUNT)
+		s = move_mark(t, e->account, e->charge_nano);
+	if (s == STORE_OK && (e->moves & MOVES_PARENT))
+		s = move_mark(t, e->parent, e->charge_nano);
+	return s;
+}
+
 static enum store
 post_entries(struct task *t)
 {
@@ -218,6 +249,8 @@ post_entries(struct task *t)
 		s = post_name(p, str_of(t->notes[i]), &e->note);
 		if (s == STORE_OK)
 			s = post_entry(p, e);
+		if (s == STORE_OK)
+			s = move_marks(t, e);
 		t->out->balance = money_nano(e->balance_nano);
 	}
 	t->out->seq = t->n_entries ? t->entries[0].seq : 0;
@@ -365,6 +398,25 @@ static enum order_result (*const change[])(struct task *t) = {
 	[ORDER_CODE_REVOKE] = order_code_revoke,
 };
 
+/* A plan was set, or there may be money for its fee now. */
+static void
+begin_plan(struct orders *o, const struct order *in,
+	   const struct order_answer *out)
+{
+	static const bool asks[ARRAY_LEN(change)] = {
+		[ORDER_TOPUP] = true,	    [ORDER_CREDIT] = true,
+		[ORDER_CORRECT] = true,	    [ORDER_CODE_REDEEM] = true,
+		[ORDER_ACCOUNT_SET] = true,
+	};
+	const uint32_t due = ACCOUNT_PLAN_DUE | ACCOUNT_PLAN_UNPAID;
+
+	if (out->result == ORDER_DONE && asks[in->kind] &&
+	    (o->r->accounts[out->index].flags & due) &&
+	    !plans_begin(o, out->index))
+		LOG_ERROR("a plan could not begin",
+			  F_U64("account", out->index));
+}
+
 void
 orders_obey(struct orders *o, const struct order *in, struct order_answer *out)
 {
@@ -399,4 +451,5 @@ orders_obey(struct orders *o, const struct order *in, struct order_answer *out)
 	}
 	post_abort(o->post, s);
 	CRASH_POINT(CP_ORDER_APPLIED);
+	begin_plan(o, in, out);
 }

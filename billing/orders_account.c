@@ -205,6 +205,10 @@ set_rest(const struct order *in, struct account_record *a)
 		a->tpm = in->tpm;
 	if (in->set & SET_CONCURRENCY)
 		a->concurrency = in->concurrency;
+	if ((in->set & SET_PLAN) && strcmp(a->plan, in->plan) != 0) {
+		text_set(a->plan, sizeof(a->plan), in->plan);
+		a->flags |= ACCOUNT_PLAN_DUE;
+	}
 	if (in->set & SET_LOW) {
 		a->flags &= ~(uint32_t)ACCOUNT_LOW;
 		a->flags |= in->has_low ? ACCOUNT_LOW : 0;

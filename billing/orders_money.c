@@ -70,6 +70,17 @@ count_refund(const struct task *t)
 			   t->in->amount.nano);
 }
 
+static int64_t
+allowance_left(const struct task *t, uint32_t id)
+{
+	struct account_record a;
+
+	if (record_get(t->o->post->ledger, TABLE_ACCOUNT, id, &a, sizeof(a)) !=
+	    STORE_OK)
+		return 0;
+	return plan_allowance_left(t->o, id, &a);
+}
+
 /* Money goes out. */
 static enum order_result
 pay_out(struct task *t, uint32_t id)
@@ -80,8 +91,9 @@ pay_out(struct task *t, uint32_t id)
 	(void)task_entry(t, KIND_REFUND, id, MOVES_ACCOUNT, amount);
 	if (!task_fits(t))
 		return ORDER_INVALID;
-	/* Credit is not the customer's to take out. */
-	if (amount > post_balance(t->o->post, counter_of_account(id)))
+	/* Neither credit nor an allowance is the customer's to take out. */
+	if (amount > post_balance(t->o->post, counter_of_account(id)) -
+			     allowance_left(t, id))
 		return ORDER_SHORT;
 	r = task_take(t, id, t->in->amount);
 	count_refund(t);

@@ -33,6 +33,7 @@
 #include "billing/group.h"
 #include "billing/ledger.h"
 #include "billing/orders.h"
+#include "billing/plans.h"
 #include "billing/post.h"
 #include "billing/reap.h"
 #include "billing/recover.h"
@@ -68,6 +69,7 @@ struct writer {
 	struct reaper reaper;
 	struct orders orders;
 	struct windows windows;
+	struct plans plans;
 	int lock;
 	int signals;
 	int exit_code;
@@ -244,7 +246,8 @@ static void
 begin_windows(struct writer *w, uint64_t now)
 {
 	if (w->r->head->ledger_state == LEDGER_OK &&
-	    !windows_step(&w->windows, clock_wall_ns() / NS_PER_MS))
+	    (!windows_step(&w->windows, clock_wall_ns() / NS_PER_MS) ||
+	     !plans_step(&w->plans, now)))
 		look_at_store(w, now);
 }
 
@@ -472,7 +475,7 @@ open_store(struct writer *w, struct buf *why)
 	if (s == STORE_OK && cold)
 		s = recover_raise_epoch(&w->post, why);
 	if (s == STORE_OK)
-		s = books_load(&w->books, w->r, &w->post, why);
+		s = books_load(&w->books, w->r, &w->post, conf, why);
 	if (s == STORE_OK)
 		s = windows_load(&w->windows, w->r, &w->post, &w->group, why);
 	if (s == STORE_OK && cold)
@@ -491,6 +494,7 @@ open_memory(struct writer *w)
 	}
 	w->orders = (struct orders){w->r,      &w->post,  &w->books,
 				    &w->group, &w->audit, &w->windows};
+	w->plans = (struct plans){.orders = &w->orders};
 	return true;
 }
 

@@ -227,6 +227,23 @@ check_groups(const struct conf *c, struct buf *error)
 	return true;
 }
 
+static bool
+check_plans(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_plans; i++) {
+		const struct conf_plan *p = &c->plans[i];
+
+		if (conf_plan_find(c, p->name) != p)
+			return conf_fault(error, p->where, "plans.name",
+					  "the plan '%s' is there twice",
+					  p->name.p);
+		if (p->group.n > 0 && !conf_group_find(c, p->group))
+			return conf_fault(error, p->where, "plans.group",
+					  "there is no group '%s'", p->group.p);
+	}
+	return true;
+}
+
 /* Indexes take the place of the names that the loader left. */
 static bool
 resolve_groups(struct conf *c, struct conf_channel *ch, struct buf *error)
@@ -498,10 +515,10 @@ bool
 conf_rules(struct conf *c, struct buf *error)
 {
 	if (!check_models(c, error) || !add_default_group(c, error) ||
-	    !check_groups(c, error) || !check_channels(c, error) ||
-	    !check_listeners(c, error) || !check_cors(c, error) ||
-	    !check_limits(c, error) || !check_zone(c, error) ||
-	    !check_webhook(c, error))
+	    !check_groups(c, error) || !check_plans(c, error) ||
+	    !check_channels(c, error) || !check_listeners(c, error) ||
+	    !check_cors(c, error) || !check_limits(c, error) ||
+	    !check_zone(c, error) || !check_webhook(c, error))
 		return false;
 	warn_of_idle_models(c);
 	return true;

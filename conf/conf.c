@@ -27,3 +27,12 @@ conf_multiplier(const struct conf_group *g, struct str model)
 			return g->models[i].multiplier_ppm;
 	return g->multiplier_ppm;
 }
+
+const struct conf_plan *
+conf_plan_find(const struct conf *c, struct str name)
+{
+	for (uint32_t i = 0; i < c->n_plans; i++)
+		if (str_eq(c->plans[i].name, name))
+			return &c->plans[i];
+	return NULL;
+}

@@ -173,6 +173,12 @@ struct conf_channel {
 	struct conf_where where;
 };
 
+struct conf_plan {
+#define KEY_PLAN CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
 struct conf_routing {
 #define KEY_ROUTING CONF_FIELD
 #include "conf/keys.def"
@@ -197,6 +203,8 @@ struct conf {
 
 /* The model named so, or NULL; the index is m - conf->models. */
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
+/* The plan named so, or NULL. */
+const struct conf_plan *conf_plan_find(const struct conf *c, struct str name);
 /* The group named so, or NULL. */
 const struct conf_group *conf_group_find(const struct conf *c, struct str name);
 /* What group `g` multiplies the list price of `model` with, in ppm. */

@@ -195,6 +195,12 @@ static const struct key keys_channel[] = {
 };
 SECTION(channel, "channels", WHERE(channel));
 
+static const struct key keys_plan[] = {
+#define KEY_PLAN(...) ROW(conf_plan, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(plan, "plans", WHERE(plan));
+
 static const struct key keys_routing[] = {
 #define KEY_ROUTING(...) ROW(conf_routing, __VA_ARGS__)
 #include "conf/keys.def"

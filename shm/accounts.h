@@ -25,6 +25,7 @@ enum account_flag {
 	ACCOUNT_LOW = 32,    /* low_nano is set */
 	ACCOUNT_PLAN_UNPAID = 64, /* the plan's fee found no money: no allowance
 				     until there is some */
+	ACCOUNT_PLAN_DUE = 128,	  /* the plan was set: it begins at once */
 };
 
 /* Limits and their cells; the same on accounts and keys. 0 = no limit. */
@@ -43,13 +44,16 @@ struct account_row {
 	_Atomic uint32_t discount_ppm;
 	_Atomic uint32_t price_pin; /* price version; 0 = the current one */
 	_Atomic int64_t low_nano; /* a balance below is told, see ACCOUNT_LOW */
-	_Atomic uint32_t low_told; /* admin process: it was, since it fell */
-	_Atomic uint32_t text_at;  /* which of the texts counts */
+	_Atomic uint32_t low_told;   /* admin process: it was, since it fell */
+	_Atomic uint32_t text_at;    /* which of the texts counts */
+	_Atomic uint32_t plan_month; /* zone_month() that the plan has begun */
+	uint32_t spare;
 	uint64_t created_ms;
 	char name[ACCOUNT_NAME];
 	struct account_texts {
-		char group[GROUP_NAME]; /* "" = "default" */
-		char plan[PLAN_NAME];	/* "" = none */
+		/* Of the account, else of its plan; "" = "default". */
+		char group[GROUP_NAME];
+		char plan[PLAN_NAME]; /* "" = none */
 	} texts[2];
 	/* Of the account, else of its plan. */
 	_Alignas(CACHE_LINE) struct limit_cells limits;

@@ -84,6 +84,7 @@ enum ctl_option {
 	OPTION_USES,
 	OPTION_BONUS,
 	OPTION_COUNT,
+	OPTION_PLAN,
 	OPTIONS
 };
 

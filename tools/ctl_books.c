@@ -179,6 +179,7 @@ ctl_account_set(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_CREDIT_LIMIT, "credit_limit", AS_TEXT},
 				{OPTION_LOW_BALANCE, "low_balance", AS_TEXT},
 				{OPTION_PIN, "price_pin", AS_TEXT},
+				{OPTION_PLAN, "plan", AS_TEXT},
 			},
 	};
 

@@ -355,12 +355,13 @@ static const struct ctl_command commands[] = {
 	{"account set",
 	 "NAME [--group G] [--discount PERCENT] [--rpm N] [--tpm N]\n"
 	 "      [--concurrency N] [--postpaid | --prepaid] [--credit-limit USD]\n"
-	 "      [--low-balance USD|none] [--pin VERSION|current|none]",
+	 "      [--low-balance USD|none] [--pin VERSION|current|none]\n"
+	 "      [--plan P|none]",
 	 "change its terms", 1,
 	 LIMITS | BIT(OPTION_GROUP) | BIT(OPTION_DISCOUNT) |
 		 BIT(OPTION_POSTPAID) | BIT(OPTION_PREPAID) |
 		 BIT(OPTION_CREDIT_LIMIT) | BIT(OPTION_LOW_BALANCE) |
-		 BIT(OPTION_PIN),
+		 BIT(OPTION_PIN) | BIT(OPTION_PLAN),
 	 ctl_account_set},
 	{"account topup", "NAME USD --idempotency-key K [--note T]",
 	 "add money", 2, BIT(OPTION_IDEMPOTENCY_KEY) | BIT(OPTION_NOTE),

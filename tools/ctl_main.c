@@ -49,6 +49,7 @@ static const struct {
 	[OPTION_USES] = {"uses", true},
 	[OPTION_BONUS] = {"bonus", true},
 	[OPTION_COUNT] = {"count", true},
+	[OPTION_PLAN] = {"plan", true},
 };
 
 /* The command line, taken apart. */

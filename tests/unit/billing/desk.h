@@ -38,7 +38,8 @@ desk_start(struct desk *d)
 	must(post_load(&d->post, d->ledger, slots, &why) == STORE_OK);
 	if (d->r->head->boot_epoch == 0)
 		must(recover_raise_epoch(&d->post, &why) == STORE_OK);
-	must(books_load(&d->books, d->r, &d->post, &why) == STORE_OK);
+	must(books_load(&d->books, d->r, &d->post, &d->f.conf, &why) ==
+	     STORE_OK);
 	recover_claim(d->r, &d->post);
 	must(group_init(&d->group, d->r, &d->post, d->f.doorbells));
 	must(audit_init(&d->audit, d->r, &d->post));

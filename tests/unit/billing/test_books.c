@@ -154,7 +154,8 @@ TEST(a_gap_in_the_accounts_is_damage)
 	d.post.meta.n_accounts = 3;
 	CHECK_INT(post_commit(&d.post), STORE_OK);
 	books_free(&d.books);
-	CHECK_INT(books_load(&d.books, d.r, &d.post, &why), STORE_DAMAGED);
+	CHECK_INT(books_load(&d.books, d.r, &d.post, &d.f.conf, &why),
+		  STORE_DAMAGED);
 	desk_close(&d);
 }
 
