@@ -123,6 +123,8 @@ answer_done(struct page *p, const struct order *order,
 	case ORDER_CODE_REDEEM:
 	case ORDER_REFUND: answer_money(p, order, answer); return;
 	case ORDER_KEY_CREATE:
+	case ORDER_KEY_SET:
+	case ORDER_KEY_ROTATE:
 	case ORDER_KEY_REVOKE: answer_key(p, answer->index); return;
 	case ORDER_AUDIT: answer_audit(p, true); return;
 	case ORDER_CODE_CREATE: answer_code(p, order); return;
@@ -139,7 +141,8 @@ answer_exists(struct page *p, const struct order *order)
 		page_error(p, 409, "exists",
 			   "This code exists already. Use another "
 			   "Idempotency-Key.");
-	else if (order->kind == ORDER_KEY_CREATE)
+	else if (order->kind == ORDER_KEY_CREATE ||
+		 order->kind == ORDER_KEY_ROTATE)
 		page_error(p, 409, "exists",
 			   "This key exists already. Import another one, or "
 			   "leave 'secret' out.");
@@ -153,7 +156,8 @@ answer_exists(struct page *p, const struct order *order)
 static void
 answer_missing(struct page *p, const struct order *order)
 {
-	if (order->kind == ORDER_KEY_REVOKE)
+	if (order->kind == ORDER_KEY_REVOKE || order->kind == ORDER_KEY_SET ||
+	    order->kind == ORDER_KEY_ROTATE)
 		page_error(p, 404, "not_found", "There is no key %s.", p->name);
 	else if (order->kind == ORDER_ACCOUNT_CREATE)
 		page_error(p, 404, "not_found",

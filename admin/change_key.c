@@ -5,6 +5,7 @@
 #include "admin/ask.h"
 #include "admin/form.h"
 #include "admin/pages.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "billing/writer.h"
@@ -26,6 +27,25 @@ static const struct member key_members[] = {
 	 0},
 	{"budget", MEMBER_TEXT, false, FORM_TEXT_AT(budget), 0},
 	{"expires", MEMBER_TIME, false, FORM_AT(order.key.expires_ms), 0, 0},
+	{"secret", MEMBER_TEXT, false, FORM_TEXT_AT(secret), 0},
+};
+
+static const struct member set_members[] = {
+	{"name", MEMBER_TEXT, false, FORM_TEXT_AT(order.key.name), SET_NAME},
+	{"group", MEMBER_TEXT, false, FORM_TEXT_AT(order.key.group), SET_GROUP},
+	{"models", MEMBER_LIST, false, FORM_TEXT_AT(order.key.models),
+	 SET_MODELS},
+	{"allow_ip", MEMBER_LIST, false, FORM_TEXT_AT(order.key.allow),
+	 SET_ALLOW},
+	{"rpm", MEMBER_COUNT, false, FORM_AT(order.key.rpm), 0, SET_RPM},
+	{"tpm", MEMBER_COUNT, false, FORM_AT(order.key.tpm), 0, SET_TPM},
+	{"concurrency", MEMBER_COUNT, false, FORM_AT(order.key.concurrency), 0,
+	 SET_CONCURRENCY},
+	{"expires", MEMBER_TEXT, false, FORM_TEXT_AT(expires), SET_EXPIRES},
+};
+
+static const struct member rotate_members[] = {
+	{"grace", MEMBER_TEXT, false, FORM_TEXT_AT(grace), 0},
 	{"secret", MEMBER_TEXT, false, FORM_TEXT_AT(secret), 0},
 };
 
@@ -150,5 +170,101 @@ admin_key_create(struct page *p, struct str body)
 	bytes_wipe(f.secret, sizeof(f.secret));
 	f.order.kind = ORDER_KEY_CREATE;
 	p->is_create = true;
+	ask_writer(p, &f.order);
+}
+
+/* ---- changes ---- */
+
+/* The number in the path; false: answered. */
+static bool
+id_take(struct page *p, struct order *order)
+{
+	uint64_t id;
+
+	if (str_to_u64(str_of(p->name), &id) && id < SHM_NONE) {
+		order->key_id = (uint32_t)id;
+		return true;
+	}
+	page_error(p, 404, "not_found", "There is no key %s.", p->name);
+	return false;
+}
+
+static bool
+expires_take(struct page *p, struct form *f)
+{
+	uint64_t ns;
+
+	if (!(f->order.set & SET_EXPIRES) ||
+	    str_eq(str_of(f->expires), STR("none")))
+		return true;
+	if (time_parse(str_of(f->expires), &ns) && ns > clock_wall_ns()) {
+		f->order.key.expires_ms = ns / NS_PER_MS;
+		return true;
+	}
+	page_error(p, 400, "invalid_field",
+		   "The field 'expires' must be a time in the future like "
+		   "\"2030-01-31T00:00:00Z\", or \"none\".");
+	return false;
+}
+
+void
+admin_key_set(struct page *p, struct str body)
+{
+	struct form f;
+
+	if (!form_take(p, body, set_members, ARRAY_LEN(set_members), &f) ||
+	    !form_group_exists(p, f.order.key.group) ||
+	    !networks_check(p, f.order.key.allow) || !expires_take(p, &f) ||
+	    !id_take(p, &f.order))
+		return;
+	if (f.order.set == 0) {
+		page_error(p, 400, "missing_field",
+			   "Say what to set: GET /openapi.yaml lists the "
+			   "fields.");
+		return;
+	}
+	f.order.kind = ORDER_KEY_SET;
+	ask_writer(p, &f.order);
+}
+
+/* "90s", "30m", "24h", "7d"; empty: none. */
+static bool
+grace_take(struct page *p, const char *text, uint64_t *ms)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	struct str s = str_of(text);
+	uint64_t n;
+
+	if (s.n == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (s.p[s.n - 1] != units[i].unit ||
+		    !str_to_u64(str_make(s.p, s.n - 1), &n) || n > 1000000)
+			continue;
+		*ms = n * units[i].seconds * 1000;
+		return true;
+	}
+	page_error(p, 400, "invalid_field",
+		   "The field 'grace' must be a time like \"90s\", \"30m\", "
+		   "\"24h\" or \"7d\".");
+	return false;
+}
+
+void
+admin_key_rotate(struct page *p, struct str body)
+{
+	struct form f;
+
+	if (!form_take(p, body, rotate_members, ARRAY_LEN(rotate_members),
+		       &f) ||
+	    !grace_take(p, f.grace, &f.order.key.grace_ms) ||
+	    !id_take(p, &f.order) || !secret_take(p, f.secret))
+		return;
+	secret_seal(p, &f.order.key);
+	bytes_wipe(f.secret, sizeof(f.secret));
+	f.order.kind = ORDER_KEY_ROTATE;
 	ask_writer(p, &f.order);
 }

@@ -53,6 +53,8 @@ static const struct endpoint endpoints[] = {
 	{HTTP_GET,  V1 "/keys",                  ACCESS_TOKEN, false, admin_page_keys},
 	{HTTP_POST, V1 "/keys",                  ACCESS_TOKEN, false, admin_key_create},
 	{HTTP_GET,  V1 "/keys/*",                ACCESS_TOKEN, false, admin_page_key},
+	{HTTP_POST, V1 "/keys/*/set",            ACCESS_TOKEN, false, admin_key_set},
+	{HTTP_POST, V1 "/keys/*/rotate",         ACCESS_TOKEN, false, admin_key_rotate},
 	{HTTP_POST, V1 "/keys/*/revoke",         ACCESS_TOKEN, false, admin_key_revoke},
 	{HTTP_POST, V1 "/reload",                ACCESS_TOKEN, false, admin_reload},
 	{HTTP_POST, V1 "/stop",                  ACCESS_TOKEN, false, admin_stop},

@@ -28,6 +28,8 @@ struct form {
 	char pin[16];
 	char code[64];
 	char plan[PLAN_NAME];
+	char expires[40];
+	char grace[16];
 	uint32_t no_credit;
 };
 

@@ -42,6 +42,8 @@ void admin_code_create(struct page *p, struct str body);
 void admin_code_redeem(struct page *p, struct str body);
 void admin_code_revoke(struct page *p, struct str body);
 void admin_key_create(struct page *p, struct str body);
+void admin_key_set(struct page *p, struct str body);
+void admin_key_rotate(struct page *p, struct str body);
 
 /* receipt.c */
 void admin_page_receipt_key(struct page *p, struct str body);

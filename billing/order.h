@@ -32,6 +32,9 @@ enum order_kind {
 	ORDER_CODE_CREATE, /* amount, code */
 	ORDER_CODE_REDEEM, /* name, code.hash, idem */
 	ORDER_CODE_REVOKE, /* ref = code_key() */
+	ORDER_KEY_SET,	   /* key_id, `set` and the fields of key it names */
+	ORDER_KEY_ROTATE,  /* key_id, key.hash and prefix: the new secret's,
+			      grace_ms: how long the old one is good */
 };
 
 /* What an order sets; the others stay as they are. */
@@ -45,6 +48,10 @@ enum order_set {
 	SET_POSTPAID = 64,
 	SET_LOW = 128, /* has_low, low */
 	SET_PIN = 256,
+	SET_NAME = 1024,
+	SET_MODELS = 2048,
+	SET_ALLOW = 4096,
+	SET_EXPIRES = 8192,
 	SET_PLAN = 512, /* begins at once, in place of the one before */
 };
 /* price_pin: the version that is current when the order is obeyed */
@@ -65,6 +72,7 @@ struct order_key {
 	struct money budget;
 	uint32_t budget_window; /* enum budget_window */
 	uint64_t expires_ms;
+	uint64_t grace_ms;
 };
 
 struct order_code {

@@ -60,4 +60,6 @@ enum order_result order_code_revoke(struct task *t);
 enum order_result order_topup(struct task *t);
 enum order_result order_refund(struct task *t);
 enum order_result order_key_create(struct task *t);
+enum order_result order_key_set(struct task *t);
+enum order_result order_key_rotate(struct task *t);
 enum order_result order_key_revoke(struct task *t);

@@ -105,3 +105,111 @@ order_key_revoke(struct task *t)
 		show_key(t, id, &k, false);
 	return ORDER_DONE;
 }
+
+/* ---- changes ---- */
+
+/* The key; SHM_NONE: there is none, or *s says what is wrong. */
+static uint32_t
+get_key(const struct task *t, struct key_record *k, enum store *s)
+{
+	struct post *p = t->o->post;
+	uint32_t id = t->in->key_id;
+
+	*s = STORE_NONE;
+	if (id < p->meta.n_keys)
+		*s = record_get(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+	return *s == STORE_OK && !(k->flags & KEY_REVOKED) ? id : SHM_NONE;
+}
+
+static enum order_result
+no_key(struct task *t, enum store s)
+{
+	if (s == STORE_OK || s == STORE_NONE)
+		return ORDER_NOT_FOUND;
+	post_abort(t->o->post, s);
+	task_answer(t, s);
+	return ORDER_DONE;
+}
+
+static enum order_result
+put_key(struct task *t, uint32_t id, struct key_record *k)
+{
+	struct post *p = t->o->post;
+	enum store s = record_put(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+
+	t->out->index = id;
+	if (s == STORE_OK)
+		s = task_finish(t);
+	else
+		post_abort(p, s);
+	task_answer(t, s);
+	if (s == STORE_OK)
+		show_key(t, id, k, false);
+	return ORDER_DONE;
+}
+
+/* To the end of the field: rows are compared whole. */
+static void
+text_set(char *out, size_t cap, const char *text)
+{
+	memset(out, 0, cap);
+	(void)str_copy(out, cap, str_of(text));
+}
+
+static void
+set_texts(const struct order *in, struct key_record *k)
+{
+	if (in->set & SET_NAME)
+		text_set(k->name, sizeof(k->name), in->key.name);
+	if (in->set & SET_GROUP)
+		text_set(k->group, sizeof(k->group), in->key.group);
+	if (in->set & SET_MODELS)
+		text_set(k->models, sizeof(k->models), in->key.models);
+	if (in->set & SET_ALLOW)
+		text_set(k->allow, sizeof(k->allow), in->key.allow);
+}
+
+enum order_result
+order_key_set(struct task *t)
+{
+	const struct order *in = t->in;
+	struct key_record k;
+	enum store s;
+	uint32_t id = get_key(t, &k, &s);
+
+	if (id == SHM_NONE)
+		return no_key(t, s);
+	set_texts(in, &k);
+	if (in->set & SET_RPM)
+		k.rpm = in->key.rpm;
+	if (in->set & SET_TPM)
+		k.tpm = in->key.tpm;
+	if (in->set & SET_CONCURRENCY)
+		k.concurrency = in->key.concurrency;
+	if (in->set & SET_EXPIRES)
+		k.expires_ms = in->key.expires_ms;
+	return put_key(t, id, &k);
+}
+
+enum order_result
+order_key_rotate(struct task *t)
+{
+	const struct order_key *in = &t->in->key;
+	uint64_t now = t->o->post->now_ms;
+	struct key_record k;
+	enum store s;
+	uint32_t id = get_key(t, &k, &s);
+
+	if (id == SHM_NONE)
+		return no_key(t, s);
+	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
+	    in->grace_ms > UINT64_MAX - now)
+		return ORDER_INVALID;
+	if (key_find(t->o->r, in->hash, now) != SHM_NONE)
+		return ORDER_EXISTS;
+	memcpy(k.old_hash, k.hash, sizeof(k.old_hash));
+	memcpy(k.hash, in->hash, sizeof(k.hash));
+	k.old_until_ms = in->grace_ms ? now + in->grace_ms : 0;
+	text_set(k.prefix, sizeof(k.prefix), in->prefix);
+	return put_key(t, id, &k);
+}

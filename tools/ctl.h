@@ -85,6 +85,7 @@ enum ctl_option {
 	OPTION_BONUS,
 	OPTION_COUNT,
 	OPTION_PLAN,
+	OPTION_GRACE,
 	OPTIONS
 };
 
@@ -125,4 +126,6 @@ int ctl_account_correct(const struct ctl *c, const struct ctl_words *w);
 int ctl_account_credit(const struct ctl *c, const struct ctl_words *w);
 int ctl_code_create(const struct ctl *c, const struct ctl_words *w);
 int ctl_code_redeem(const struct ctl *c, const struct ctl_words *w);
+int ctl_key_set(const struct ctl *c, const struct ctl_words *w);
+int ctl_key_rotate(const struct ctl *c, const struct ctl_words *w);
 int ctl_key_create(const struct ctl *c, const struct ctl_words *w);

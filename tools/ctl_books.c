@@ -20,7 +20,7 @@ put_list(struct json_out *o, const char *commas)
 	struct str rest = str_of(commas);
 
 	json_open(o, '[');
-	while (rest.p)
+	while (rest.p && rest.n > 0)
 		json_put_str(o, str_trim(str_cut(&rest, ',')));
 	json_close(o, ']');
 }
@@ -346,4 +346,43 @@ ctl_key_create(const struct ctl *c, const struct ctl_words *w)
 		return send_change(c, w, &change);
 	(void)fprintf(stderr, "tollgatectl: --account NAME is required\n");
 	return EXIT_USAGE;
+}
+
+int
+ctl_key_set(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct change change = {
+		.prefix = "/admin/v1/keys/",
+		.suffix = "/set",
+		.members =
+			{
+				{OPTION_NAME, "name", AS_TEXT},
+				{OPTION_GROUP, "group", AS_TEXT},
+				{OPTION_MODELS, "models", AS_LIST},
+				{OPTION_ALLOW_IP, "allow_ip", AS_LIST},
+				{OPTION_RPM, "rpm", AS_NUMBER},
+				{OPTION_TPM, "tpm", AS_NUMBER},
+				{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
+				{OPTION_EXPIRES, "expires", AS_TEXT},
+			},
+	};
+
+	return send_change(c, w, &change);
+}
+
+int
+ctl_key_rotate(const struct ctl *c, const struct ctl_words *w)
+{
+	static const struct change change = {
+		.prefix = "/admin/v1/keys/",
+		.suffix = "/rotate",
+		.print = print_new_key,
+		.members =
+			{
+				{OPTION_GRACE, "grace", AS_TEXT},
+				{OPTION_SECRET, "secret", AS_TEXT},
+			},
+	};
+
+	return send_change(c, w, &change);
 }

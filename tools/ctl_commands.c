@@ -401,6 +401,16 @@ static const struct ctl_command commands[] = {
 	{"key list", "[--account NAME]", "client keys", 0, BIT(OPTION_ACCOUNT),
 	 run_key_list},
 	{"key show", "ID", "one key", 1, 0, run_key_show},
+	{"key set",
+	 "ID [--name N] [--group G] [--models a,b] [--allow-ip CIDR,...]\n"
+	 "      [--rpm N] [--tpm N] [--concurrency N] [--expires RFC3339|none]",
+	 "change it; an empty list allows all", 1,
+	 LIMITS | BIT(OPTION_NAME) | BIT(OPTION_GROUP) | BIT(OPTION_MODELS) |
+		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_EXPIRES),
+	 ctl_key_set},
+	{"key rotate", "ID [--grace 24h] [--secret TEXT]",
+	 "a new secret, shown once; the old one is good for the grace", 1,
+	 BIT(OPTION_GRACE) | BIT(OPTION_SECRET), ctl_key_rotate},
 	{"key revoke", "ID", "refuse it from now on", 1, 0, run_key_revoke},
 	{"prices import", "--litellm FILE | --newapi FILE [--only gpt-*,...]",
 	 "another gateway's prices as configuration text; needs no server", 0,

@@ -50,6 +50,7 @@ static const struct {
 	[OPTION_BONUS] = {"bonus", true},
 	[OPTION_COUNT] = {"count", true},
 	[OPTION_PLAN] = {"plan", true},
+	[OPTION_GRACE] = {"grace", true},
 };
 
 /* The command line, taken apart. */

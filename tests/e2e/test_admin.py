@@ -284,6 +284,53 @@ class Admin(unittest.TestCase):
             'revoked')
         self.assertEqual(self.gateway.chat(key).status, 401)
 
+    def test_a_rotated_key_has_two_secrets_for_a_while(self):
+        self.account()
+        made = self.gateway.ctl('key', 'create', '--account', self.name)
+        turned = self.gateway.ctl('key', 'rotate', str(made['id']), '--grace',
+                                  '1h')
+        self.assertEqual(turned['id'], made['id'])
+        for secret in (made['key'], turned['key']):
+            self.assertEqual(self.gateway.chat(secret).status, 200)
+        last = self.gateway.ctl('key', 'rotate', str(made['id']))
+        self.assertEqual(
+            [self.gateway.chat(secret).status
+             for secret in (made['key'], turned['key'], last['key'])],
+            [401, 401, 200])
+        code, _, said = self.tool('key', 'rotate', str(made['id']), '--grace',
+                                  'soon')
+        self.assertEqual((code, '24h' in said), (1, True))
+
+    def test_a_key_is_changed_while_it_is_used(self):
+        self.account()
+        made = self.gateway.ctl('key', 'create', '--account', self.name)
+        number, key = str(made['id']), made['key']
+        shown = self.gateway.ctl('key', 'set', number, '--models', 'x-*',
+                                 '--name', 'new')
+        self.assertEqual((shown['models'], shown['name']), (['x-*'], 'new'))
+        self.assertEqual(self.gateway.chat(key).status, 403)
+        self.gateway.ctl('key', 'set', number, '--models', '')
+        self.assertEqual(self.gateway.chat(key).status, 200)
+        shown = self.gateway.ctl('key', 'set', number, '--expires',
+                                 '2099-01-01T00:00:00Z', '--rpm', '7')
+        self.assertEqual((shown['expires'], shown['rpm']),
+                         ('2099-01-01T00:00:00.000Z', 7))
+        shown = self.gateway.ctl('key', 'set', number, '--expires', 'none')
+        self.assertIsNone(shown['expires'])
+        code, _, said = self.tool('key', 'set', number)
+        self.assertEqual((code, 'what to set' in said), (1, True))
+
+    def test_an_address_that_is_not_allowed_is_told_so(self):
+        self.account()
+        made = self.gateway.ctl('key', 'create', '--account', self.name,
+                                '--allow-ip', '10.0.0.0/8')
+        answer = self.gateway.chat(made['key'])
+        self.assertEqual((answer.status, answer.json()['error']['code']),
+                         (403, 'address_not_allowed'))
+        self.gateway.ctl('key', 'set', str(made['id']), '--allow-ip',
+                         '10.0.0.0/8,127.0.0.1')
+        self.assertEqual(self.gateway.chat(made['key']).status, 200)
+
     def test_an_imported_key_works_as_it_is(self):
         self.account()
         secret = 'sk-old-secret-' + self.name

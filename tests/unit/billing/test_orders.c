@@ -367,6 +367,38 @@ TEST(a_key_is_found_by_its_hash_until_it_is_revoked)
 	writer_close(&f);
 }
 
+TEST(a_rotated_key_keeps_its_old_secret_for_its_grace)
+{
+	struct fixture f;
+	struct order o;
+	uint8_t old[SHA256_BYTES];
+	uint64_t now = clock_wall_ns() / NS_PER_MS;
+
+	memset(&o, 0, sizeof(o));
+	memset(old, 9, sizeof(old));
+	writer_open(&f);
+	CHECK_INT(fix_account(&f, "alice", USD).result, ORDER_DONE);
+	CHECK_INT(fix_key(&f, "alice", 9, USD).result, ORDER_DONE);
+	o.kind = ORDER_KEY_ROTATE;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_INVALID);
+	memset(o.key.hash, 9, sizeof(o.key.hash));
+	CHECK_INT(fix_order(&f, &o).result, ORDER_EXISTS);
+	memset(o.key.hash, 10, sizeof(o.key.hash));
+	o.key.grace_ms = 1000000;
+	(void)strcpy(o.idem, "turn");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	writer_again(&f);
+	CHECK_INT(fix_order(&f, &o).result, ORDER_REPEATED);
+	CHECK_INT(key_find(&f.region, o.key.hash, now), 0);
+	CHECK_INT(key_find(&f.region, old, now), 0);
+	CHECK_INT(key_find(&f.region, old, now + 2000000), SHM_NONE);
+	CHECK_INT(fix_available(&f, counter_of_key(0)), USD);
+	o.key_id = 5;
+	o.idem[0] = '\0';
+	CHECK_INT(fix_order(&f, &o).result, ORDER_NOT_FOUND);
+	writer_close(&f);
+}
+
 TEST(the_audit_finds_money_that_nobody_posted)
 {
 	struct fixture f;
@@ -400,7 +432,7 @@ TEST(orders_of_a_wrong_size_are_not_obeyed)
 
 TEST(every_result_has_a_text)
 {
-	for (int r = ORDER_DONE; r <= ORDER_NO_VERSION; r++)
+	for (int r = ORDER_DONE; r < ORDER_RESULTS; r++)
 		CHECK(strcmp(order_result_text((enum order_result)r),
 			     "unknown") != 0);
 }
@@ -421,6 +453,7 @@ main(void)
 	RUN(an_account_that_was_made_twice_with_one_key_is_one);
 	RUN(a_frozen_account_says_so_over_restarts);
 	RUN(a_key_is_found_by_its_hash_until_it_is_revoked);
+	RUN(a_rotated_key_keeps_its_old_secret_for_its_grace);
 	RUN(the_audit_finds_money_that_nobody_posted);
 	RUN(orders_of_a_wrong_size_are_not_obeyed);
 	RUN(every_result_has_a_text);
