@@ -1,11 +1,17 @@
 /* Redemption codes, as orders to the ledger writer. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "admin/ask.h"
 #include "admin/form.h"
+#include "admin/history.h"
 #include "admin/pages.h"
+#include "admin/url.h"
+#include "admin/views.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "billing/records.h"
 #include "billing/writer.h"
@@ -144,4 +150,100 @@ admin_code_revoke(struct page *p, struct str body)
 		order.ref = code_key(code.hash);
 	}
 	ask_writer(p, &order);
+}
+
+/* ---- the list ---- */
+
+#define LIST_MOST 1000u
+
+static const char *
+code_state(const struct code_record *c)
+{
+	if (c->revoked)
+		return "revoked";
+	if (c->expires_ms && c->expires_ms <= clock_wall_ns() / NS_PER_MS)
+		return "expired";
+	return c->used < c->uses ? "active" : "used";
+}
+
+static void
+put_code(struct json_out *o, uint64_t key, const struct code_record *c)
+{
+	char text[MONEY_TEXT], id[17];
+
+	(void)snprintf(id, sizeof(id), "%016" PRIx64, key);
+	(void)money_text(money_nano((int64_t)c->bonus_ppm * 100000), text);
+	json_open(o, '{');
+	put_text(o, "id", id);
+	put_str(o, "prefix",
+		str_make(c->prefix, strnlen(c->prefix, sizeof(c->prefix))));
+	put_text(o, "state", code_state(c));
+	put_money(o, "amount", c->amount_nano);
+	put_text(o, "bonus", text);
+	put_u64(o, "uses", c->uses);
+	put_u64(o, "used", c->used);
+	put_time_ms(o, "expires", c->expires_ms);
+	put_time_ms(o, "created", c->created_ms);
+	json_close(o, '}');
+}
+
+/* The codes from `key` on; `key` is 0 when there are no more. False: the
+ * ledger cannot be read. */
+static bool
+put_codes(struct json_out *o, struct ledger *l, uint64_t *key)
+{
+	struct code_record c;
+	struct str value;
+	unsigned n = 0;
+	enum store s = ledger_begin(l);
+
+	if (s == STORE_OK)
+		s = ledger_seek(l, TABLE_CODE, key, &value);
+	for (; s == STORE_OK && n < LIST_MOST; n++) {
+		if (!record_read(value, &c, sizeof(c)))
+			s = STORE_DAMAGED;
+		else
+			put_code(o, *key, &c);
+		if (s == STORE_OK)
+			s = ledger_next(l, TABLE_CODE, key, &value);
+	}
+	ledger_end(l);
+	*key = s == STORE_OK ? *key : 0;
+	return s == STORE_OK || s == STORE_NONE;
+}
+
+void
+admin_page_codes(struct page *p, struct str body)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	struct history *h = p->admin->history;
+	char after[24];
+	uint64_t key = 0;
+	struct json_out o;
+	bool fine;
+
+	(void)body;
+	if (url_query(str_of(p->query), "after", after, sizeof(after)) &&
+	    !str_to_u64(str_of(after), &key)) {
+		page_error(p, 400, "bad_after",
+			   "'after' must be the 'next' of the page before.");
+		return;
+	}
+	json_out_init(&o, &out);
+	json_open(&o, '{');
+	json_name(&o, "codes");
+	json_open(&o, '[');
+	fine = h && put_codes(&o, history_ledger(h), &key);
+	json_close(&o, ']');
+	json_name(&o, "next");
+	if (key)
+		json_put_u64(&o, key);
+	else
+		json_put_null(&o);
+	json_close(&o, '}');
+	if (fine)
+		page_json(p, 200, &out);
+	else
+		page_error(p, 503, "ledger_unavailable",
+			   "The ledger cannot be read now. Try again.");
 }

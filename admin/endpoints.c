@@ -46,6 +46,7 @@ static const struct endpoint endpoints[] = {
 	{HTTP_POST, V1 "/accounts/*/correct",    ACCESS_TOKEN, true,  admin_account_correct},
 	{HTTP_POST, V1 "/accounts/*/credit",     ACCESS_TOKEN, true,  admin_account_credit},
 	{HTTP_POST, V1 "/accounts/*/redeem",     ACCESS_TOKEN, true,  admin_code_redeem},
+	{HTTP_GET,  V1 "/codes",                 ACCESS_TOKEN, false, admin_page_codes},
 	{HTTP_POST, V1 "/codes",                 ACCESS_TOKEN, false, admin_code_create},
 	{HTTP_POST, V1 "/codes/*/revoke",        ACCESS_TOKEN, false, admin_code_revoke},
 	{HTTP_POST, V1 "/accounts/*/freeze",     ACCESS_TOKEN, false, admin_account_freeze},

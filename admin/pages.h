@@ -40,6 +40,7 @@ void admin_account_credit(struct page *p, struct str body);
 /* change_code.c */
 void admin_code_create(struct page *p, struct str body);
 void admin_code_redeem(struct page *p, struct str body);
+void admin_page_codes(struct page *p, struct str body);
 void admin_code_revoke(struct page *p, struct str body);
 void admin_key_create(struct page *p, struct str body);
 void admin_key_set(struct page *p, struct str body);

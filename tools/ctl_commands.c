@@ -140,6 +140,16 @@ static const struct listing listings[] = {
 	  {"BALANCE", "balance", true},
 	  {"HELD", "held", true},
 	  {"AVAILABLE", "available", true}}},
+	{"codes",
+	 8,
+	 {{"ID", "id", false},
+	  {"PREFIX", "prefix", false},
+	  {"STATE", "state", false},
+	  {"AMOUNT", "amount", true},
+	  {"BONUS %", "bonus", true},
+	  {"USES", "uses", true},
+	  {"USED", "used", true},
+	  {"EXPIRES", "expires", false}}},
 	{"keys",
 	 9,
 	 {{"ID", "id", true},
@@ -315,6 +325,13 @@ run_key_show(const struct ctl *c, const struct ctl_words *w)
 }
 
 static int
+run_code_list(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return show_listing(c, listing_find("codes"), "");
+}
+
+static int
 run_code_revoke(const struct ctl *c, const struct ctl_words *w)
 {
 	return post(c, "/admin/v1/codes/", w->args[0], "/revoke");
@@ -384,6 +401,7 @@ static const struct ctl_command commands[] = {
 	 BIT(OPTION_AMOUNT) | BIT(OPTION_USES) | BIT(OPTION_EXPIRES) |
 		 BIT(OPTION_BONUS) | BIT(OPTION_COUNT),
 	 ctl_code_create},
+	{"code list", "", "all codes, without their text", 0, 0, run_code_list},
 	{"code redeem", "CODE --account NAME --idempotency-key K",
 	 "its amount to the account", 1,
 	 BIT(OPTION_ACCOUNT) | BIT(OPTION_IDEMPOTENCY_KEY), ctl_code_redeem},

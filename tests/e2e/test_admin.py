@@ -158,6 +158,11 @@ class Admin(unittest.TestCase):
         self.assertIn('has redeemed this code', said)
         code, _, _ = self.tool('code', 'revoke', codes[1])
         self.assertEqual(code, 0)
+        rows = {row['prefix']: row for row in
+                self.gateway.ctl('code', 'list')['codes']}
+        self.assertEqual(
+            [(rows[text[:8]]['state'], rows[text[:8]]['used'])
+             for text in codes], [('used', 1), ('revoked', 0)])
         said = self.money('code', 'redeem', codes[1], *where, status=1)
         self.assertIn('revoked', said)
         self.assertIn('no such code', self.money(
