@@ -396,7 +396,6 @@ do_price(void)
 static void
 do_verify(void)
 {
-	CLEANUP(buf_free) struct buf line = BUF_INIT;
 	enum verify_result r;
 
 	desk_stop(&bench.d);

@@ -61,7 +61,8 @@ fix_dir(struct fixture *f)
 
 	memset(f, 0, sizeof(*f));
 	(void)setenv("TOLLGATE_LEDGER_ANY_FS", "1", 1);
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/tollgate-test-XXXXXX");
+	(void)str_copy(f->dir, sizeof(f->dir),
+		       STR("/tmp/tollgate-test-XXXXXX"));
 	must(mkdtemp(f->dir));
 	f->conf.state_dir = str_of(f->dir);
 	f->conf.ledger.map_size = FIX_MAP;

@@ -160,8 +160,9 @@ TEST(each_flipped_byte_is_found_or_was_slack)
 		random ^= random << 17;
 		/* Heads and row tables are small: every third hits there. */
 		at = block * 512 + (off_t)((random >> 20) % (i % 3 ? 512 : 48));
-		bits = random & 1 ? (unsigned char)(1u << (random >> 1 & 7))
-				  : 0xff;
+		bits = 0xff;
+		if (random & 1)
+			bits = (unsigned char)(1u << (random >> 1 & 7));
 		flip(&f, at, bits);
 		o = look_in_child(f.s.f.dir, f.before);
 		flip(&f, at, bits);
