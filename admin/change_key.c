@@ -105,12 +105,12 @@ secret_take(struct page *p, const char *given)
 static void
 secret_seal(const struct page *p, struct order_key *key)
 {
-	size_t n = strlen(p->secret);
-	size_t shown = MIN_OF(PREFIX_SHOWN, n / 3);
+	struct str secret = str_of(p->secret);
+	size_t shown = MIN_OF(PREFIX_SHOWN, secret.n / 3);
 
-	hmac_sha256(p->admin->args->pepper, PEPPER_BYTES, p->secret, n,
+	hmac_sha256(p->admin->args->pepper, PEPPER_BYTES, secret.p, secret.n,
 		    key->hash);
-	memcpy(key->prefix, p->secret, shown);
+	memcpy(key->prefix, secret.p, shown);
 	memcpy(key->prefix + shown, "...", 4);
 }
 

@@ -3,7 +3,15 @@
 
 #include "billing/order_task.h"
 
-static const uint8_t no_hash[SHA256_BYTES];
+static bool
+hash_given(const uint8_t hash[SHA256_BYTES])
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		any |= hash[i];
+	return any != 0;
+}
 
 static void
 key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
@@ -46,8 +54,8 @@ order_key_create(struct task *t)
 
 	if (account == SHM_NONE)
 		return ORDER_NOT_FOUND;
-	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
-	    in->budget.nano < 0 || (!in->has_budget && in->budget.nano != 0) ||
+	if (!hash_given(in->hash) || in->budget.nano < 0 ||
+	    (!in->has_budget && in->budget.nano != 0) ||
 	    in->budget_window > BUDGET_MONTH)
 		return ORDER_INVALID;
 	if (key_find(t->o->r, in->hash, p->now_ms) != SHM_NONE)
@@ -87,7 +95,7 @@ order_key_revoke(struct task *t)
 	struct key_record k;
 	enum store s;
 
-	if (memcmp(hash, no_hash, sizeof(no_hash)) != 0)
+	if (hash_given(hash))
 		id = key_find(t->o->r, hash, p->now_ms);
 	if (id == SHM_NONE || id >= p->meta.n_keys)
 		return ORDER_NOT_FOUND;
@@ -202,8 +210,7 @@ order_key_rotate(struct task *t)
 
 	if (id == SHM_NONE)
 		return no_key(t, s);
-	if (memcmp(in->hash, no_hash, sizeof(no_hash)) == 0 ||
-	    in->grace_ms > UINT64_MAX - now)
+	if (!hash_given(in->hash) || in->grace_ms > UINT64_MAX - now)
 		return ORDER_INVALID;
 	if (key_find(t->o->r, in->hash, now) != SHM_NONE)
 		return ORDER_EXISTS;

@@ -149,7 +149,7 @@ rollup_model(const struct rollup *r, uint32_t model)
 static struct rollup_cell *
 cell_at(const struct rollup *r, uint32_t link)
 {
-	return link ? &r->cells[link - 1] : NULL;
+	return &r->cells[link - 1];
 }
 
 /* Cuts a key's list before its first cell of a day before `day`. */
@@ -206,9 +206,10 @@ new_cell(struct rollup *r)
 		forget_before(r, quarter_day(r));
 	if (!r->spare && r->n_cells < r->cells_max)
 		return &r->cells[r->n_cells++];
+	if (!r->spare)
+		return NULL;
 	c = cell_at(r, r->spare);
-	if (c)
-		r->spare = c->next;
+	r->spare = c->next;
 	return c;
 }
 
@@ -396,11 +397,12 @@ rollup_first_day(const struct rollup *r)
 const struct rollup_cell *
 rollup_first(const struct rollup *r, uint32_t key)
 {
-	return key < SHM_KEYS ? cell_at(r, r->heads[key]) : NULL;
+	return key < SHM_KEYS && r->heads[key] ? cell_at(r, r->heads[key])
+					       : NULL;
 }
 
 const struct rollup_cell *
 rollup_next(const struct rollup *r, const struct rollup_cell *c)
 {
-	return cell_at(r, c->next);
+	return c->next ? cell_at(r, c->next) : NULL;
 }

@@ -292,7 +292,7 @@ cap_is_set(const struct windows *w, const struct channel_row *row)
 static bool
 set_cap(struct windows *w, struct channel_row *row)
 {
-	int64_t limit = row->daily_nano, was;
+	int64_t limit = row->daily_nano, was = 0;
 	struct batch b = {0};
 	struct cap_record c;
 	char name[CHANNEL_NAME];
@@ -307,10 +307,11 @@ set_cap(struct windows *w, struct channel_row *row)
 		post_abort(w->post, STORE_OK);
 		return true; /* no more caps: the channel stays unused */
 	}
-	was = c.limit_nano;
-	c.limit_nano = limit;
-	if (s == STORE_OK)
+	if (s == STORE_OK) {
+		was = c.limit_nano;
+		c.limit_nano = limit;
 		s = record_put(w->post->ledger, TABLE_CAP, cap, &c, sizeof(c));
+	}
 	if (s == STORE_OK && cap == w->n_caps)
 		show_cap(w, cap, true);
 	if (s == STORE_OK && !add_cap(w, &b, cap, was, limit)) {

@@ -6,7 +6,7 @@
 
 int
 tool_report_job(const struct options *o, struct report_job *job,
-		report_function *write)
+		report_function *report)
 {
 	CLEANUP(buf_free) struct buf said = BUF_INIT;
 	enum report_result r;
@@ -16,7 +16,7 @@ tool_report_job(const struct options *o, struct report_job *job,
 	if (!output_open(&out, o->value[OPTION_OUTPUT]))
 		return EXIT_RUNTIME;
 	job->fd = out.fd;
-	r = write(job, &sum, &said);
+	r = report(job, &sum, &said);
 	if (said.n)
 		(void)fprintf(stderr, "tollgate-ledger: %.*s\n",
 			      STR_ARG(buf_str(&said)));
@@ -38,11 +38,11 @@ tool_job(const struct options *o, struct ledger *l)
 }
 
 int
-tool_report(const struct options *o, struct ledger *l, report_function *write)
+tool_report(const struct options *o, struct ledger *l, report_function *report)
 {
 	struct report_job job = tool_job(o, l);
 
-	return tool_report_job(o, &job, write);
+	return tool_report_job(o, &job, report);
 }
 
 int

@@ -102,7 +102,7 @@ int
 run_segment_drop(const struct options *o, struct ledger *l)
 {
 	CLEANUP(buf_free) struct buf why = BUF_INIT;
-	uint32_t month;
+	uint32_t month = 0;
 	int lock, code;
 
 	(void)l;

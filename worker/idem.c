@@ -155,8 +155,8 @@ looked(struct request *req, int status, struct str text)
 	struct str rest = str_trim(text), word = str_cut(&rest, ' ');
 
 	if (status != 200)
-		(void)request_fail(req, E_HISTORY);
-	else if (str_eq(word, STR("new")))
+		word = STR("failed");
+	if (str_eq(word, STR("new")))
 		req->step = STEP_hold;
 	else if (str_eq(word, STR("other")))
 		(void)request_fail(req, E_IDEM_REUSED);
