@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "adapters/chat.h"
+#include "adapters/talk.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/errors.h"
@@ -24,28 +25,90 @@ struct target {
 	struct str credential; /* not copied: pieces point to it */
 	struct str organization; /* "" = none */
 	struct str project;	 /* "" = none */
+	struct str region;	 /* Bedrock, Vertex: location */
+	struct str api_version;	 /* Azure */
+	uint32_t max_output;	 /* of the model table; 0 = not known */
+	unsigned quirks;
+};
+
+enum framing {
+	FRAMING_SSE,
+	FRAMING_LINES, /* one JSON text a line (Ollama) */
+	FRAMING_AWS,   /* application/vnd.amazon.eventstream */
+};
+
+/*
+ * An upstream dialect. Where the client speaks it as well (`native`), its
+ * own bytes are sent, patched, and the upstream's events passed on as they
+ * came; else requests are written and answers read by way of talk.h.
+ */
+struct wire {
+	const char *name;
+	const struct dialect *native; /* NULL: no client speaks it */
+	enum framing framing;
+	/* The path below base_url with its query, for this kind of request;
+	 * {NULL, 0}: there is no such endpoint (or out of memory). */
+	struct str (*path)(struct arena *a, const struct ask *ask,
+			   const struct target *t);
+	/* native: the client's body, patched; pieces live as long as arena,
+	 * ask body and target. */
+	enum err (*patch)(struct arena *a, const struct ask *ask,
+			  const struct target *t, struct pieces *body);
+	/* not native: the body into w->out, without the last brace's checks:
+	 * the caller calls writing_end(). */
+	enum err (*write)(struct writing *w);
+	/* For the bill, and natively. E_UP_BAD_RESPONSE: not an answer of this
+	 * dialect. E_UP_SERVER_ERROR: an error inside a 200. */
+	enum err (*parse_answer)(const struct ask *ask, struct str body,
+				 struct answer *out);
+	/* An event: for the bill into *out, for conversion by source_put(). */
+	enum err (*parse_event)(struct source *s, struct str event,
+				struct str data, struct delta *out);
+	/* Never fails: what cannot be read is judged by the status alone.
+	 * Status 200 = an error inside a stream. `type`: of the error where
+	 * the wire has it in a header (x-amzn-errortype), else "". */
+	void (*parse_error)(int status, struct str type, struct str body,
+			    struct upstream_error *out);
+	/* A whole answer for conversion; parse_answer() was content. */
+	enum err (*read_answer)(struct arena *a, const struct ask *ask,
+				struct str body, struct reply *out);
+	size_t source_bytes; /* of source.own */
 };
 
 enum adapter_flag {
 	ADAPTER_EMBEDDED = 1, /* answered inside the worker (demo) */
 };
 
+/* Where a provider of an OpenAI-compatible wire differs. */
+enum quirk {
+	QUIRK_MAX_TOKENS = 1,	/* max_tokens, not max_completion_tokens */
+	QUIRK_RANDOM_SEED = 2,	/* random_seed, not seed */
+	QUIRK_CHOICE_ANY = 4,	/* tool_choice "any", not "required" */
+	QUIRK_USAGE_ALWAYS = 8, /* no stream_options: usage comes anyway */
+	QUIRK_SYSTEM = 16,	/* no role developer: system */
+};
+
+/* How the credential is presented. */
+enum auth {
+	AUTH_BEARER,
+	AUTH_X_API_KEY, /* x-api-key */
+	AUTH_GOOG_KEY,	/* x-goog-api-key */
+	AUTH_API_KEY,	/* api-key */
+	AUTH_AWS,	/* SigV4 */
+	AUTH_GOOGLE,	/* OAuth token of a service account, as a bearer */
+	AUTH_HMAC,	/* signed header fields */
+};
+
+/* A provider. */
 struct adapter {
 	const char *name; /* provider = "..." */
+	const struct wire *wire;
 	unsigned flags;
-	/* The whole HTTP request; the pieces live as long as arena, ask body
-	 * and target. */
-	enum err (*build)(struct arena *a, const struct ask *ask,
-			  const struct target *t, struct pieces *out);
-	/* E_UP_BAD_RESPONSE: not an answer of this dialect. */
-	enum err (*parse_answer)(const struct ask *ask, struct str body,
-				 struct answer *out);
-	enum err (*parse_event)(const struct ask *ask, struct str data,
-				struct delta *out);
-	/* Never fails: what cannot be read is judged by the status alone.
-	 * Status 200 = an error inside a stream. */
-	void (*parse_error)(int status, struct str body,
-			    struct upstream_error *out);
+	unsigned quirks;
+	enum auth auth;
+	/* Of the wire's paths, where this provider's differ; NULL = none. */
+	struct str (*path)(struct arena *a, const struct ask *ask,
+			   const struct target *t);
 };
 
 /* What an error says to a client. Upstream words win where given. */
@@ -62,18 +125,33 @@ struct dialect {
 	struct str stream_end; /* the last event of a good stream */
 	/* Reads the fields the gateway acts on. On an error *detail names the
 	 * field or the place (lives in the arena or for ever). */
-	enum err (*parse)(struct arena *a, enum ask_kind kind, struct str body,
-			  struct ask *out, const char **detail);
+	enum err (*parse)(struct arena *a, struct ask *ask,
+			  const char **detail);
+	/* The whole request for another upstream dialect; parse() was
+	 * content. What has no meaning there is dropped or refused by name;
+	 * E_BAD_FIELD: *detail names it. */
+	enum err (*read)(struct conversation *c, const struct ask *ask,
+			 const char **detail);
 	/* The error body. */
 	void (*error)(struct buf *out, const struct complaint *c);
-	/* The same as an event of a running stream, framing included. */
-	void (*error_event)(struct buf *out, const struct complaint *c);
-	/* A whole answer with usage.cost put in (or the upstream's replaced);
-	 * `estimate` stands for a missing usage. */
+	/* The same as an event of a running stream, framing included; `s` is
+	 * NULL where the stream is the upstream's own. */
+	void (*error_event)(struct buf *out, const struct complaint *c,
+			    struct sink *s);
+	/* A converted answer into s->out: whole; or piece by piece, ended by
+	 * end(), where finish reasons and the usage stand. */
+	void (*write_answer)(struct sink *s, const struct reply *r,
+			     const struct usage *u, struct money cost);
+	void (*put)(struct sink *s, const struct piece *p);
+	void (*end)(struct sink *s, const struct usage *u, struct money cost);
+	size_t sink_bytes; /* of sink.own */
+	/* A whole native answer with usage.cost put in (or the upstream's
+	 * replaced); `estimate` stands for a missing usage. NULL: the dialect
+	 * has no place for it. */
 	enum err (*put_cost)(struct arena *a, const struct answer *answer,
 			     struct str body, const struct usage *estimate,
 			     struct money cost, struct pieces *out);
-	/* The same for the data of a usage event (answer.content_bytes and
+	/* OpenAI's chunks: the same for the data of a usage event (answer.content_bytes and
 	 * model are not used); n == 0: an event is made of `estimate`, which
 	 * then holds what is known. */
 	enum err (*usage_event)(struct arena *a, const struct ask *ask,
@@ -85,4 +163,10 @@ struct dialect {
 const struct adapter *adapter_find(struct str provider);
 const struct adapter *adapter_at(unsigned i); /* NULL beyond the end */
 
+/* The head and body of a request: fields, credential. */
+enum err adapter_request(struct arena *a, const struct adapter *ad,
+			 const struct ask *ask, const struct target *t,
+			 const struct pieces *body, struct pieces *out);
+
 extern const struct dialect dialect_openai;
+extern const struct wire wire_openai;

@@ -14,12 +14,29 @@
 #include "base/json.h"
 #include "base/str.h"
 
-enum ask_kind { ASK_CHAT, ASK_COMPLETIONS, ASK_EMBEDDINGS, ASK_KINDS };
+enum ask_kind {
+	ASK_CHAT, /* a conversation, in whatever dialect */
+	ASK_COMPLETIONS,
+	ASK_EMBEDDINGS,
+	ASK_COUNT, /* count the tokens of a conversation */
+	ASK_KINDS
+};
+
+/* Header fields of a client that belong to its dialect; "" = not sent. */
+struct ask_fields {
+	struct str version; /* anthropic-version */
+	struct str beta;    /* anthropic-beta */
+};
 
 /* A client's request. */
 struct ask {
+	/* set by the caller before parse() */
 	enum ask_kind kind;
 	struct str body;  /* as it came */
+	struct str path;  /* what `*` of the endpoint's path stands for */
+	struct str query; /* behind the '?' */
+	struct ask_fields fields;
+	/* filled by parse() */
 	struct str model; /* unescaped, in the arena */
 	struct json_value model_value;
 	struct json_value stream_options; /* JSON_ABSENT when there is none */
@@ -42,6 +59,9 @@ struct usage {
 	uint64_t reasoning;
 };
 
+/* The parts of a usage that came in more than one event. */
+enum usage_has { USAGE_HAS_INPUT = 1, USAGE_HAS_OUTPUT = 2 };
+
 /* A whole answer of an upstream. */
 struct answer {
 	struct usage usage;
@@ -57,6 +77,9 @@ struct delta {
 	bool done;    /* the dialect's end mark */
 	bool error;   /* an error inside a 200: read it with parse_error() */
 	bool choices; /* carries at least one choice */
+	/* One of the last events of a good answer: kept back, with all that
+	 * follow, until the books are closed. */
+	bool last;
 	uint64_t content_bytes; /* billable text in it */
 	struct usage usage;
 	struct json_value usage_value;
@@ -71,6 +94,7 @@ struct upstream_error {
 	struct str type;
 	struct str code;
 	struct str param;
+	uint64_t retry_after_ms; /* said in the body; 0 = not */
 };
 
 /* Pieces of a message; at most what one sendmsg takes. */

@@ -156,6 +156,7 @@ read_input(const struct json_value *v, struct ask *out, const char **detail)
 		out->input = v[F_INPUT];
 		return absent(out->input) ? E_MISSING_FIELD : E_OK;
 	case ASK_COMPLETIONS:
+	case ASK_COUNT:
 	case ASK_KINDS: break;
 	}
 	out->input = v[F_PROMPT];
@@ -163,15 +164,14 @@ read_input(const struct json_value *v, struct ask *out, const char **detail)
 }
 
 static enum err
-openai_parse(struct arena *a, enum ask_kind kind, struct str body,
-	     struct ask *out, const char **detail)
+openai_parse(struct arena *a, struct ask *out, const char **detail)
 {
 	struct json_value v[FIELDS];
 	struct json_error fault;
 	enum err e;
 
-	*out = (struct ask){.kind = kind, .body = body, .choices = 1};
-	if (!json_members(body, fields, FIELDS, v, &fault))
+	out->choices = 1;
+	if (!json_members(out->body, fields, FIELDS, v, &fault))
 		return fault_of(a, &fault, detail);
 	*detail = "model";
 	out->model_value = v[F_MODEL];
@@ -250,8 +250,9 @@ openai_error(struct buf *out, const struct complaint *c)
 }
 
 static void
-openai_error_event(struct buf *out, const struct complaint *c)
+openai_error_event(struct buf *out, const struct complaint *c, struct sink *s)
 {
+	(void)s;
 	buf_add_cstr(out, "data: ");
 	openai_error(out, c);
 	buf_add_cstr(out, "\n\n");

@@ -3,22 +3,8 @@
  * and patched, nothing re-serialised), and what its answers mean for the
  * bill. Called by the worker; pure.
  */
-#include "adapters/openai.h"
-
-#include "base/digits.h"
+#include "adapters/adapter.h"
 #include "base/json.h"
-
-struct str
-openai_path(enum ask_kind kind)
-{
-	switch (kind) {
-	case ASK_CHAT: return STR("/chat/completions");
-	case ASK_COMPLETIONS: return STR("/completions");
-	case ASK_EMBEDDINGS: return STR("/embeddings");
-	case ASK_KINDS: break;
-	}
-	return STR_NONE;
-}
 
 /* ---- request ---- */
 
@@ -72,13 +58,17 @@ sort_patches(struct patch *p, unsigned n)
 		}
 }
 
-static void
-patch_body(const struct ask *ask, const struct target *t, struct pieces *out)
+static enum err
+openai_patch(struct arena *a, const struct ask *ask, const struct target *t,
+	     struct pieces *out)
 {
 	struct patch p[2];
 	unsigned n = 0;
 	const char *at = ask->body.p;
 
+	(void)a;
+	out->n = 0;
+	out->bytes = 0;
 	p[n++] = (struct patch){ask->model_value.raw.p, ask->model_value.raw.n,
 				t->model_json};
 	if (ask->stream && !ask->include_usage)
@@ -90,77 +80,28 @@ patch_body(const struct ask *ask, const struct target *t, struct pieces *out)
 		at = p[i].at + p[i].cut;
 	}
 	pieces_add(out, str_make(at, (size_t)(ask->body.p + ask->body.n - at)));
-}
-
-struct head {
-	char *at;
-	char *start;
-};
-
-static void
-put(struct head *h, struct str s)
-{
-	if (s.n > 0)
-		memcpy(h->at, s.p, s.n);
-	h->at += s.n;
-}
-
-static void
-put_field(struct head *h, struct str name, struct str value)
-{
-	if (value.n == 0)
-		return;
-	put(h, name);
-	put(h, value);
-	put(h, STR("\r\n"));
+	return E_OK;
 }
 
 /* base_url may or may not end in the version already. */
 static struct str
-version_of(struct str path)
+openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
-	return str_ends(path, STR("/v1")) ? STR_NONE : STR("/v1");
-}
+	bool version = str_ends(t->path, STR("/v1"));
 
-enum err
-openai_build(struct arena *a, const struct ask *ask, const struct target *t,
-	     struct pieces *out)
-{
-	struct pieces body = {.n = 0};
-	struct head h;
-	size_t room =
-		512 + t->host.n + t->path.n + t->organization.n + t->project.n;
-
-	h.start = h.at = arena_alloc(a, room);
-	if (!h.start)
-		return E_NO_MEMORY;
-	patch_body(ask, t, &body);
-	put(&h, STR("POST "));
-	put(&h, t->path);
-	put(&h, version_of(t->path));
-	put(&h, openai_path(ask->kind));
-	put(&h, STR(" HTTP/1.1\r\nhost: "));
-	put(&h, t->host);
-	put(&h, STR("\r\ncontent-type: application/json\r\naccept: "));
-	put(&h, ask->stream ? STR("text/event-stream, application/json")
-			    : STR("application/json"));
-	put(&h, STR("\r\naccept-encoding: identity\r\nuser-agent: "
-		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));
-	h.at += digits_write(h.at, body.bytes);
-	put(&h, STR("\r\n"));
-	put_field(&h, STR("openai-organization: "), t->organization);
-	put_field(&h, STR("openai-project: "), t->project);
-	out->n = 0;
-	out->bytes = 0;
-	if (t->credential.n > 0)
-		put(&h, STR("authorization: Bearer "));
-	pieces_add(out, str_make(h.start, (size_t)(h.at - h.start)));
-	pieces_add(out, t->credential);
-	pieces_add(out, t->credential.n > 0 ? STR("\r\n\r\n") : STR("\r\n"));
-	for (unsigned i = 0; i < body.n; i++)
-		pieces_add(out,
-			   str_make(body.iov[i].iov_base, body.iov[i].iov_len));
-	return E_OK;
+	(void)a;
+	switch (ask->kind) {
+	case ASK_CHAT:
+		return version ? STR("/chat/completions")
+			       : STR("/v1/chat/completions");
+	case ASK_COMPLETIONS:
+		return version ? STR("/completions") : STR("/v1/completions");
+	case ASK_EMBEDDINGS:
+		return version ? STR("/embeddings") : STR("/v1/embeddings");
+	case ASK_COUNT:
+	case ASK_KINDS: break;
+	}
+	return STR_NONE;
 }
 
 /* ---- usage ---- */
@@ -343,7 +284,7 @@ enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, MEMBERS };
 static const char *const members[MEMBERS] = {"model", "choices", "usage",
 					     "error", "data"};
 
-enum err
+static enum err
 openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 {
 	struct json_value v[MEMBERS];
@@ -369,13 +310,15 @@ openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 	return E_OK;
 }
 
-enum err
-openai_parse_event(const struct ask *ask, struct str data, struct delta *out)
+static enum err
+openai_parse_event(struct source *src, struct str event, struct str data,
+		   struct delta *out)
 {
 	struct json_value v[MEMBERS];
 	struct json_error fault;
 
-	(void)ask;
+	(void)src;
+	(void)event;
 	*out = (struct delta){0};
 	if (str_eq(str_trim(data), STR("[DONE]"))) {
 		out->done = true;
@@ -421,13 +364,15 @@ judge(int status, struct str code)
 	return E_UP_SERVER_ERROR;
 }
 
-void
-openai_parse_error(int status, struct str body, struct upstream_error *out)
+static void
+openai_parse_error(int status, struct str type, struct str body,
+		   struct upstream_error *out)
 {
 	static const char *const top[] = {"error", "message"};
 	struct json_value v[2];
 	struct json_error fault;
 
+	(void)type;
 	*out = (struct upstream_error){.err = judge(status, STR_NONE)};
 	if (!json_members(body, top, 2, v, &fault))
 		return;
@@ -443,3 +388,14 @@ openai_parse_error(int status, struct str body, struct upstream_error *out)
 	out->param = inside_quotes(json_get(v[0], "param"));
 	out->err = judge(status, out->code);
 }
+
+const struct wire wire_openai = {
+	.name = "openai",
+	.native = &dialect_openai,
+	.framing = FRAMING_SSE,
+	.path = openai_path,
+	.patch = openai_patch,
+	.parse_answer = openai_parse_answer,
+	.parse_event = openai_parse_event,
+	.parse_error = openai_parse_error,
+};

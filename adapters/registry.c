@@ -1,14 +1,9 @@
 /* THE table of providers. */
 #include "adapters/adapter.h"
-#include "adapters/openai.h"
-
-#define OPENAI_WIRE                                                 \
-	.build = openai_build, .parse_answer = openai_parse_answer, \
-	.parse_event = openai_parse_event, .parse_error = openai_parse_error
 
 static const struct adapter adapters[] = {
-	{.name = "openai", OPENAI_WIRE},
-	{.name = "demo", .flags = ADAPTER_EMBEDDED, OPENAI_WIRE},
+	{.name = "openai", .wire = &wire_openai},
+	{.name = "demo", .flags = ADAPTER_EMBEDDED, .wire = &wire_openai},
 };
 
 const struct adapter *

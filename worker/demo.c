@@ -227,8 +227,8 @@ on_body(struct exchange *x, struct str body)
 	struct demo_exchange *e = exchange_user(x);
 	const char *detail = NULL;
 
-	if (dialect_openai.parse(&e->arena, e->ask.kind, body, &e->ask,
-				 &detail) != E_OK)
+	e->ask.body = body;
+	if (dialect_openai.parse(&e->arena, &e->ask, &detail) != E_OK)
 		exchange_abort(x);
 	else
 		begin(e);

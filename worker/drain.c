@@ -85,11 +85,12 @@ drain_delta(struct request *req, const struct delta *d)
 void
 drain_answer(struct request *req)
 {
-	const struct adapter *a = req->offer->lane->adapter;
+	const struct wire *wire = req->offer->lane->adapter->wire;
 	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
 
 	if (good && !req->ask.stream &&
-	    a->parse_answer(&req->ask, gather_str(req), &req->answer) == E_OK) {
+	    wire->parse_answer(&req->ask, gather_str(req), &req->answer) ==
+		    E_OK) {
 		req->usage = req->answer.usage;
 		req->seen_bytes = req->answer.content_bytes;
 	}

@@ -71,12 +71,11 @@ find_model(struct request *req)
 enum next
 step_parse(struct request *req)
 {
-	struct str body = req->ask.body;
 	enum err e;
 
 	must(req->dialect);
-	e = req->dialect->parse(&req->arena, req->endpoint->kind, body,
-				&req->ask, &req->detail);
+	req->ask.kind = req->endpoint->kind;
+	e = req->dialect->parse(&req->arena, &req->ask, &req->detail);
 	if (e == E_DUPLICATE_FIELD || e == E_MISSING_FIELD || e == E_BAD_FIELD)
 		req->param = req->detail;
 	if (e != E_OK)

@@ -4,7 +4,7 @@
  */
 #include "base/clock.h"
 #include "shm/limits.h"
-#include "worker/request.h"
+#include "worker/convert.h"
 
 /* ---- header lines ---- */
 
@@ -83,6 +83,7 @@ put_origin(struct request *req, struct buf *out)
 		"vary: origin\r\naccess-control-expose-headers: "
 		"x-request-id, x-tollgate-channel, "
 		"x-tollgate-model, x-tollgate-attempts, "
+		"x-tollgate-dropped, "
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
@@ -99,6 +100,7 @@ reply_fields(struct request *req, struct buf *out)
 					   : req->offer->model->upstream);
 		put_number(out, "x-tollgate-attempts: ", req->attempts);
 	}
+	put_line(out, "x-tollgate-dropped: ", req->dropped);
 	if (req->key != SHM_NONE && req->account != SHM_NONE)
 		put_limits(req, out);
 	put_origin(req, out);
@@ -261,6 +263,17 @@ put_charge(struct request *req, struct buf *fields)
 }
 
 static void
+put_converted(struct request *req, const struct usage *booked, struct buf *text)
+{
+	struct sink *s = convert_sink(req, text);
+
+	if (s)
+		req->dialect->write_answer(s, req->reply, booked, req->charge);
+	else
+		text->failed = true;
+}
+
+static void
 reply_whole(struct request *req)
 {
 	struct buf *fields = &req->w->fields, *text = &req->w->text;
@@ -268,8 +281,13 @@ reply_whole(struct request *req)
 	struct pieces p;
 
 	buf_reset(text);
-	if (req->dialect->put_cost(&req->arena, &req->answer, gather_str(req),
-				   &booked, req->charge, &p) == E_OK)
+	if (req->reply)
+		put_converted(req, &booked, text);
+	else if (!req->dialect->put_cost)
+		buf_add_str(text, gather_str(req));
+	else if (req->dialect->put_cost(&req->arena, &req->answer,
+					gather_str(req), &booked, req->charge,
+					&p) == E_OK)
 		for (unsigned i = 0; i < p.n; i++)
 			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
 	else
@@ -303,13 +321,24 @@ put_last_events(struct request *req, struct buf *text)
 	}
 	if (req->stream_error) {
 		complain(req, &c);
-		req->dialect->error_event(text, &c);
+		req->dialect->error_event(text, &c, req->sink);
 		return;
 	}
-	if (req->ask.include_usage &&
-	    req->dialect->usage_event(&req->arena, &req->ask, &req->answer,
-				      buf_str(&req->usage_data), &booked,
-				      req->charge, &p) == E_OK) {
+	if (req->offer && converts(req)) {
+		struct sink *s = convert_sink(req, text);
+
+		if (s)
+			req->dialect->end(s, &booked, req->charge);
+		else
+			text->failed = true;
+		return;
+	}
+	if (!req->dialect->usage_event)
+		buf_add_str(text, buf_str(&req->usage_data));
+	else if (req->ask.include_usage &&
+		 req->dialect->usage_event(&req->arena, &req->ask, &req->answer,
+					   buf_str(&req->usage_data), &booked,
+					   req->charge, &p) == E_OK) {
 		buf_add_cstr(text, "data: ");
 		for (unsigned i = 0; i < p.n; i++)
 			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);

@@ -138,6 +138,15 @@ struct request {
 
 	struct inside inside;
 
+	/* convert.c: where client and upstream speak different dialects */
+	struct conversation *talk; /* made once */
+	struct str converted;	   /* this attempt's body */
+	enum err lost;		   /* why an upstream could not even be asked */
+	struct str dropped;	   /* fields its upstream knows nothing of */
+	struct source source;
+	struct sink *sink;
+	struct reply *reply;
+
 	/* attempts */
 	struct offer *offer;
 	unsigned key_index;
@@ -166,9 +175,11 @@ struct request {
 	struct gather body;
 	struct sse sse;
 	struct answer answer;
-	struct buf usage_data; /* the usage event, kept back */
+	bool kept; /* the last events of a native stream have begun */
+	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
 	char upstream_id[40];
+	char error_type[48]; /* of a refusal, where the head says it */
 	uint8_t upstream_id_len;
 	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */

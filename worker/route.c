@@ -182,6 +182,8 @@ step_route(struct request *req)
 		/* the error of the last attempt says more than "none" */
 		if (req->attempts > 0)
 			return request_fail(req, req->err);
+		if (req->lost != E_OK)
+			return request_fail(req, req->lost);
 		if (!any_offer(req)) {
 			req->param = "model";
 			return request_fail_detail(req, E_MODEL_NOT_ALLOWED,

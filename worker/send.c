@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "worker/attempt.h"
+#include "worker/convert.h"
 #include "worker/demo.h"
 #include "worker/request.h"
 
@@ -183,6 +184,8 @@ attempt_failed(struct request *req, enum err e)
 	/* what it said is not the answer's */
 	req->usage = (struct usage){.present = false};
 	req->answer = (struct answer){0};
+	req->reply = NULL;
+	req->kept = false;
 	buf_reset(&req->usage_data);
 	req->served = STR_NONE;
 	req->seen_bytes = 0;
@@ -289,6 +292,19 @@ pick_address(struct request *req, struct call_target *t)
 	return true;
 }
 
+static enum err
+body_of(struct request *req, const struct target *t, struct pieces *body)
+{
+	const struct wire *wire = req->offer->lane->adapter->wire;
+
+	if (!converts(req))
+		return wire->patch(&req->wire, &req->ask, t, body);
+	body->n = 0;
+	body->bytes = 0;
+	pieces_add(body, req->converted);
+	return E_OK;
+}
+
 static struct pieces *
 build(struct request *req)
 {
@@ -299,12 +315,16 @@ build(struct request *req)
 			   .model = req->offer->model->upstream,
 			   .model_json = req->offer->upstream_json,
 			   .organization = c->organization,
-			   .project = c->project};
+			   .project = c->project,
+			   .quirks = l->adapter->quirks};
 	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
+	struct pieces body;
 
 	if (c->n_keys > 0)
 		t.credential = secret_bytes(c->keys[req->key_index]);
-	if (!p || l->adapter->build(&req->wire, &req->ask, &t, p) != E_OK)
+	if (!p || body_of(req, &t, &body) != E_OK ||
+	    adapter_request(&req->wire, l->adapter, &req->ask, &t, &body, p) !=
+		    E_OK)
 		return NULL;
 	return p;
 }
@@ -320,7 +340,7 @@ launch(struct request *req, const struct call_target *t)
 		.idle_ms = c->idle_timeout_ms};
 	struct pieces *p = build(req);
 
-	if (p)
+	if (p && convert_begin(req) == E_OK)
 		req->call = client_call(req->w->client, t, p->iov, p->n,
 					&timeouts, &ops, req);
 	if (!req->call) {
@@ -341,6 +361,15 @@ step_send(struct request *req)
 							     : NULL,
 				.fd = -1};
 
+	enum err e = convert_request(req);
+
+	if (e != E_OK) {
+		/* nothing was tried: this upstream cannot be asked that */
+		mark_tried(req, e);
+		req->lost = e;
+		req->step = STEP_route;
+		return NEXT_AGAIN;
+	}
 	req->attempt_ns = req->w->now_ns;
 	if (attempt_take(req) != E_OK) {
 		/* nothing was tried: its cap for today is spent */

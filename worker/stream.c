@@ -6,7 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/hash.h"
-#include "worker/request.h"
+#include "worker/convert.h"
 
 /* ---- head ---- */
 
@@ -53,6 +53,8 @@ stream_head(struct request *req, const struct http_head *head)
 {
 	req->upstream_status = head->status;
 	note_upstream_id(req, head);
+	(void)str_copy(req->error_type, sizeof(req->error_type),
+		       http_get(head, "x-amzn-errortype"));
 	note_retry_after(req, head);
 	if (head->status >= 200 && head->status < 300 && !readable(req, head)) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
@@ -206,21 +208,59 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 	exchange_stream_send(req->x, piece, n, req->seen_bytes);
 }
 
+/* One of the last events of a native stream, framed, to go out with the end. */
 static void
+keep_last(struct request *req, const struct sse_event *ev)
+{
+	struct buf *kept = &req->usage_data;
+
+	req->kept = true;
+	if (ev->name.n > 0) {
+		buf_add_cstr(kept, "event: ");
+		buf_add_str(kept, ev->name);
+		buf_add_char(kept, '\n');
+	}
+	buf_add_cstr(kept, "data: ");
+	buf_add_str(kept, ev->data);
+	buf_add_cstr(kept, "\n\n");
+}
+
+/* What parse_event() made of it, in the client's words. */
+static void
+forward_converted(struct request *req)
+{
+	struct buf *text = &req->w->text;
+	struct iovec piece;
+
+	if (text->n == 0)
+		return;
+	if (!req->streaming)
+		open_stream(req);
+	req->last_piece_ns = req->w->now_ns;
+	piece = (struct iovec){text->p, text->n};
+	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+}
+
+/* True: the event goes nowhere else. */
+static bool
 keep_usage(struct request *req, const struct sse_event *ev,
 	   const struct delta *d)
 {
 	ptrdiff_t shift;
 
-	req->usage = d->usage;
-	if (d->choices || !req->ask.include_usage)
-		return;
+	if (d->usage.present)
+		req->usage = d->usage;
+	if (!req->dialect->usage_event || d->choices ||
+	    d->usage_value.type != JSON_OBJECT)
+		return false;
+	if (!d->usage.present || !req->ask.include_usage)
+		return true;
 	/* the last one; an upstream may send any number of them */
 	buf_reset(&req->usage_data);
 	buf_add_str(&req->usage_data, ev->data);
 	if (req->usage_data.failed) {
 		buf_reset(&req->usage_data);
-		return;
+		return true;
 	}
 	/* the spans move with the copy */
 	shift = req->usage_data.p - ev->data.p;
@@ -230,6 +270,7 @@ keep_usage(struct request *req, const struct sse_event *ev,
 	req->answer.usage_value.raw.p += shift;
 	if (d->cost_value.type != JSON_ABSENT)
 		req->answer.cost_value.raw.p += shift;
+	return true;
 }
 
 /* The stream ends by our own will: the hold is used up. */
@@ -255,11 +296,19 @@ take_delta(struct request *req, const struct sse_event *ev,
 		stop_at_hold(req);
 		return false;
 	}
-	if (d->usage.present)
-		keep_usage(req, ev, d);
-	if (!d->choices && d->usage_value.type == JSON_OBJECT)
+	if (converts(req)) {
+		if (d->usage.present)
+			req->usage = d->usage;
+		req->kept |= d->last;
+		forward_converted(req);
+	} else if (keep_usage(req, ev, d)) {
 		return true;
-	forward(req, ev, d);
+	} else if (req->kept || d->last) {
+		keep_last(req, ev);
+		return !req->usage_data.failed;
+	} else {
+		forward(req, ev, d);
+	}
 	meter_store(req);
 	return !req->stream_error && (!req->client_gone || drain_allowed(req));
 }
@@ -267,21 +316,25 @@ take_delta(struct request *req, const struct sse_event *ev,
 static bool
 read_event(struct request *req, const struct sse_event *ev)
 {
-	const struct adapter *a = req->offer->lane->adapter;
-	struct delta d;
+	const struct wire *wire = req->offer->lane->adapter->wire;
+	struct delta d = {.done = false};
 
-	if (a->parse_event(&req->ask, ev->data, &d) != E_OK) {
+	buf_reset(&req->w->text);
+	if (wire->parse_event(&req->source, ev->name, ev->data, &d) != E_OK) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
 		return false;
 	}
 	if (d.done) {
+		/* the mark of a native stream is the client's as well */
+		if (req->kept && !converts(req))
+			keep_last(req, ev);
 		req->upstream_done = true;
 		return false;
 	}
 	if (d.error) {
 		struct str copy = arena_dup(&req->arena, ev->data);
 
-		a->parse_error(200, copy, &req->upstream);
+		wire->parse_error(200, STR_NONE, copy, &req->upstream);
 		stream_broken(req, req->upstream.err);
 		return false;
 	}
@@ -388,26 +441,33 @@ stream_progress(struct request *req)
 static void
 upstream_refused(struct request *req)
 {
-	const struct adapter *a = req->offer->lane->adapter;
+	const struct wire *wire = req->offer->lane->adapter->wire;
 	struct str body = arena_dup(&req->arena, gather_str(req));
 
-	a->parse_error(req->upstream_status, body, &req->upstream);
+	wire->parse_error(req->upstream_status, str_of(req->error_type), body,
+			  &req->upstream);
+	if (req->upstream.retry_after_ms > 0 && req->retry_after_ns == 0)
+		req->retry_after_ns =
+			MIN_OF(req->upstream.retry_after_ms, 3600000u) *
+			NS_PER_MS;
 	attempt_failed(req, req->upstream.err);
 }
 
 static void
 whole_answer(struct request *req)
 {
-	const struct adapter *a = req->offer->lane->adapter;
+	const struct wire *wire = req->offer->lane->adapter->wire;
 	struct str body = gather_str(req);
-	enum err e = a->parse_answer(&req->ask, body, &req->answer);
+	enum err e = wire->parse_answer(&req->ask, body, &req->answer);
 
 	if (e == E_UP_SERVER_ERROR) { /* an error inside a 200 */
 		body = arena_dup(&req->arena, body);
-		a->parse_error(200, body, &req->upstream);
+		wire->parse_error(200, STR_NONE, body, &req->upstream);
 		e = req->upstream.err;
 	} else if (e == E_OK && !check_model(req, req->answer.model)) {
 		e = E_UP_MODEL_MISMATCH;
+	} else if (e == E_OK && converts(req)) {
+		e = convert_answer(req, body);
 	}
 	if (e != E_OK) {
 		attempt_failed(req, e);
@@ -435,8 +495,9 @@ stream_end(struct request *req)
 		whole_answer(req);
 	} else if (req->upstream_done) {
 		attempt_end(req, E_OK);
-	} else if (req->usage.present && !sse_unfinished(&req->sse)) {
-		/* no end mark, but the final usage came */
+	} else if ((req->usage.present || req->kept) &&
+		   !sse_unfinished(&req->sse)) {
+		/* no end mark, but what comes last has come */
 		attempt_end(req, E_OK);
 		req->upstream_done = true;
 		finish(req);

@@ -7,11 +7,10 @@ static struct arena arena;
 static struct ask
 ask_of(enum ask_kind kind, const char *body)
 {
-	struct ask ask = {0};
+	struct ask ask = {.kind = kind, .body = str_of(body)};
 	const char *detail;
 
-	CHECK(dialect_openai.parse(&arena, kind, str_of(body), &ask, &detail) ==
-	      E_OK);
+	CHECK(dialect_openai.parse(&arena, &ask, &detail) == E_OK);
 	return ask;
 }
 
@@ -28,7 +27,7 @@ TEST(a_whole_answer_counts_its_words)
 
 	demo_plan(&ask, 1, &r);
 	demo_answer(&r, &out);
-	CHECK(a->parse_answer(&ask, buf_str(&out), &answer) == E_OK);
+	CHECK(a->wire->parse_answer(&ask, buf_str(&out), &answer) == E_OK);
 	CHECK(answer.usage.present);
 	CHECK_INT(answer.usage.output, 5);
 	/* role, user, content, hello, my, world */
@@ -43,7 +42,10 @@ event_of(const struct ask *ask, const struct buf *out, struct delta *d)
 {
 	struct str data = str_from(str_make(out->p, out->n - 2), 6);
 
-	return adapter_find(STR("demo"))->parse_event(ask, data, d) == E_OK;
+	struct source s = {.ask = ask};
+
+	return adapter_find(STR("demo"))
+		       ->wire->parse_event(&s, STR_NONE, data, d) == E_OK;
 }
 
 TEST(a_stream_says_the_same_as_the_whole_answer)
@@ -90,10 +92,12 @@ TEST(embeddings_and_errors_are_valid)
 	demo_plan(&ask, 3, &r);
 	demo_answer(&r, &out);
 	CHECK(adapter_find(STR("demo"))
-		      ->parse_answer(&ask, buf_str(&out), &answer) == E_OK);
+		      ->wire->parse_answer(&ask, buf_str(&out), &answer) ==
+	      E_OK);
 	CHECK_INT(answer.usage.input, 2);
 	demo_error(429, &bad);
-	adapter_find(STR("demo"))->parse_error(429, buf_str(&bad), &error);
+	adapter_find(STR("demo"))
+		->wire->parse_error(429, STR_NONE, buf_str(&bad), &error);
 	CHECK(error.err == E_UP_RATE_LIMITED);
 	CHECK(error.message.n > 0);
 }

@@ -9,7 +9,8 @@ parse(enum ask_kind kind, const char *body, struct ask *ask,
       const char **detail)
 {
 	*detail = "";
-	return dialect_openai.parse(&arena, kind, str_of(body), ask, detail);
+	*ask = (struct ask){.kind = kind, .body = str_of(body)};
+	return dialect_openai.parse(&arena, ask, detail);
 }
 
 TEST(the_fields_that_matter_are_found_anywhere)
@@ -173,7 +174,7 @@ check_cost(const char *body, int64_t nano, const char *expected)
 	CLEANUP(buf_free) struct buf out = BUF_INIT;
 
 	CHECK(adapter_find(STR("openai"))
-		      ->parse_answer(&ask, str_of(body), &a) == E_OK);
+		      ->wire->parse_answer(&ask, str_of(body), &a) == E_OK);
 	CHECK(dialect_openai.put_cost(&arena, &a, str_of(body), &estimate,
 				      money_nano(nano), &p) == E_OK);
 	for (unsigned i = 0; i < p.n; i++)

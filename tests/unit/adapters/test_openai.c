@@ -1,5 +1,5 @@
 /* adapters/openai.c: bytes to the provider, and what its answers mean. */
-#include "adapters/openai.h"
+#include "adapters/adapter.h"
 #include "tests/tap.h"
 
 static struct arena arena;
@@ -20,14 +20,15 @@ target(void)
 static bool
 built(const char *body, const struct target *t, char *out, size_t cap)
 {
-	struct ask ask;
-	struct pieces p;
+	struct ask ask = {.kind = ASK_CHAT, .body = str_of(body)};
+	struct pieces p, inside;
 	const char *detail = NULL;
 	size_t n = 0;
 
-	if (dialect_openai.parse(&arena, ASK_CHAT, str_of(body), &ask,
-				 &detail) != E_OK ||
-	    openai_build(&arena, &ask, t, &p) != E_OK)
+	if (dialect_openai.parse(&arena, &ask, &detail) != E_OK ||
+	    wire_openai.patch(&arena, &ask, t, &inside) != E_OK ||
+	    adapter_request(&arena, adapter_find(STR("openai")), &ask, t,
+			    &inside, &p) != E_OK)
 		return false;
 	for (unsigned i = 0; i < p.n; i++) {
 		if (n + p.iov[i].iov_len >= cap)
@@ -138,7 +139,7 @@ usage_of(const char *usage)
 		       "{\"role\":\"assistant\",\"content\":\"hey\"}}],"
 		       "\"usage\":%s}",
 		       usage);
-	CHECK(openai_parse_answer(&ask, str_of(body), &a) == E_OK);
+	CHECK(wire_openai.parse_answer(&ask, str_of(body), &a) == E_OK);
 	CHECK_INT(a.content_bytes, a.usage.present ? 1 : 3);
 	return a.usage;
 }
@@ -193,13 +194,15 @@ TEST(an_answer_without_choices_is_no_answer)
 	struct ask ask = {.kind = ASK_CHAT};
 	struct answer a;
 
-	CHECK(openai_parse_answer(&ask, STR("{\"choices\":[]}"), &a) ==
+	CHECK(wire_openai.parse_answer(&ask, STR("{\"choices\":[]}"), &a) ==
 	      E_UP_BAD_RESPONSE);
-	CHECK(openai_parse_answer(&ask, STR("{\"choices\":[{}]"), &a) ==
+	CHECK(wire_openai.parse_answer(&ask, STR("{\"choices\":[{}]"), &a) ==
 	      E_UP_BAD_RESPONSE);
-	CHECK(openai_parse_answer(&ask, STR("hello"), &a) == E_UP_BAD_RESPONSE);
-	CHECK(openai_parse_answer(&ask, STR("{\"error\":{\"message\":\"x\"}}"),
-				  &a) == E_UP_SERVER_ERROR);
+	CHECK(wire_openai.parse_answer(&ask, STR("hello"), &a) ==
+	      E_UP_BAD_RESPONSE);
+	CHECK(wire_openai.parse_answer(&ask,
+				       STR("{\"error\":{\"message\":\"x\"}}"),
+				       &a) == E_UP_SERVER_ERROR);
 }
 
 /* ---- events ---- */
@@ -209,8 +212,9 @@ delta_of(const char *data)
 {
 	struct ask ask = {.kind = ASK_CHAT, .stream = true};
 	struct delta d = {0};
+	struct source s = {.ask = &ask};
 
-	CHECK(openai_parse_event(&ask, str_of(data), &d) == E_OK);
+	CHECK(wire_openai.parse_event(&s, STR_NONE, str_of(data), &d) == E_OK);
 	return d;
 }
 
@@ -270,7 +274,8 @@ TEST(errors_are_judged_by_status_and_code)
 	struct upstream_error e;
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		openai_parse_error(cases[i].status, str_of(cases[i].body), &e);
+		wire_openai.parse_error(cases[i].status, STR_NONE,
+					str_of(cases[i].body), &e);
 		CHECK_INT(e.err, cases[i].err);
 	}
 }
@@ -279,11 +284,11 @@ TEST(an_error_keeps_the_providers_words)
 {
 	struct upstream_error e;
 
-	openai_parse_error(400,
-			   STR("{\"error\":{\"message\":\"bad \\\"x\\\"\","
-			       "\"type\":\"t\",\"param\":\"p\","
-			       "\"code\":\"c\"}}"),
-			   &e);
+	wire_openai.parse_error(400, STR_NONE,
+				STR("{\"error\":{\"message\":\"bad \\\"x\\\"\","
+				    "\"type\":\"t\",\"param\":\"p\","
+				    "\"code\":\"c\"}}"),
+				&e);
 	CHECK(str_eq(e.message, STR("bad \\\"x\\\"")));
 	CHECK(str_eq(e.type, STR("t")));
 	CHECK(str_eq(e.param, STR("p")));

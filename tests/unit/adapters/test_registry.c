@@ -8,8 +8,11 @@ TEST(every_provider_is_found_by_its_name_and_can_do_everything)
 
 	for (unsigned i = 0; (a = adapter_at(i)) != NULL; i++) {
 		CHECK(adapter_find(str_of(a->name)) == a);
-		CHECK(a->build && a->parse_answer && a->parse_event &&
-		      a->parse_error);
+		const struct wire *w = a->wire;
+
+		CHECK(w->path && w->parse_answer && w->parse_event &&
+		      w->parse_error);
+		CHECK(!w->native == !w->patch);
 	}
 	CHECK(adapter_find(STR("no such provider")) == NULL);
 	CHECK(adapter_find(STR("")) == NULL);

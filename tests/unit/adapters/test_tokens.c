@@ -31,8 +31,8 @@ TEST(an_embedded_picture_counts_as_a_file_and_not_as_text)
 	for (int i = 0; i < 100000; i++)
 		buf_add_char(&body, 'A');
 	buf_add_cstr(&body, "\"}}]}]}");
-	CHECK(dialect_openai.parse(&arena, ASK_CHAT, buf_str(&body), &ask,
-				   &detail) == E_OK);
+	ask = (struct ask){.kind = ASK_CHAT, .body = buf_str(&body)};
+	CHECK(dialect_openai.parse(&arena, &ask, &detail) == E_OK);
 	CHECK(tokens_of_input(&ask, 4000) > TOKENS_PER_FILE);
 	CHECK(tokens_of_input(&ask, 4000) < TOKENS_PER_FILE + 100);
 	arena_free(&arena);

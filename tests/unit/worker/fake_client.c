@@ -91,7 +91,7 @@ add_mark(struct exchange *x, uint64_t at, uint64_t mark)
 	must(mark >= x->mark);
 	if (x->n_pieces > 0)
 		must(mark >= x->piece[x->n_pieces - 1].mark);
-	x->piece[x->n_pieces++] = (struct piece){at, mark};
+	x->piece[x->n_pieces++] = (struct fake_piece){at, mark};
 }
 
 /* As the real one: what comes after the socket broke goes nowhere. */

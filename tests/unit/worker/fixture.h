@@ -37,7 +37,7 @@ enum { GROUP_DEFAULT, GROUP_POOL, GROUPS };
 enum { ORG, ACME, ACCOUNTS };
 
 #define PIECE_ROWS 2048
-struct piece {
+struct fake_piece {
 	uint64_t at; /* of its first byte */
 	uint64_t mark;
 };
@@ -60,7 +60,7 @@ struct exchange {
 	struct buf fields;
 	struct buf out; /* content, without framing */
 	bool begun, answered, streamed, aborted;
-	struct piece *piece;
+	struct fake_piece *piece;
 	unsigned n_pieces;
 	/* the socket */
 	uint64_t room;	    /* bytes it will still take */

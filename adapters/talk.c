@@ -1,0 +1,280 @@
+/*
+ * The lists a conversation and an answer are made of, and the account of
+ * what is lost on the way to an upstream. Called by dialects and adapters.
+ */
+#include "adapters/talk.h"
+
+#include "base/must.h"
+
+/* ---- requests, read ---- */
+
+void
+conversation_init(struct conversation *c, struct arena *a)
+{
+	*c = (struct conversation){.a = a};
+	c->tail = &c->turns;
+	c->tools_tail = &c->tools;
+}
+
+struct turn *
+conversation_turn(struct conversation *c, enum speaker speaker)
+{
+	struct turn *t = c->last;
+
+	if (t && t->speaker == speaker)
+		return t;
+	t = arena_zalloc(c->a, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->speaker = speaker;
+	t->tail = &t->parts;
+	*c->tail = t;
+	c->tail = &t->next;
+	c->last = t;
+	return t;
+}
+
+struct part *
+part_new(struct arena *a, enum part_kind kind)
+{
+	struct part *p = arena_zalloc(a, sizeof(*p));
+
+	if (p)
+		p->kind = kind;
+	return p;
+}
+
+struct part *
+turn_add(struct conversation *c, struct turn *turn, enum part_kind kind)
+{
+	struct part *p = turn ? part_new(c->a, kind) : NULL;
+
+	if (!p)
+		return NULL;
+	*turn->tail = p;
+	turn->tail = &p->next;
+	return p;
+}
+
+struct tool *
+conversation_tool(struct conversation *c)
+{
+	struct tool *t = arena_zalloc(c->a, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*c->tools_tail = t;
+	c->tools_tail = &t->next;
+	return t;
+}
+
+void
+conversation_say(struct conversation *c, enum trait_kind kind,
+		 const char *field, struct json_value value)
+{
+	if (value.type == JSON_ABSENT || value.type == JSON_NULL)
+		return;
+	c->traits[kind] = (struct trait){field, value};
+}
+
+/* Lists are short: the old text stays in the arena. */
+static struct str
+list_add(struct arena *a, struct str list, struct str name)
+{
+	struct str longer;
+
+	if (name.n == 0)
+		return list;
+	if (list.n == 0)
+		return arena_dup(a, name);
+	longer = arena_printf(a, "%.*s, %.*s", STR_ARG(list), STR_ARG(name));
+	return longer.p ? longer : list;
+}
+
+void
+conversation_drop(struct conversation *c, struct str field)
+{
+	c->dropped = list_add(c->a, c->dropped, field);
+}
+
+void
+conversation_refuse(struct conversation *c, const char *field)
+{
+	if (!c->refused)
+		c->refused = field;
+}
+
+struct str
+conversation_call_name(const struct conversation *c, struct str id)
+{
+	for (const struct turn *t = c->turns; t; t = t->next)
+		for (const struct part *p = t->parts; p; p = p->next)
+			if (p->kind == PART_CALL && str_eq(p->id, id))
+				return p->name;
+	return STR_NONE;
+}
+
+bool
+part_args(struct arena *a, struct part *p, struct str raw)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct json_value quoted = {JSON_STRING,
+				    str_make(raw.p - 1, raw.n + 2)};
+	struct json_value root;
+	struct json_error fault;
+	struct str plain;
+
+	p->text = raw;
+	p->args = STR_NONE;
+	if (raw.n == 0)
+		return true;
+	if (!json_unescape(quoted, &text))
+		return !text.failed;
+	plain = buf_str(&text);
+	if (!json_valid(plain, &root, &fault) || root.type != JSON_OBJECT)
+		return true;
+	p->args = arena_dup(a, root.raw);
+	return p->args.p != NULL;
+}
+
+bool
+part_data_url(struct arena *a, struct part *p, struct str raw)
+{
+	struct str rest = raw, mime;
+	ptrdiff_t comma;
+
+	if (!str_starts(raw, STR("data:")))
+		return false;
+	comma = str_find(raw, ',');
+	if (comma < 0)
+		return false;
+	mime = str_make(raw.p + 5, (size_t)comma - 5);
+	rest = str_from(raw, (size_t)comma + 1);
+	if (!str_ends(mime, STR(";base64")))
+		return false;
+	mime.n -= sizeof(";base64") - 1;
+	p->mime = json_plain(a, mime);
+	p->data = json_plain(a, rest);
+	return p->data.n > 0;
+}
+
+struct str
+json_plain(struct arena *a, struct str raw)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct json_value quoted = {JSON_STRING,
+				    str_make(raw.p - 1, raw.n + 2)};
+
+	if (raw.n == 0 || !memchr(raw.p, '\\', raw.n))
+		return raw;
+	if (!json_unescape(quoted, &text))
+		return raw;
+	return arena_dup(a, buf_str(&text));
+}
+
+void
+json_put_inside(struct json_out *o, struct str raw)
+{
+	json_put_raw(o, STR("\""));
+	buf_add_str(o->buf, raw);
+	buf_add_char(o->buf, '"');
+}
+
+/* ---- requests, written ---- */
+
+static const bool harmless[TRAITS] = {
+#define TRAIT(name, is_harmless) [TRAIT_##name] = (is_harmless),
+#include "adapters/traits.def"
+#undef TRAIT
+};
+
+const struct trait *
+trait_take(struct writing *w, enum trait_kind kind)
+{
+	const struct trait *t = &w->talk->traits[kind];
+
+	w->taken |= 1ull << kind;
+	return t->field ? t : NULL;
+}
+
+void
+trait_put(struct writing *w, enum trait_kind kind, const char *name)
+{
+	const struct trait *t = trait_take(w, kind);
+
+	if (!t)
+		return;
+	json_name(w->out, name);
+	json_put_raw(w->out, t->value.raw);
+}
+
+void
+writing_drop(struct writing *w, const char *field)
+{
+	w->dropped = list_add(w->a, w->dropped, str_of(field));
+}
+
+void
+writing_refuse(struct writing *w, const char *field)
+{
+	if (!w->refused)
+		w->refused = field;
+}
+
+enum err
+writing_end(struct writing *w)
+{
+	const struct trait *t = w->talk->traits;
+
+	if (w->talk->dropped.n > 0)
+		w->dropped = list_add(w->a, w->talk->dropped, w->dropped);
+	for (unsigned i = 0; i < TRAITS; i++) {
+		if (!t[i].field || w->taken >> i & 1)
+			continue;
+		if (harmless[i])
+			writing_drop(w, t[i].field);
+		else
+			writing_refuse(w, t[i].field);
+	}
+	if (w->talk->refused)
+		w->refused = w->talk->refused;
+	if (w->talk->strict && w->dropped.n > 0)
+		writing_refuse(w, arena_dup(w->a, w->dropped).p);
+	if (w->out->buf->failed)
+		return E_NO_MEMORY;
+	return w->refused ? E_FIELD_LOST : E_OK;
+}
+
+/* ---- answers ---- */
+
+void
+reply_init(struct reply *r)
+{
+	*r = (struct reply){.tail = NULL};
+	r->tail = &r->choices;
+}
+
+struct reply_choice *
+reply_choice(struct arena *a, struct reply *r)
+{
+	struct reply_choice *c = arena_zalloc(a, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->tail = &c->parts;
+	*r->tail = c;
+	r->tail = &c->next;
+	return c;
+}
+
+struct part *
+reply_part(struct arena *a, struct reply_choice *c, enum part_kind kind)
+{
+	struct part *p = c ? part_new(a, kind) : NULL;
+
+	if (!p)
+		return NULL;
+	*c->tail = p;
+	c->tail = &p->next;
+	return p;
+}

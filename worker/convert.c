@@ -1,0 +1,144 @@
+/* Requests and answers between two dialects. */
+#include "worker/convert.h"
+
+#include "base/clock.h"
+
+/* Once a request, however many attempts it takes. */
+static enum err
+read_once(struct request *req)
+{
+	struct conversation *c;
+	const char *detail = NULL;
+	enum err e;
+
+	if (req->talk)
+		return E_OK;
+	c = arena_alloc(&req->arena, sizeof(*c));
+	if (!c)
+		return E_NO_MEMORY;
+	conversation_init(c, &req->arena);
+	e = req->dialect->read(c, &req->ask, &detail);
+	if (e == E_OK)
+		req->talk = c;
+	else
+		req->param = req->detail = detail;
+	return e;
+}
+
+static void
+target_of(const struct request *req, struct target *t)
+{
+	const struct lane *l = req->offer->lane;
+
+	*t = (struct target){
+		.model = req->offer->model->upstream,
+		.model_json = req->offer->upstream_json,
+		.max_output = (uint32_t)req->product->conf->max_output,
+		.quirks = l->adapter->quirks,
+	};
+}
+
+enum err
+convert_request(struct request *req)
+{
+	const struct wire *wire = req->offer->lane->adapter->wire;
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+	struct json_out out;
+	struct target t;
+	struct writing w;
+	enum err e;
+
+	req->converted = STR_NONE;
+	req->dropped = STR_NONE;
+	if (!converts(req))
+		return E_OK;
+	if (!req->dialect->read || !wire->write)
+		return E_NO_CHANNEL;
+	e = read_once(req);
+	if (e != E_OK)
+		return e;
+	target_of(req, &t);
+	json_out_init(&out, &body);
+	w = (struct writing){.talk = req->talk,
+			     .ask = &req->ask,
+			     .target = &t,
+			     .a = &req->arena,
+			     .out = &out};
+	e = wire->write(&w);
+	if (e == E_OK)
+		e = writing_end(&w);
+	if (e == E_FIELD_LOST)
+		req->param = req->detail = w.refused;
+	if (e != E_OK)
+		return e;
+	req->dropped = w.dropped;
+	req->converted = arena_dup(&req->wire, buf_str(&body));
+	return req->converted.p ? E_OK : E_NO_MEMORY;
+}
+
+enum err
+convert_begin(struct request *req)
+{
+	const struct wire *wire = req->offer->lane->adapter->wire;
+	bool pieces = req->ask.stream && converts(req);
+
+	req->source = (struct source){.a = &req->arena,
+				      .ask = &req->ask,
+				      .put = pieces ? convert_piece : NULL,
+				      .user = req};
+	if (wire->source_bytes == 0)
+		return E_OK;
+	req->source.own = arena_zalloc(&req->arena, wire->source_bytes);
+	return req->source.own ? E_OK : E_NO_MEMORY;
+}
+
+struct sink *
+convert_sink(struct request *req, struct buf *out)
+{
+	struct sink *s = req->sink;
+
+	if (!s) {
+		s = arena_zalloc(&req->arena, sizeof(*s));
+		if (!s)
+			return NULL;
+		s->a = &req->arena;
+		s->ask = &req->ask;
+		s->id = request_id_str(req);
+		s->created_s = req->start_wall_ns / NS_PER_SEC;
+		s->model = req->ask.model;
+		s->input_hint = req->input_tokens;
+		if (req->dialect->sink_bytes > 0) {
+			s->own = arena_zalloc(&req->arena,
+					      req->dialect->sink_bytes);
+			if (!s->own)
+				return NULL;
+		}
+		req->sink = s;
+	}
+	s->out = out;
+	return s;
+}
+
+void
+convert_piece(void *user, const struct piece *p)
+{
+	struct request *req = user;
+	struct sink *s = convert_sink(req, &req->w->text);
+
+	if (s)
+		req->dialect->put(s, p);
+	else
+		req->w->text.failed = true;
+}
+
+enum err
+convert_answer(struct request *req, struct str body)
+{
+	const struct wire *wire = req->offer->lane->adapter->wire;
+
+	req->reply = arena_alloc(&req->arena, sizeof(*req->reply));
+	if (!req->reply)
+		return E_NO_MEMORY;
+	reply_init(req->reply);
+	return wire->read_answer(&req->arena, &req->ask, body, req->reply);
+}

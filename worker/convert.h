@@ -1,0 +1,28 @@
+#pragma once
+/*
+ * Where the client and the upstream speak different dialects: the request is
+ * written anew by way of adapters/talk.h, the answer read and written anew.
+ * All of it lives in the request's arena.
+ */
+#include "adapters/adapter.h"
+#include "worker/request.h"
+
+/* Does this attempt need it. */
+static inline bool
+converts(const struct request *req)
+{
+	return req->offer->lane->adapter->wire->native != req->dialect;
+}
+
+/* Before the attempt: its body, into req->converted; nothing to do where the
+ * dialects are the same. E_FIELD_LOST, E_BAD_FIELD: req->detail names it. */
+NODISCARD enum err convert_request(struct request *req);
+/* The attempt begins: what its stream is read with. */
+NODISCARD enum err convert_begin(struct request *req);
+/* The pieces of an event, as they come, into w->text; at its end to the
+ * client. */
+void convert_piece(void *user, const struct piece *p);
+/* A whole answer, checked and kept in req->reply; the body must stay. */
+NODISCARD enum err convert_answer(struct request *req, struct str body);
+/* The sink, its output set to `out`; NULL when out of memory. */
+struct sink *convert_sink(struct request *req, struct buf *out);
