@@ -29,6 +29,8 @@ struct target {
 	struct str api_version;	 /* Azure */
 	uint32_t max_output;	 /* of the model table; 0 = not known */
 	unsigned quirks;
+	const struct wire
+		*wire; /* what is spoken; NULL = the adapter's first */
 };
 
 enum framing {
@@ -103,10 +105,13 @@ enum auth {
 struct adapter {
 	const char *name; /* provider = "..." */
 	const struct wire *wire;
+	/* Others it speaks with the same credential, for clients whose own
+	 * dialect they are. */
+	const struct wire *also[2];
 	unsigned flags;
 	unsigned quirks;
 	enum auth auth;
-	/* Of the wire's paths, where this provider's differ; NULL = none. */
+	/* Of `wire`'s paths, where this provider's differ; NULL = none. */
 	struct str (*path)(struct arena *a, const struct ask *ask,
 			   const struct target *t);
 };
@@ -162,6 +167,9 @@ struct dialect {
 
 const struct adapter *adapter_find(struct str provider);
 const struct adapter *adapter_at(unsigned i); /* NULL beyond the end */
+/* What is spoken for a client of this dialect: its own, if at all. */
+const struct wire *adapter_wire(const struct adapter *ad,
+				const struct dialect *dialect);
 
 /* The head and body of a request: fields, credential. */
 enum err adapter_request(struct arena *a, const struct adapter *ad,

@@ -44,12 +44,21 @@ auth_field(enum auth auth)
 	return STR_NONE;
 }
 
+static struct str
+path_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
+	const struct target *t)
+{
+	if (t->wire && t->wire != ad->wire)
+		return t->wire->path(a, ask, t);
+	return (ad->path ? ad->path : ad->wire->path)(a, ask, t);
+}
+
 enum err
 adapter_request(struct arena *a, const struct adapter *ad,
 		const struct ask *ask, const struct target *t,
 		const struct pieces *body, struct pieces *out)
 {
-	struct str path = (ad->path ? ad->path : ad->wire->path)(a, ask, t);
+	struct str path = path_of(a, ad, ask, t);
 	struct str field = auth_field(ad->auth);
 	struct head h;
 	size_t room = 512 + t->host.n + t->path.n + path.n + t->organization.n +

@@ -15,6 +15,15 @@ adapter_find(struct str provider)
 	return NULL;
 }
 
+const struct wire *
+adapter_wire(const struct adapter *ad, const struct dialect *dialect)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(ad->also) && ad->also[i]; i++)
+		if (ad->also[i]->native == dialect)
+			return ad->also[i];
+	return ad->wire;
+}
+
 const struct adapter *
 adapter_at(unsigned i)
 {

@@ -35,13 +35,14 @@ target_of(const struct request *req, struct target *t)
 		.model_json = req->offer->upstream_json,
 		.max_output = (uint32_t)req->product->conf->max_output,
 		.quirks = l->adapter->quirks,
+		.wire = wire_of(req),
 	};
 }
 
 enum err
 convert_request(struct request *req)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	CLEANUP(buf_free) struct buf body = BUF_INIT;
 	struct json_out out;
 	struct target t;
@@ -79,7 +80,7 @@ convert_request(struct request *req)
 enum err
 convert_begin(struct request *req)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	bool pieces = req->ask.stream && converts(req);
 
 	req->source = (struct source){.a = &req->arena,
@@ -134,7 +135,7 @@ convert_piece(void *user, const struct piece *p)
 enum err
 convert_answer(struct request *req, struct str body)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 
 	req->reply = arena_alloc(&req->arena, sizeof(*req->reply));
 	if (!req->reply)

@@ -7,11 +7,18 @@
 #include "adapters/adapter.h"
 #include "worker/request.h"
 
+/* What this attempt's upstream is spoken to in. */
+static inline const struct wire *
+wire_of(const struct request *req)
+{
+	return adapter_wire(req->offer->lane->adapter, req->dialect);
+}
+
 /* Does this attempt need it. */
 static inline bool
 converts(const struct request *req)
 {
-	return req->offer->lane->adapter->wire->native != req->dialect;
+	return wire_of(req)->native != req->dialect;
 }
 
 /* Before the attempt: its body, into req->converted; nothing to do where the

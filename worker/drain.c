@@ -8,6 +8,7 @@
 #include "adapters/tokens.h"
 #include "base/clock.h"
 #include "worker/attempt.h"
+#include "worker/convert.h"
 #include "worker/request.h"
 
 bool
@@ -85,7 +86,7 @@ drain_delta(struct request *req, const struct delta *d)
 void
 drain_answer(struct request *req)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
 
 	if (good && !req->ask.stream &&

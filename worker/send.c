@@ -295,7 +295,7 @@ pick_address(struct request *req, struct call_target *t)
 static enum err
 body_of(struct request *req, const struct target *t, struct pieces *body)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 
 	if (!converts(req))
 		return wire->patch(&req->wire, &req->ask, t, body);
@@ -316,7 +316,8 @@ build(struct request *req)
 			   .model_json = req->offer->upstream_json,
 			   .organization = c->organization,
 			   .project = c->project,
-			   .quirks = l->adapter->quirks};
+			   .quirks = l->adapter->quirks,
+			   .wire = wire_of(req)};
 	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
 	struct pieces body;
 

@@ -316,7 +316,7 @@ take_delta(struct request *req, const struct sse_event *ev,
 static bool
 read_event(struct request *req, const struct sse_event *ev)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	struct delta d = {.done = false};
 
 	buf_reset(&req->w->text);
@@ -441,7 +441,7 @@ stream_progress(struct request *req)
 static void
 upstream_refused(struct request *req)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	struct str body = arena_dup(&req->arena, gather_str(req));
 
 	wire->parse_error(req->upstream_status, str_of(req->error_type), body,
@@ -456,7 +456,7 @@ upstream_refused(struct request *req)
 static void
 whole_answer(struct request *req)
 {
-	const struct wire *wire = req->offer->lane->adapter->wire;
+	const struct wire *wire = wire_of(req);
 	struct str body = gather_str(req);
 	enum err e = wire->parse_answer(&req->ask, body, &req->answer);
 
