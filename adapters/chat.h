@@ -42,6 +42,8 @@ struct ask {
 	struct json_value stream_options; /* JSON_ABSENT when there is none */
 	struct json_value include_usage_value;
 	struct json_value input; /* messages, prompt or input */
+	/* What counts as input beside it: system text, tools. */
+	struct json_value more[2];
 	bool stream;
 	bool include_usage; /* the client asked for the usage event */
 	bool has_max;

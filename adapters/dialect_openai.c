@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "adapters/adapter.h"
+#include "adapters/ask.h"
 #include "base/json.h"
 
 /* Fields that the gateway reads; each may appear once. */
@@ -33,56 +34,6 @@ static const char *const fields[FIELDS] = {"model",
 					   "input"};
 
 #define CHOICES_MAX 128
-#define TOKENS_MAX  (1u << 30)
-
-static bool
-absent(struct json_value v)
-{
-	return v.type == JSON_ABSENT || v.type == JSON_NULL;
-}
-
-static enum err
-fault_of(struct arena *a, const struct json_error *fault, const char **detail)
-{
-	struct str text;
-
-	if (fault->fault == JSON_DUPLICATE) {
-		*detail = fault->name;
-		return E_DUPLICATE_FIELD;
-	}
-	text = arena_printf(a, "%s at byte %zu", json_fault_text(fault->fault),
-			    fault->at);
-	*detail = text.p ? text.p : json_fault_text(fault->fault);
-	return E_BAD_JSON;
-}
-
-static enum err
-read_model(struct arena *a, struct json_value v, struct str *model)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-
-	if (absent(v))
-		return E_MISSING_FIELD;
-	if (v.type != JSON_STRING || v.raw.n <= 2 || v.raw.n > 512)
-		return E_BAD_FIELD;
-	if (!memchr(v.raw.p, '\\', v.raw.n)) {
-		*model = arena_dup(a, str_make(v.raw.p + 1, v.raw.n - 2));
-	} else {
-		if (!json_unescape(v, &text))
-			return E_BAD_FIELD;
-		*model = arena_dup(a, buf_str(&text));
-	}
-	return model->p ? E_OK : E_NO_MEMORY;
-}
-
-static enum err
-read_flag(struct json_value v, bool *flag)
-{
-	*flag = v.type == JSON_TRUE;
-	return absent(v) || v.type == JSON_TRUE || v.type == JSON_FALSE
-		       ? E_OK
-		       : E_BAD_FIELD;
-}
 
 static enum err
 read_stream(const struct json_value *v, struct ask *out, const char **detail)
@@ -90,19 +41,19 @@ read_stream(const struct json_value *v, struct ask *out, const char **detail)
 	enum err e;
 
 	*detail = "stream";
-	e = read_flag(v[F_STREAM], &out->stream);
+	e = ask_flag(v[F_STREAM], &out->stream);
 	if (e != E_OK)
 		return e;
 	out->stream_options = v[F_STREAM_OPTIONS];
 	*detail = "stream_options";
-	if (absent(out->stream_options))
+	if (ask_absent(out->stream_options))
 		return E_OK;
 	if (out->stream_options.type != JSON_OBJECT)
 		return E_BAD_FIELD;
 	out->include_usage_value =
 		json_get(out->stream_options, "include_usage");
 	*detail = "stream_options.include_usage";
-	return read_flag(out->include_usage_value, &out->include_usage);
+	return ask_flag(out->include_usage_value, &out->include_usage);
 }
 
 /* The SDK sends max_completion_tokens, older clients max_tokens. */
@@ -112,16 +63,11 @@ read_maximum(const struct json_value *v, struct ask *out, const char **detail)
 	struct json_value m = v[F_MAX_COMPLETION_TOKENS];
 
 	*detail = "max_completion_tokens";
-	if (absent(m)) {
+	if (ask_absent(m)) {
 		m = v[F_MAX_TOKENS];
 		*detail = "max_tokens";
 	}
-	if (absent(m))
-		return E_OK;
-	if (!json_u64(m, &out->max_output) || out->max_output > TOKENS_MAX)
-		return E_BAD_FIELD;
-	out->has_max = true;
-	return E_OK;
+	return ask_maximum(out, m);
 }
 
 static enum err
@@ -130,11 +76,11 @@ read_choices(const struct json_value *v, struct ask *out, const char **detail)
 	uint64_t n = 1, best = 1;
 
 	*detail = "n";
-	if (!absent(v[F_N]) &&
+	if (!ask_absent(v[F_N]) &&
 	    (!json_u64(v[F_N], &n) || n < 1 || n > CHOICES_MAX))
 		return E_BAD_FIELD;
 	*detail = "best_of";
-	if (!absent(v[F_BEST_OF]) &&
+	if (!ask_absent(v[F_BEST_OF]) &&
 	    (!json_u64(v[F_BEST_OF], &best) || best > CHOICES_MAX))
 		return E_BAD_FIELD;
 	out->choices = (uint32_t)MAX_OF(n, best);
@@ -148,13 +94,13 @@ read_input(const struct json_value *v, struct ask *out, const char **detail)
 	case ASK_CHAT:
 		*detail = "messages";
 		out->input = v[F_MESSAGES];
-		if (!absent(out->input) && out->input.type != JSON_ARRAY)
+		if (!ask_absent(out->input) && out->input.type != JSON_ARRAY)
 			return E_BAD_FIELD;
-		return absent(out->input) ? E_MISSING_FIELD : E_OK;
+		return ask_absent(out->input) ? E_MISSING_FIELD : E_OK;
 	case ASK_EMBEDDINGS:
 		*detail = "input";
 		out->input = v[F_INPUT];
-		return absent(out->input) ? E_MISSING_FIELD : E_OK;
+		return ask_absent(out->input) ? E_MISSING_FIELD : E_OK;
 	case ASK_COMPLETIONS:
 	case ASK_COUNT:
 	case ASK_KINDS: break;
@@ -172,10 +118,9 @@ openai_parse(struct arena *a, struct ask *out, const char **detail)
 
 	out->choices = 1;
 	if (!json_members(out->body, fields, FIELDS, v, &fault))
-		return fault_of(a, &fault, detail);
+		return ask_fault(a, &fault, detail);
 	*detail = "model";
-	out->model_value = v[F_MODEL];
-	e = read_model(a, v[F_MODEL], &out->model);
+	e = ask_model(a, out, v[F_MODEL]);
 	if (e == E_OK)
 		e = read_stream(v, out, detail);
 	if (e == E_OK)

@@ -93,13 +93,22 @@ walk_text(struct walk *w, struct str text)
 	}
 }
 
+static void
+walk_value(struct walk *w, struct str text)
+{
+	if (text.n < WALK_FROM)
+		w->text_bytes += text.n;
+	else
+		walk_text(w, text);
+}
+
 uint64_t
 tokens_of_input(const struct ask *ask, uint32_t milli)
 {
 	struct walk w = {0};
 
-	if (ask->input.raw.n < WALK_FROM)
-		return tokens_of_bytes(ask->input.raw.n, milli);
-	walk_text(&w, ask->input.raw);
+	walk_value(&w, ask->input.raw);
+	for (unsigned i = 0; i < ARRAY_LEN(ask->more); i++)
+		walk_value(&w, ask->more[i].raw);
 	return tokens_of_bytes(w.text_bytes, milli) + w.files * TOKENS_PER_FILE;
 }

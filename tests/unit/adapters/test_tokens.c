@@ -38,6 +38,15 @@ TEST(an_embedded_picture_counts_as_a_file_and_not_as_text)
 	arena_free(&arena);
 }
 
+TEST(system_text_and_tools_count_as_input)
+{
+	struct ask ask = {.input = {JSON_STRING, STR("\"12345678\"")},
+			  .more = {{JSON_STRING, STR("\"1234\"")},
+				   {JSON_ARRAY, STR("[{}]")}}};
+
+	CHECK_INT(tokens_of_input(&ask, 1000), 20);
+}
+
 /* Large enough to be walked; `text` stands in it a thousand times. */
 static uint64_t
 tokens_of_many(const char *text)
@@ -66,6 +75,7 @@ TEST(values_count_and_names_and_structure_do_not)
 int
 main(void)
 {
+	RUN(system_text_and_tools_count_as_input);
 	RUN(values_count_and_names_and_structure_do_not);
 	RUN(bytes_become_tokens_rounded_up);
 	RUN(an_embedded_picture_counts_as_a_file_and_not_as_text);
