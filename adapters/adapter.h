@@ -52,6 +52,10 @@ struct wire {
 	 * {NULL, 0}: there is no such endpoint (or out of memory). */
 	struct str (*path)(struct arena *a, const struct ask *ask,
 			   const struct target *t);
+	/* Header fields of the wire, complete lines; {NULL, 0}: out of
+	 * memory. NULL: none. */
+	struct str (*fields)(struct arena *a, const struct ask *ask,
+			     const struct target *t);
 	/* native: the client's body, patched; pieces live as long as arena,
 	 * ask body and target. */
 	enum err (*patch)(struct arena *a, const struct ask *ask,
@@ -123,6 +127,7 @@ struct complaint {
 	const char *detail; /* for the %s of the row's text; NULL = "" */
 	const char *param;  /* field name; NULL = null */
 	const struct upstream_error *upstream; /* NULL = ours */
+	struct str request_id;		       /* ours; "" = not known */
 };
 
 struct dialect {
@@ -137,6 +142,9 @@ struct dialect {
 	 * E_BAD_FIELD: *detail names it. */
 	enum err (*read)(struct conversation *c, const struct ask *ask,
 			 const char **detail);
+	/* The answer to ASK_COUNT, where we have to estimate; NULL: the
+	 * dialect has no such question. */
+	void (*write_count)(struct buf *out, uint64_t tokens);
 	/* The error body. */
 	void (*error)(struct buf *out, const struct complaint *c);
 	/* The same as an event of a running stream, framing included; `s` is

@@ -28,6 +28,8 @@ struct ask_fields {
 	struct str beta;    /* anthropic-beta */
 };
 
+struct conversation;
+
 /* A client's request. */
 struct ask {
 	/* set by the caller before parse() */
@@ -49,6 +51,9 @@ struct ask {
 	bool has_max;
 	uint64_t max_output; /* per choice; valid with has_max */
 	uint32_t choices;    /* n (x best_of of completions), at least 1 */
+	/* Set by the caller once the request was read for another dialect, so
+	 * that names in answers are found again; NULL: it was not. */
+	const struct conversation *talk;
 };
 
 /* Disjoint token classes (the sum is what was processed). */

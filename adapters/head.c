@@ -60,12 +60,14 @@ adapter_request(struct arena *a, const struct adapter *ad,
 {
 	struct str path = path_of(a, ad, ask, t);
 	struct str field = auth_field(ad->auth);
+	struct str more =
+		ad->wire->fields ? ad->wire->fields(a, ask, t) : STR("");
 	struct head h;
 	size_t room = 512 + t->host.n + t->path.n + path.n + t->organization.n +
-		      t->project.n + ask->fields.version.n + ask->fields.beta.n;
+		      t->project.n + more.n;
 
 	h.start = h.at = arena_alloc(a, room);
-	if (!h.start || !path.p)
+	if (!h.start || !path.p || !more.p)
 		return E_NO_MEMORY;
 	put(&h, STR("POST "));
 	put(&h, t->path);
@@ -79,6 +81,7 @@ adapter_request(struct arena *a, const struct adapter *ad,
 		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));
 	h.at += digits_write(h.at, body->bytes);
 	put(&h, STR("\r\n"));
+	put(&h, more);
 	put_field(&h, STR("openai-organization: "), t->organization);
 	put_field(&h, STR("openai-project: "), t->project);
 	out->n = 0;

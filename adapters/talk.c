@@ -77,13 +77,25 @@ conversation_say(struct conversation *c, enum trait_kind kind,
 	c->traits[kind] = (struct trait){field, value};
 }
 
+/* Of a list of names; what comes beyond is not named any more. */
+#define LIST_MAX 512u
+
+static bool
+list_has(struct str list, struct str name)
+{
+	while (list.p)
+		if (str_eq(str_trim(str_cut(&list, ',')), name))
+			return true;
+	return false;
+}
+
 /* Lists are short: the old text stays in the arena. */
 static struct str
 list_add(struct arena *a, struct str list, struct str name)
 {
 	struct str longer;
 
-	if (name.n == 0)
+	if (name.n == 0 || list.n + name.n > LIST_MAX || list_has(list, name))
 		return list;
 	if (list.n == 0)
 		return arena_dup(a, name);

@@ -19,7 +19,7 @@ read_once(struct request *req)
 	conversation_init(c, &req->arena);
 	e = req->dialect->read(c, &req->ask, &detail);
 	if (e == E_OK)
-		req->talk = c;
+		req->ask.talk = req->talk = c;
 	else
 		req->param = req->detail = detail;
 	return e;

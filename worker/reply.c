@@ -130,7 +130,8 @@ complain(struct request *req, struct complaint *c)
 	*c = (struct complaint){.err = req->err,
 				.status = status_for(req),
 				.detail = req->detail,
-				.param = req->param};
+				.param = req->param,
+				.request_id = request_id_str(req)};
 	if (upstream_speaks(req))
 		c->upstream = &req->upstream;
 }
