@@ -124,56 +124,52 @@ ppm_parse(struct str text, uint32_t *out)
 }
 
 /* `v` / 10^scale with at least `keep` digits after the point. */
-static size_t
-decimal_text(uint64_t v, bool negative, unsigned scale, unsigned keep,
-	     char out[MONEY_TEXT])
+/* `part` in `scale` digits behind the point, without the last zeros beyond
+ * `keep`. Inlined: reports spend much of their time here, and the divisions
+ * are by constants only where the scale is known. */
+INLINE size_t
+decimal_text(uint64_t whole, uint32_t part, unsigned scale, unsigned keep,
+	     char *out)
 {
-	static const uint64_t power[] = {
-		1,	10,	 100,	   1000,      10000,
-		100000, 1000000, 10000000, 100000000, 1000000000,
-	};
-	unsigned after = scale, zeros;
-	uint64_t whole, part;
-	size_t at = 0;
+	size_t at = digits_write(out, whole);
+	unsigned after = scale;
 
-	must(scale < ARRAY_LEN(power));
-	while (after > keep && v % 10 == 0) {
-		v /= 10;
-		after--;
-	}
-	whole = v / power[after];
-	part = v % power[after];
-	if (negative)
-		out[at++] = '-';
-	at += digits_write(out + at, whole);
 	out[at++] = '.';
-	for (zeros = after - digits_count(part); zeros; zeros--)
-		out[at++] = '0';
-	at += digits_write(out + at, part);
-	out[at] = '\0';
-	return at;
+	for (unsigned i = scale; i > 1; i -= 2, part /= 100)
+		memcpy(out + at + i - 2, digit_pairs + 2 * (part % 100), 2);
+	if (scale % 2)
+		out[at] = (char)('0' + part % 10);
+	while (after > keep && out[at + after - 1] == '0')
+		after--;
+	out[at + after] = '\0';
+	return at + after;
+}
+
+INLINE size_t
+signed_text(int64_t v, uint64_t unit, unsigned scale, unsigned keep, char *out)
+{
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	size_t minus = v < 0;
+
+	*out = '-';
+	return minus + decimal_text(u / unit, (uint32_t)(u % unit), scale, keep,
+				    out + minus);
 }
 
 size_t
 money_text(struct money m, char out[MONEY_TEXT])
 {
-	bool negative = m.nano < 0;
-	uint64_t v = negative ? 0 - (uint64_t)m.nano : (uint64_t)m.nano;
-
-	return decimal_text(v, negative, 9, 2, out);
+	return signed_text(m.nano, 1000000000, 9, 2, out);
 }
 
 size_t
 price_text(struct price p, char out[MONEY_TEXT])
 {
-	bool negative = p.pico < 0;
-	uint64_t v = negative ? 0 - (uint64_t)p.pico : (uint64_t)p.pico;
-
-	return decimal_text(v, negative, 6, 2, out);
+	return signed_text(p.pico, 1000000, 6, 2, out);
 }
 
 size_t
 ppm_text(uint32_t ppm, char out[MONEY_TEXT])
 {
-	return decimal_text(ppm, false, 6, 1, out);
+	return signed_text(ppm, 1000000, 6, 1, out);
 }

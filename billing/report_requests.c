@@ -338,19 +338,68 @@ sort(struct places *list)
 		      by_request);
 }
 
+/* Neighbours come soon: to find an entry in the tree costs more than to read
+ * the ones beside it, so that they are read together and kept for a while. */
+#define SHELF	16u
+#define SHELVES 4096u
+
+struct shelf {
+	uint64_t number1; /* 1 + which; 0 = empty */
+	struct entry e[SHELF];
+};
+
 static enum store
-write_rows(struct report *r, const struct places *list)
+fill(struct report *r, struct shelf *shelf, uint64_t number)
 {
+	uint64_t first = MAX_OF(number * SHELF, r->meta.first_seq);
 	enum store s = STORE_OK;
 	struct entry e;
 
+	shelf->number1 = 0;
+	scan_move(&r->scan, MAX_OF(first, 1));
+	while (s == STORE_OK && r->scan.next / SHELF == number) {
+		s = scan_next(&r->scan, &e);
+		if (s == STORE_OK)
+			shelf->e[(r->scan.next - 1) % SHELF] = e;
+	}
+	if (s != STORE_OK && s != STORE_NONE)
+		return s;
+	shelf->number1 = number + 1;
+	return STORE_OK;
+}
+
+static enum store
+write_rows(struct report *r, const struct places *list, struct shelf *shelves)
+{
+	enum store s = STORE_OK;
+
 	for (size_t i = 0; i < list->n && s == STORE_OK; i++) {
-		s = scan_get(&r->scan, list->p[i].seq, &e);
+		uint64_t seq = list->p[i].seq, number = seq / SHELF;
+		struct shelf *shelf = &shelves[number % SHELVES];
+
+		if (shelf->number1 != number + 1)
+			s = fill(r, shelf, number);
 		if (s != STORE_OK)
 			break;
-		row_of(r, list, &e);
+		row_of(r, list, &shelf->e[seq % SHELF]);
 		s = report_flush(r, REPORT_CHUNK);
 	}
+	return s;
+}
+
+static enum store
+sorted_rows(struct report *r, struct places *list)
+{
+	struct shelf *shelves = calloc(SHELVES, sizeof(*shelves));
+	enum store s = STORE_FAILED;
+
+	if (shelves) {
+		sort(list);
+		s = write_rows(r, list, shelves);
+	} else {
+		buf_add_cstr(r->error, "out of memory");
+	}
+	free(shelves);
 	return s;
 }
 
@@ -367,10 +416,8 @@ report_requests(const struct report_job *job, struct report_sum *sum,
 		sheet_begin(&r.sheet, job->format, job->raw, columns,
 			    ARRAY_LEN(columns));
 		s = collect(&r, &list);
-		if (s == STORE_NONE) {
-			sort(&list);
-			s = write_rows(&r, &list);
-		}
+		if (s == STORE_NONE)
+			s = sorted_rows(&r, &list);
 		result = report_finish(&r, s);
 	}
 	free(list.p);

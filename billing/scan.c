@@ -83,6 +83,13 @@ scan_get(struct scan *s, uint64_t seq, struct entry *e)
 }
 
 void
+scan_move(struct scan *s, uint64_t seq)
+{
+	s->next = seq;
+	s->astray = true;
+}
+
+void
 scan_end(struct scan *s)
 {
 	if (s->open)

@@ -33,4 +33,6 @@ NODISCARD enum store scan_begin(struct scan *s, struct ledger *l,
 NODISCARD enum store scan_next(struct scan *s, struct entry *e);
 /* One entry by its number. */
 NODISCARD enum store scan_get(struct scan *s, uint64_t seq, struct entry *e);
+/* Goes on there. */
+void scan_move(struct scan *s, uint64_t seq);
 void scan_end(struct scan *s);

@@ -39,41 +39,60 @@ sheet_free(struct sheet *s)
 	buf_free(&s->out);
 }
 
-/* The comma, and in JSON the name; then room for `n` bytes. */
-static char *
-cell(struct sheet *s, size_t n)
+static void
+name(struct sheet *s)
 {
 	must(s->at < s->n_columns);
-	if (s->format == SHEET_JSON) {
-		buf_add(&s->out, s->at ? ",\"" : "{\"", 2);
-		buf_add_cstr(&s->out, s->columns[s->at]);
-		buf_add(&s->out, "\":", 2);
-	} else if (s->at) {
-		buf_add_char(&s->out, ',');
-	}
-	s->at++;
-	if (UNLIKELY(s->out.cap - s->out.n < n) && !buf_grow(&s->out, n))
+	buf_add(&s->out, s->at ? ",\"" : "{\"", 2);
+	buf_add_cstr(&s->out, s->columns[s->at]);
+	buf_add(&s->out, "\":", 2);
+}
+
+/* The comma, and in JSON the name; then room for `n` bytes. */
+INLINE char *
+cell(struct sheet *s, size_t n)
+{
+	if (s->format == SHEET_JSON)
+		name(s);
+	if (UNLIKELY(s->out.cap - s->out.n < n + 1) &&
+	    !buf_grow(&s->out, n + 1))
 		return NULL;
+	if (s->format == SHEET_CSV && s->at)
+		s->out.p[s->out.n++] = ',';
+	must(s->at++ < s->n_columns);
 	return s->out.p + s->out.n;
+}
+
+/* What a character asks for: quotes anywhere, quotes at either end, a guard
+ * against spreadsheets that run what begins so. */
+enum { QUOTES = 1, EDGE = 2, RUNS = 4 };
+static const uint8_t kinds[256] = {
+	[','] = QUOTES, ['"'] = QUOTES, ['\n'] = QUOTES, ['\r'] = QUOTES | RUNS,
+	[' '] = EDGE,	['='] = RUNS,	['+'] = RUNS,	 ['-'] = RUNS,
+	['@'] = RUNS,	['\t'] = RUNS,
+};
+
+static unsigned
+kind_at(struct str t, size_t i)
+{
+	return kinds[(unsigned char)t.p[i]];
 }
 
 static bool
 runs_in_spreadsheets(struct str t)
 {
-	return t.n && memchr("=+-@\t\r", t.p[0], 6);
+	return t.n && kind_at(t, 0) & RUNS;
 }
 
 static bool
 needs_quotes(struct str t)
 {
-	bool any = false;
+	unsigned any = 0;
 
-	for (size_t i = 0; i < t.n; i++) {
-		char c = t.p[i];
-
-		any |= c == ',' || c == '"' || c == '\r' || c == '\n';
-	}
-	return any || (t.n && (t.p[0] == ' ' || t.p[t.n - 1] == ' '));
+	for (size_t i = 0; i < t.n; i++)
+		any |= kind_at(t, i);
+	return any & QUOTES ||
+	       (t.n && (kind_at(t, 0) | kind_at(t, t.n - 1)) & EDGE);
 }
 
 static void
