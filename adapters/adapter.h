@@ -16,6 +16,18 @@
 #include "base/money.h"
 #include "base/str.h"
 
+/* How the credential is presented. */
+enum auth {
+	AUTH_USUAL, /* a bearer, unless somebody else says */
+	AUTH_BEARER,
+	AUTH_X_API_KEY, /* x-api-key */
+	AUTH_GOOG_KEY,	/* x-goog-api-key */
+	AUTH_API_KEY,	/* api-key */
+	AUTH_AWS,	/* sigv4.h */
+	AUTH_GOOGLE,	/* OAuth token of a service account, as a bearer */
+	AUTH_HMAC,	/* hmac.h */
+};
+
 /* Where a request goes; made by the caller from its configuration. */
 struct target {
 	struct str host;       /* for the Host field, with a port if unusual */
@@ -25,9 +37,16 @@ struct target {
 	struct str credential; /* not copied: pieces point to it */
 	struct str organization; /* "" = none */
 	struct str project;	 /* "" = none */
-	struct str region;	 /* Bedrock, Vertex: location */
-	struct str api_version;	 /* Azure */
-	uint32_t max_output;	 /* of the model table; 0 = not known */
+	/* How the credential is presented; AUTH_USUAL: as the adapter says. */
+	enum auth auth;
+	struct str secret;  /* AUTH_AWS: of the key id in `credential`; "" =
+			       that is an API key, for a bearer */
+	struct str session; /* AUTH_AWS: session token, "" = none */
+	struct str signature_field; /* AUTH_HMAC: lower case */
+	uint64_t now_s;		    /* wall clock, for signatures */
+	struct str region;	    /* Bedrock, Vertex: location */
+	struct str api_version;	    /* Azure */
+	uint32_t max_output;	    /* of the model table; 0 = not known */
 	unsigned quirks;
 	const struct wire
 		*wire; /* what is spoken; NULL = the adapter's first */
@@ -92,17 +111,6 @@ enum quirk {
 	QUIRK_CHOICE_ANY = 4,	/* tool_choice "any", not "required" */
 	QUIRK_USAGE_ALWAYS = 8, /* no stream_options: usage comes anyway */
 	QUIRK_SYSTEM = 16,	/* no role developer: system */
-};
-
-/* How the credential is presented. */
-enum auth {
-	AUTH_BEARER,
-	AUTH_X_API_KEY, /* x-api-key */
-	AUTH_GOOG_KEY,	/* x-goog-api-key */
-	AUTH_API_KEY,	/* api-key */
-	AUTH_AWS,	/* SigV4 */
-	AUTH_GOOGLE,	/* OAuth token of a service account, as a bearer */
-	AUTH_HMAC,	/* signed header fields */
 };
 
 /* A provider. */

@@ -1,8 +1,10 @@
 /*
  * The head of a request to a provider: line, fields, credential. Written once
- * an attempt, without a printf.
+ * an attempt, without a printf but for signatures.
  */
 #include "adapters/adapter.h"
+#include "adapters/hmac.h"
+#include "adapters/sigv4.h"
 #include "base/digits.h"
 
 struct head {
@@ -28,20 +30,76 @@ put_field(struct head *h, struct str name, struct str value)
 	put(h, STR("\r\n"));
 }
 
-/* The field a credential stands in. */
+/* The field a credential stands in as it is. */
 static struct str
 auth_field(enum auth auth)
 {
 	switch (auth) {
-	case AUTH_BEARER:
-	case AUTH_GOOGLE: return STR("authorization: Bearer ");
 	case AUTH_X_API_KEY: return STR("x-api-key: ");
 	case AUTH_GOOG_KEY: return STR("x-goog-api-key: ");
 	case AUTH_API_KEY: return STR("api-key: ");
+	case AUTH_USUAL:
+	case AUTH_BEARER:
+	case AUTH_GOOGLE:
 	case AUTH_AWS:
 	case AUTH_HMAC: break;
 	}
-	return STR_NONE;
+	return STR("authorization: Bearer ");
+}
+
+static enum auth
+auth_of(const struct adapter *ad, const struct target *t)
+{
+	enum auth auth = t->auth != AUTH_USUAL ? t->auth : ad->auth;
+
+	/* Without its secret it is not an id but a key of its own. */
+	return auth == AUTH_AWS && t->secret.n == 0 ? AUTH_BEARER : auth;
+}
+
+/* The lines that sign the request; {NULL, 0}: out of memory. */
+static struct str
+signed_lines(struct arena *a, enum auth auth, const struct target *t,
+	     struct str path, const struct pieces *body)
+{
+	struct sigv4_scope scope = {t->credential, t->secret, t->region,
+				    STR("bedrock"), t->now_s};
+	struct str target =
+		arena_printf(a, "%.*s%.*s", STR_ARG(t->path), STR_ARG(path));
+	struct str value;
+
+	if (target.n == 0)
+		return STR_NONE;
+	if (auth == AUTH_AWS)
+		return sigv4_lines(a, &scope, t->session, t->host, target,
+				   body);
+	value = hmac_value(a, t->credential, target, t->now_s, body);
+	if (value.n == 0)
+		return STR_NONE;
+	return arena_printf(a, "%.*s: %.*s\r\n", STR_ARG(t->signature_field),
+			    STR_ARG(value));
+}
+
+/* What presents the credential, and the end of the head. */
+static enum err
+add_credential(struct arena *a, enum auth auth, const struct target *t,
+	       struct str path, const struct pieces *body, struct pieces *out)
+{
+	struct str lines;
+
+	if (t->credential.n == 0) {
+		pieces_add(out, STR("\r\n"));
+	} else if (auth == AUTH_AWS || auth == AUTH_HMAC) {
+		lines = signed_lines(a, auth, t, path, body);
+		if (lines.n == 0)
+			return E_NO_MEMORY;
+		pieces_add(out, lines);
+		pieces_add(out, STR("\r\n"));
+	} else {
+		pieces_add(out, auth_field(auth));
+		pieces_add(out, t->credential);
+		pieces_add(out, STR("\r\n\r\n"));
+	}
+	return E_OK;
 }
 
 static struct str
@@ -59,7 +117,6 @@ adapter_request(struct arena *a, const struct adapter *ad,
 		const struct pieces *body, struct pieces *out)
 {
 	struct str path = path_of(a, ad, ask, t);
-	struct str field = auth_field(ad->auth);
 	struct str more =
 		ad->wire->fields ? ad->wire->fields(a, ask, t) : STR("");
 	struct head h;
@@ -86,11 +143,9 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	put_field(&h, STR("openai-project: "), t->project);
 	out->n = 0;
 	out->bytes = 0;
-	if (t->credential.n > 0)
-		put(&h, field);
 	pieces_add(out, str_make(h.start, (size_t)(h.at - h.start)));
-	pieces_add(out, t->credential);
-	pieces_add(out, t->credential.n > 0 ? STR("\r\n\r\n") : STR("\r\n"));
+	if (add_credential(a, auth_of(ad, t), t, path, body, out) != E_OK)
+		return E_NO_MEMORY;
 	for (unsigned i = 0; i < body->n; i++)
 		pieces_add(out, str_make(body->iov[i].iov_base,
 					 body->iov[i].iov_len));

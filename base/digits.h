@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Digits: whole numbers as decimal ones, for the places that write several of
- * them a request (everything else uses buf_add_u64() or printf), and the value
- * of a hex digit. Pure.
+ * them a request (everything else uses buf_add_u64() or printf), and hex
+ * digits. Pure.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +39,18 @@ digits_write(char out[DIGITS_MAX], uint64_t v)
 	else
 		out[0] = (char)('0' + v);
 	return n;
+}
+
+/* Two hex digits, of lower case, for each byte; not terminated. */
+static inline void
+hex_write(char *out, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
 }
 
 /* The value of a hex digit, -1 for other bytes. */

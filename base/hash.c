@@ -177,6 +177,17 @@ sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES])
 }
 
 void
+sha256_pieces(const struct iovec *iov, unsigned n, uint8_t out[SHA256_BYTES])
+{
+	SHA256_CTX c;
+
+	(void)SHA256_Init(&c);
+	for (unsigned i = 0; i < n; i++)
+		(void)SHA256_Update(&c, iov[i].iov_base, iov[i].iov_len);
+	(void)SHA256_Final(out, &c);
+}
+
+void
 hmac_sha256(const void *key, size_t key_n, const void *p, size_t n,
 	    uint8_t out[SHA256_BYTES])
 {

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/attrs.h"
 #include "base/str.h"
@@ -20,6 +21,9 @@ void siphash128(const struct sip_key *key, struct str text, uint64_t out[2]);
 /* CRC-32C (Castagnoli), hardware where there is some. */
 uint32_t crc32c(uint32_t seed, const void *p, size_t n);
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
+/* Of pieces that lie apart. */
+void sha256_pieces(const struct iovec *iov, unsigned n,
+		   uint8_t out[SHA256_BYTES]);
 /* Eight texts of the same length, one behind the other, at once: where the
  * machine has wide registers several times faster than one by one. */
 #define SHA256_LANES 8u

@@ -48,11 +48,21 @@ TEST(hex_digits_have_their_values)
 	CHECK_INT(hex_digit('g'), -1);
 }
 
+TEST(bytes_are_written_as_hex_digits)
+{
+	const uint8_t bytes[] = {0x00, 0x9a, 0xff, 0x10};
+	char text[9] = "";
+
+	hex_write(text, bytes, sizeof(bytes));
+	CHECK_STR(text, "009aff10");
+}
+
 int
 main(void)
 {
 	RUN(small_numbers_are_written_as_printf_does);
 	RUN(both_sides_of_each_power_of_ten_and_the_largest);
 	RUN(hex_digits_have_their_values);
+	RUN(bytes_are_written_as_hex_digits);
 	return tap_done();
 }

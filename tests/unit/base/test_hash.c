@@ -99,6 +99,23 @@ TEST(hmac_agrees_with_rfc_4231)
 				"8e0bc6213728c5140546040f0ee37f54");
 }
 
+TEST(the_hash_of_pieces_is_that_of_the_whole)
+{
+	char text[] = "abcdefghij";
+	uint8_t whole[SHA256_BYTES], split[SHA256_BYTES];
+
+	sha256(text, 10, whole);
+	for (size_t at = 0; at <= 10; at++) {
+		const struct iovec iov[] = {{text, at}, {text + at, 10 - at}};
+
+		sha256_pieces(iov, 2, split);
+		CHECK(memcmp(whole, split, sizeof(whole)) == 0);
+	}
+	sha256(text, 0, whole);
+	sha256_pieces(NULL, 0, split);
+	CHECK(memcmp(whole, split, sizeof(whole)) == 0);
+}
+
 TEST(bytes_are_compared_whole_and_wiped)
 {
 	char secret[] = "0123456789";
@@ -128,6 +145,7 @@ main(void)
 	RUN(crc32c_agrees_with_rfc_3720_at_any_split);
 	RUN(sha256_agrees_with_fips_180);
 	RUN(hmac_agrees_with_rfc_4231);
+	RUN(the_hash_of_pieces_is_that_of_the_whole);
 	RUN(bytes_are_compared_whole_and_wiped);
 	RUN(random_bytes_differ);
 	return tap_done();
