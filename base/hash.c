@@ -118,7 +118,33 @@ siphash128(const struct sip_key *key, struct str text, uint64_t out[2])
 	out[1] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-/* Four bits a step; for machines without the instruction. */
+/* Four bits a step. */
+static uint32_t
+crc_plain(const uint32_t table[16], uint32_t crc, const unsigned char *p,
+	  size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		crc ^= p[i];
+		crc = (crc >> 4) ^ table[crc & 15];
+		crc = (crc >> 4) ^ table[crc & 15];
+	}
+	return crc;
+}
+
+uint32_t
+crc32_ieee(uint32_t seed, const void *p, size_t n)
+{
+	static const uint32_t table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+
+	return ~crc_plain(table, ~seed, p, n);
+}
+
+/* For machines without the instruction. */
 static uint32_t
 crc32c_plain(uint32_t crc, const unsigned char *p, size_t n)
 {
@@ -129,12 +155,7 @@ crc32c_plain(uint32_t crc, const unsigned char *p, size_t n)
 		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 	};
 
-	for (size_t i = 0; i < n; i++) {
-		crc ^= p[i];
-		crc = (crc >> 4) ^ table[crc & 15];
-		crc = (crc >> 4) ^ table[crc & 15];
-	}
-	return crc;
+	return crc_plain(table, crc, p, n);
 }
 
 #if defined(__x86_64__)

@@ -20,6 +20,8 @@ uint64_t siphash(const struct sip_key *key, struct str text);
 void siphash128(const struct sip_key *key, struct str text, uint64_t out[2]);
 /* CRC-32C (Castagnoli), hardware where there is some. */
 uint32_t crc32c(uint32_t seed, const void *p, size_t n);
+/* The CRC-32 of zip, PNG and AWS (IEEE 802.3). */
+uint32_t crc32_ieee(uint32_t seed, const void *p, size_t n);
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 /* Of pieces that lie apart. */
 void sha256_pieces(const struct iovec *iov, unsigned n,

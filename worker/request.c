@@ -53,7 +53,7 @@ request_free(struct request *req)
 	     req->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	gather_free(req);
-	sse_free(&req->sse);
+	frames_free(&req->frames);
 	buf_free(&req->usage_data);
 	arena_free(&req->arena);
 	arena_free(&req->wire);

@@ -19,8 +19,8 @@
 #include "base/money.h"
 #include "base/wheel.h"
 #include "http/client.h"
+#include "http/frames.h"
 #include "http/server.h"
-#include "http/sse.h"
 #include "shm/slots.h"
 #include "worker/endpoints.h"
 #include "worker/inside.h"
@@ -173,7 +173,7 @@ struct request {
 	bool upstream_done;
 	bool stream_error; /* ends with an error event */
 	struct gather body;
-	struct sse sse;
+	struct frames frames;
 	struct answer answer;
 	bool kept; /* the last events of a native stream have begun */
 	struct buf usage_data; /* the usage event, or those: kept back */

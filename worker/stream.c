@@ -36,6 +36,17 @@ note_retry_after(struct request *req, const struct http_head *head)
 		req->retry_after_ns = MIN_OF(n, 3600u) * NS_PER_SEC;
 }
 
+static enum frames_kind
+framing_of(const struct request *req)
+{
+	switch (req->offer->lane->adapter->wire->framing) {
+	case FRAMING_SSE: break;
+	case FRAMING_LINES: return FRAMES_LINES;
+	case FRAMING_AWS: return FRAMES_AWS;
+	}
+	return FRAMES_SSE;
+}
+
 static bool
 readable(const struct request *req, const struct http_head *head)
 {
@@ -44,7 +55,9 @@ readable(const struct request *req, const struct http_head *head)
 
 	if (coding.n > 0 && !str_ieq(coding, STR("identity")))
 		return false;
+	/* whole where a stream was asked for; lines of JSON say so as well */
 	return !req->ask.stream || head->status != 200 || type.n < 16 ||
+	       framing_of(req) == FRAMES_LINES ||
 	       !str_ieq(str_make(type.p, 16), STR("application/json"));
 }
 
@@ -61,10 +74,10 @@ stream_head(struct request *req, const struct http_head *head)
 		return;
 	}
 	/* freed here and not when an attempt fails: that may be decided
-	 * inside of sse_feed() */
-	sse_free(&req->sse);
-	if (req->ask.stream && head->status >= 200 && head->status < 300)
-		sse_init(&req->sse, req->w->conf->limits.event_size);
+	 * inside of frames_feed() */
+	frames_free(&req->frames);
+	frames_init(&req->frames, framing_of(req),
+		    req->w->conf->limits.event_size);
 }
 
 /* ---- which model answered ---- */
@@ -313,6 +326,22 @@ take_delta(struct request *req, const struct sse_event *ev,
 	return !req->stream_error && (!req->client_gone || drain_allowed(req));
 }
 
+/* The end mark: of some wires it brings the last words and the usage. */
+static bool
+take_end(struct request *req, const struct sse_event *ev, const struct delta *d)
+{
+	bool more = true;
+
+	/* the mark of a native stream is the client's as well */
+	if (!converts(req) && req->kept)
+		keep_last(req, ev);
+	else if (converts(req))
+		more = req->client_gone ? drain_delta(req, d)
+					: take_delta(req, ev, d);
+	req->upstream_done = more;
+	return false;
+}
+
 static bool
 read_event(struct request *req, const struct sse_event *ev)
 {
@@ -322,13 +351,6 @@ read_event(struct request *req, const struct sse_event *ev)
 	buf_reset(&req->w->text);
 	if (wire->parse_event(&req->source, ev->name, ev->data, &d) != E_OK) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
-		return false;
-	}
-	if (d.done) {
-		/* the mark of a native stream is the client's as well */
-		if (req->kept && !converts(req))
-			keep_last(req, ev);
-		req->upstream_done = true;
 		return false;
 	}
 	if (d.error) {
@@ -342,6 +364,8 @@ read_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, E_UP_MODEL_MISMATCH);
 		return false;
 	}
+	if (d.done)
+		return take_end(req, ev, &d);
 	if (req->client_gone)
 		return drain_delta(req, &d);
 	return take_delta(req, ev, &d);
@@ -389,7 +413,7 @@ stream_events(struct request *req, struct str piece)
 
 	if (req->upstream_done || req->read_enough)
 		return;
-	e = sse_feed(&req->sse, piece, on_event, req);
+	e = frames_feed(&req->frames, piece, on_event, req);
 	if (e != E_OK)
 		stream_broken(req, e);
 	else if (req->client_gone && req->upstream_done)
@@ -482,9 +506,27 @@ whole_answer(struct request *req)
 	request_run(req);
 }
 
+/* A last line without its end. False: what it says broke the stream. */
+static bool
+read_last_line(struct request *req)
+{
+	struct sse_event ev = {STR(""), frames_last(&req->frames)};
+	struct json_value root;
+	struct json_error fault;
+
+	if (ev.data.n == 0 || req->upstream_done || req->read_enough ||
+	    !json_valid(ev.data, &root, &fault))
+		return true;
+	return on_event(req, &ev) || req->upstream_done;
+}
+
 void
 stream_end(struct request *req)
 {
+	bool ended = req->upstream_done;
+
+	if (!read_last_line(req))
+		return;
 	if (req->reads_on) {
 		drain_answer(req);
 		return;
@@ -493,10 +535,10 @@ stream_end(struct request *req)
 		upstream_refused(req);
 	} else if (!req->ask.stream) {
 		whole_answer(req);
-	} else if (req->upstream_done) {
+	} else if (ended) {
 		attempt_end(req, E_OK);
-	} else if ((req->usage.present || req->kept) &&
-		   !sse_unfinished(&req->sse)) {
+	} else if (req->upstream_done || ((req->usage.present || req->kept) &&
+					  !frames_unfinished(&req->frames))) {
 		/* no end mark, but what comes last has come */
 		attempt_end(req, E_OK);
 		req->upstream_done = true;

@@ -72,6 +72,16 @@ TEST(crc32c_agrees_with_rfc_3720_at_any_split)
 	CHECK(same);
 }
 
+TEST(crc32_agrees_with_ieee_802_3_at_any_split)
+{
+	const char *text = "123456789";
+
+	CHECK_INT(crc32_ieee(0, "", 0), 0);
+	for (size_t i = 0; i <= 9; i++)
+		CHECK_INT(crc32_ieee(crc32_ieee(0, text, i), text + i, 9 - i),
+			  0xcbf43926);
+}
+
 TEST(sha256_agrees_with_fips_180)
 {
 	uint8_t out[SHA256_BYTES];
@@ -143,6 +153,7 @@ main(void)
 	RUN(siphash_2_4_128_agrees_with_the_reference);
 	RUN(siphash_depends_on_key_length_and_every_byte);
 	RUN(crc32c_agrees_with_rfc_3720_at_any_split);
+	RUN(crc32_agrees_with_ieee_802_3_at_any_split);
 	RUN(sha256_agrees_with_fips_180);
 	RUN(hmac_agrees_with_rfc_4231);
 	RUN(the_hash_of_pieces_is_that_of_the_whole);
