@@ -41,6 +41,7 @@ static const struct member set_members[] = {
 	{"tpm", MEMBER_COUNT, false, FORM_AT(order.key.tpm), 0, SET_TPM},
 	{"concurrency", MEMBER_COUNT, false, FORM_AT(order.key.concurrency), 0,
 	 SET_CONCURRENCY},
+	{"budget", MEMBER_TEXT, false, FORM_TEXT_AT(budget), SET_BUDGET},
 	{"expires", MEMBER_TEXT, false, FORM_TEXT_AT(expires), SET_EXPIRES},
 };
 
@@ -216,6 +217,10 @@ admin_key_set(struct page *p, struct str body)
 	    !form_group_exists(p, f.order.key.group) ||
 	    !networks_check(p, f.order.key.allow) || !expires_take(p, &f) ||
 	    !id_take(p, &f.order))
+		return;
+	if (f.order.set & SET_BUDGET &&
+	    !str_eq(str_of(f.budget), STR("none")) &&
+	    !budget_take(p, str_of(f.budget), &f.order.key))
 		return;
 	if (f.order.set == 0) {
 		page_error(p, 400, "missing_field",

@@ -54,6 +54,7 @@ discard(struct backup *b)
 		LEDGER_DIR "/data.mdb",
 		LEDGER_DIR "/lock.mdb",
 		PEPPER_FILE,
+		RECEIPT_FILE,
 		MANIFEST,
 	};
 	char path[PATH_MAX];
@@ -122,6 +123,20 @@ copy_pepper(struct backup *b)
 		return failed(b, PEPPER_FILE, "cannot be read");
 	r = write_file(b, PEPPER_FILE, pepper, sizeof(pepper));
 	bytes_wipe(pepper, sizeof(pepper));
+	return r;
+}
+
+/* A ledger from before receipts, or one that no server had, has none. */
+static enum backup_result
+copy_receipt_key(struct backup *b)
+{
+	uint8_t key[32];
+	enum backup_result r;
+
+	if (!receipt_key_load(b->state_dir, key))
+		return BACKUP_DONE;
+	r = write_file(b, RECEIPT_FILE, key, sizeof(key));
+	bytes_wipe(key, sizeof(key));
 	return r;
 }
 
@@ -261,8 +276,8 @@ backup_ledger(struct ledger *l, const char *state_dir, const char *to,
 	      struct buf *out)
 {
 	static enum backup_result (*const part[])(struct backup *) = {
-		make_folders, copy_pepper,    copy_ledger,  finish_ledger,
-		verify_copy,  write_manifest, put_in_place,
+		make_folders,  copy_pepper, copy_receipt_key, copy_ledger,
+		finish_ledger, verify_copy, write_manifest,   put_in_place,
 	};
 	struct backup b = {
 		.ledger = l, .state_dir = state_dir, .to = to, .out = out};

@@ -52,7 +52,8 @@ enum order_set {
 	SET_MODELS = 2048,
 	SET_ALLOW = 4096,
 	SET_EXPIRES = 8192,
-	SET_PLAN = 512, /* begins at once, in place of the one before */
+	SET_BUDGET = 16384, /* has_budget, budget, budget_window */
+	SET_PLAN = 512,	    /* begins at once, in place of the one before */
 };
 /* price_pin: the version that is current when the order is obeyed */
 #define PIN_CURRENT UINT32_MAX

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "billing/order_task.h"
+#include "shm/counters.h"
 
 static bool
 hash_given(const uint8_t hash[SHA256_BYTES])
@@ -177,6 +178,66 @@ set_texts(const struct order *in, struct key_record *k)
 		text_set(k->allow, sizeof(k->allow), in->key.allow);
 }
 
+/* What the budget's balance becomes: in a window of the same kind that runs
+ * still, what was spent stays spent. False: it does not fit. */
+static bool
+budget_target(const struct task *t, uint32_t id, const struct key_record *was,
+	      int64_t *target)
+{
+	const struct order_key *in = &t->in->key;
+	uint32_t counter = counter_of_key(id);
+	uint32_t window = windows_now(t->o->windows, in->budget_window);
+	int64_t more;
+
+	*target = in->budget.nano;
+	if (!(was->flags & KEY_BUDGET) ||
+	    was->budget_window != in->budget_window ||
+	    post_window(t->o->post, counter) != window)
+		return true;
+	return !__builtin_sub_overflow(in->budget.nano, was->budget_nano,
+				       &more) &&
+	       !__builtin_add_overflow(post_balance(t->o->post, counter), more,
+				       target);
+}
+
+/* The budget's counter gets the difference by an own slot, in the transaction
+ * of the row. */
+static enum order_result
+budget_change(struct task *t, uint32_t id, struct key_record *k)
+{
+	const struct order_key *in = &t->in->key;
+	struct post *p = t->o->post;
+	int64_t target, amount;
+	struct entry *e;
+	enum store s;
+
+	if (!budget_target(t, id, k, &target) ||
+	    __builtin_sub_overflow(target, post_balance(p, counter_of_key(id)),
+				   &amount) ||
+	    amount == INT64_MIN)
+		return ORDER_INVALID;
+	e = task_entry(t, KIND_LIMIT, k->account, MOVES_KEY, -amount);
+	e->key = id;
+	e->ref = entry_ref(0, windows_now(t->o->windows, in->budget_window));
+	if (!task_fits(t))
+		return ORDER_INVALID;
+	k->flags |= KEY_BUDGET;
+	k->budget_nano = in->budget.nano;
+	k->budget_window = in->budget_window;
+	t->out->index = id;
+	s = record_put(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+	if (s != STORE_OK) {
+		post_abort(p, s);
+		task_answer(t, s);
+		return ORDER_DONE;
+	}
+	if (task_give(t, id, money_nano(amount)) != ORDER_DONE)
+		return ORDER_NO_LEDGER;
+	if (t->out->result == ORDER_DONE)
+		show_key(t, id, k, false);
+	return ORDER_DONE;
+}
+
 enum order_result
 order_key_set(struct task *t)
 {
@@ -187,6 +248,8 @@ order_key_set(struct task *t)
 
 	if (id == SHM_NONE)
 		return no_key(t, s);
+	if (in->key.budget.nano < 0 || in->key.budget_window > BUDGET_MONTH)
+		return ORDER_INVALID;
 	set_texts(in, &k);
 	if (in->set & SET_RPM)
 		k.rpm = in->key.rpm;
@@ -196,6 +259,10 @@ order_key_set(struct task *t)
 		k.concurrency = in->key.concurrency;
 	if (in->set & SET_EXPIRES)
 		k.expires_ms = in->key.expires_ms;
+	if (in->set & SET_BUDGET && in->key.has_budget)
+		return budget_change(t, id, &k);
+	if (in->set & SET_BUDGET)
+		k.flags &= ~(uint32_t)KEY_BUDGET;
 	return put_key(t, id, &k);
 }
 

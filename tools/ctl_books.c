@@ -363,6 +363,7 @@ ctl_key_set(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_RPM, "rpm", AS_NUMBER},
 				{OPTION_TPM, "tpm", AS_NUMBER},
 				{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
+				{OPTION_BUDGET, "budget", AS_TEXT},
 				{OPTION_EXPIRES, "expires", AS_TEXT},
 			},
 	};

@@ -421,10 +421,12 @@ static const struct ctl_command commands[] = {
 	{"key show", "ID", "one key", 1, 0, run_key_show},
 	{"key set",
 	 "ID [--name N] [--group G] [--models a,b] [--allow-ip CIDR,...]\n"
-	 "      [--rpm N] [--tpm N] [--concurrency N] [--expires RFC3339|none]",
+	 "      [--rpm N] [--tpm N] [--concurrency N] [--expires RFC3339|none]\n"
+	 "      [--budget USD/day|month|total|none]",
 	 "change it; an empty list allows all", 1,
 	 LIMITS | BIT(OPTION_NAME) | BIT(OPTION_GROUP) | BIT(OPTION_MODELS) |
-		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_EXPIRES),
+		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_BUDGET) |
+		 BIT(OPTION_EXPIRES),
 	 ctl_key_set},
 	{"key rotate", "ID [--grace 24h] [--secret TEXT]",
 	 "a new secret, shown once; the old one is good for the grace", 1,

@@ -80,6 +80,36 @@ class Counters(unittest.TestCase):
                               '--budget', budget, status=1)
 
 
+class Changes(unittest.TestCase):
+    def test_a_budget_that_changes_keeps_what_was_spent(self):
+        with harness.Mock() as mock, harness.Gateway(mock) as gate:
+            gate.account('a', '10')
+            made = gate.ctl('key', 'create', '--account', 'a',
+                            '--budget', '1/day')
+            number, key = str(made['id']), made['key']
+            charge = harness.nano(gate.chat(
+                key, '@@tokens=100,100').headers['x-tollgate-charge-usd'])
+            harness.wait_until(gate.settled)
+
+            def left(budget, *args):
+                gate.ctl('key', 'set', number, '--budget', budget, *args)
+                return harness.nano(
+                    gate.ctl('key', 'show', number)['budget_left'])
+            self.assertEqual(left('3/day'), harness.nano('3') - charge)
+            self.assertEqual(left('0.5/day'), harness.nano('0.5') - charge)
+            self.assertEqual(left('2/month'), harness.nano('2'))
+            self.assertEqual(left('0/month'), 0)
+            self.assertEqual(gate.chat(key, max_tokens=10).status, 402)
+            gate.verify()
+            gate.kill_all()
+            gate.start()
+            self.assertEqual(gate.chat(key, max_tokens=10).status, 402)
+            gate.ctl('key', 'set', number, '--budget', 'none')
+            self.assertEqual(gate.chat(key, max_tokens=10).status, 200)
+            gate.ctl('key', 'set', number, '--budget', '1/year', status=1)
+            gate.verify()
+
+
 class Zone(unittest.TestCase):
     def test_the_day_of_a_budget_is_that_of_the_zone(self):
         with harness.Mock() as mock, \

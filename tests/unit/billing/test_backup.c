@@ -42,6 +42,7 @@ TEST(a_copy_of_a_ledger_that_is_written_balances_and_can_be_written)
 	CHECK(there(to, "backup.json"));
 	CHECK(!there(to, "ledger/lock.mdb"));
 	CHECK_INT(mode_of(to, "pepper"), 0600);
+	CHECK_INT(mode_of(to, "receipt.key"), 0600);
 	CHECK_INT(mode_of(to, "ledger/data.mdb"), 0600);
 	CHECK_INT(mode_of(s.f.dir, "copy.part"), -1);
 	buf_reset(&out);
