@@ -143,10 +143,14 @@ class Chat:
         self.read_format(body, seen)
         seen.set(body, max='max_tokens', temperature='temperature',
                  top_p='top_p', stop='stop', seed='seed', n='n', user='user',
-                 effort='reasoning_effort', logprobs='logprobs',
+                 logprobs='logprobs',
                  presence='presence_penalty', frequency='frequency_penalty',
-                 metadata='metadata', tier='service_tier')
+                 metadata='metadata', tier='service_tier',
+                 thinking='reasoning_effort', bias='logit_bias',
+                 verbosity='verbosity', cache_key='prompt_cache_key',
+                 store='store')
         seen.set(body, max='max_completion_tokens', user='safety_identifier')
+        seen.set(body, thinking='thinking', user='user_id')
         seen.options['usage'] = (body.get('stream_options') or {}).get(
             'include_usage', False)
         return seen

@@ -1,11 +1,12 @@
 """Amazon Bedrock: Converse and ConverseStream, in AWS event stream frames."""
 
+import json
 import struct
 import zlib
 
 import keys
 from plan import (Seen, check_redacted, check_thought, dumps, fragments)
-from rules import (Refused, anything, either, fields, filled, group, listed,
+from rules import (Refused, anything, fields, filled, group, listed,
                    matching, need, number, object_schema, one_of, packed,
                    text, thing, whole)
 
@@ -118,18 +119,18 @@ class Converse:
                  temperature='temperature', top_p='topP',
                  stop='stopSequences')
         seen.set(extra, top_k='top_k', thinking='thinking')
-        seen.set(extra.get('output_config', {}), effort='effort')
+        seen.set(extra.get('output_config', {}), thinking='effort')
         self.check_thinking(extra.get('thinking'), seen)
         seen.set(body, metadata='requestMetadata')
         form = body.get('outputConfig', {}).get('textFormat')
         if form:
             self.read_format(form['structure']['jsonSchema'], seen)
-        seen.settings['marks'] = marks + dumps(body['messages']).count(
-            b'"cachePoint"')
+        marks += dumps(body['messages']).count(b'"cachePoint"')
+        if marks:
+            seen.settings['marks'] = marks
         return seen
 
     def read_format(self, form, seen):
-        import json
         try:
             schema = json.loads(form['schema'])
         except ValueError:

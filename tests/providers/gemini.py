@@ -116,6 +116,7 @@ class Gemini:
                  n='candidateCount', thinking='thinkingConfig',
                  logprobs='responseLogprobs', presence='presencePenalty',
                  frequency='frequencyPenalty')
+        seen.set(body, safety='safetySettings')
         seen.options['thoughts'] = config.get('thinkingConfig', {}).get(
             'includeThoughts', False)
         return seen

@@ -130,11 +130,12 @@ class Messages:
                  top_p='top_p', top_k='top_k', stop='stop_sequences',
                  tier='service_tier')
         seen.set(body.get('metadata') or {}, user='user_id')
-        seen.set(body.get('output_config') or {}, effort='effort')
+        seen.set(body.get('output_config') or {}, thinking='effort')
         marks = dumps(body).count(b'"cache_control":')
         need(marks <= 4, 'A maximum of 4 blocks with cache_control may be '
              f'provided. Found {marks}.')
-        seen.settings['marks'] = marks
+        if marks:
+            seen.settings['marks'] = marks
         return seen
 
     def read_messages(self, messages, seen):

@@ -270,10 +270,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             answer = request.dialect.count(request)
         self.server.book.keep(where, request, None, 200, None)
-        self.send(200, answer)
         self.server.book.count(where, answered=1,
                                usages=0 if tokens is None else 1,
                                input=tokens or 0)
+        self.send(200, answer)
 
     def play(self, request, where, plan):
         dialect, book = request.dialect, self.server.book
@@ -288,20 +288,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif 'retry_after' in do:
                 headers['retry-after'] = str(do['retry_after'])
             self.send(status, body, headers)
-        elif plan.seen.stream:
-            self.stream(request, where, plan)
-        else:
-            try:
-                answer = dialect.answer(plan)
-            except Refused as bad:
-                self.refuse(request, where, bad)
-                return
-            if 'cut' in do:
-                book.count(where, broken=1)
-                self.cut(dumps(answer))
-                return
-            self.send(200, answer)
-            self.settle(where, plan, dialect)
+            return
+        try:
+            if plan.seen.stream:
+                self.stream(request, where, plan)
+            else:
+                self.whole(where, plan, dialect)
+        except Refused as bad:
+            self.refuse(request, where, bad)
+
+    def whole(self, where, plan, dialect):
+        answer = dialect.answer(plan)
+        if 'cut' in plan.do:
+            self.server.book.count(where, broken=1)
+            self.cut(dumps(answer))
+            return
+        self.settle(where, plan, dialect)
+        self.send(200, answer)
 
     def settle(self, where, plan, dialect):
         sent = dialect.sends_usage(plan) and 'nousage' not in plan.do
@@ -311,26 +314,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def stream(self, request, where, plan):
         dialect, do = request.dialect, plan.do
+        events = list(dialect.events(plan))
         self.server.book.count(where, streams=1)
         self.send_response(200)
         self.send_header('content-type', dialect.stream_type)
         self.send_header('transfer-encoding', 'chunked')
         self.end_headers()
         at = 0
-        for is_text, data in dialect.events(plan):
+        for i, (is_text, data) in enumerate(events):
             if is_text and at == do.get('error', -1):
+                self.server.book.count(where, broken=1)
                 self.chunk(dialect.error_event('told to fail'))
                 self.wfile.write(b'0\r\n\r\n')
-                self.server.book.count(where, broken=1)
                 return
             if is_text and at == do.get('cut', -1):
                 self.server.book.count(where, broken=1)
                 self.close_connection = True
                 return
             at += is_text
+            if i == len(events) - 1:      # counted before it can be seen
+                self.settle(where, plan, dialect)
             self.chunk(data)
         self.wfile.write(b'0\r\n\r\n')
-        self.settle(where, plan, dialect)
 
     def chunk(self, data):
         try:

@@ -118,10 +118,11 @@ class Responses:
         self.read_format((body.get('text') or {}).get('format'), seen)
         seen.set(body, max='max_output_tokens', temperature='temperature',
                  top_p='top_p', user='user', metadata='metadata',
-                 tier='service_tier')
+                 tier='service_tier', cache_key='prompt_cache_key',
+                 store='store')
         seen.set(body, user='safety_identifier')
-        seen.set(body.get('reasoning') or {}, effort='effort',
-                 summary='summary')
+        seen.set(body, thinking='reasoning')
+        seen.set(body.get('text') or {}, verbosity='verbosity')
         seen.options['body'] = body
         return seen
 

@@ -1,0 +1,65 @@
+"""Every client dialect to every upstream dialect; see matrix.py. What is not
+built yet is skipped, with the reason."""
+
+import json
+import os
+import unittest
+
+try:
+    from tests.e2e import harness, matrix
+except ImportError:
+    import harness
+    import matrix
+
+
+class Matrix(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = matrix.World()
+        cls.pairs = cls.world.run()
+        cls.sums = cls.world.ledger()
+        path = os.environ.get('TOLLGATE_MATRIX')
+        if path:
+            with open(path, 'w', encoding='utf-8') as stream:
+                json.dump([pair.as_json() for pair in cls.pairs], stream,
+                          indent=1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def test_every_pair_keeps_what_it_can(self):
+        for pair in self.pairs:
+            if pair.missing:
+                with self.subTest(pair.name):
+                    self.skipTest(pair.missing)
+            for scenario, (outcome, why) in pair.outcomes.items():
+                with self.subTest(f'{pair.name}: {scenario}'):
+                    self.assertNotEqual(outcome, 'fail', why)
+
+    def test_the_ledger_is_the_upstreams_tally(self):
+        tally = self.world.providers.tally()['upstreams']
+        zero = dict.fromkeys(matrix.CLASSES, 0)
+        for pair in self.pairs:
+            row = tally.get(pair.upstream.name, {}).get(pair.upstream_model)
+            if row is None:
+                continue
+            with self.subTest(pair.name):
+                self.assertEqual(
+                    self.sums.get(pair.model, zero),
+                    {name: row[name] for name in matrix.CLASSES})
+
+    def test_what_is_refused_upstream_was_told_to_be(self):
+        """A converted request is a good one of its dialect."""
+        tally = self.world.providers.tally()
+        self.assertEqual(
+            [one for one in tally['refusals']
+             if 'told to' not in one['message']], [])
+
+    def test_the_books_balance(self):
+        harness.wait_until(self.world.gate.settled)
+        self.world.gate.verify()
+
+
+if __name__ == '__main__':
+    unittest.main()
