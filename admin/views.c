@@ -314,7 +314,7 @@ static void
 put_channel_keys(struct json_out *o, const struct conf_channel *c,
 		 const struct channel_row *row)
 {
-	uint64_t now = clock_mono_ns();
+	uint64_t now = clock_mono_ns(), out = 0;
 
 	json_name(o, "keys");
 	json_open(o, '[');
@@ -323,11 +323,16 @@ put_channel_keys(struct json_out *o, const struct conf_channel *c,
 		uint64_t until = atomic_load(&row->key_until_ns[i]);
 
 		json_open(o, '{');
-		put_str(o, "secret", secret_reference(c->keys[i]));
+		put_str(o, "secret",
+			secret_reference(secret_is_set(c->keys[i].key)
+						 ? c->keys[i].key
+						 : c->keys[i].access_key_id));
 		put_bool(o, "usable", until <= now);
 		json_close(o, '}');
+		out += until > now;
 	}
 	json_close(o, ']');
+	put_u64(o, "keys_out", out);
 }
 
 static void

@@ -334,22 +334,12 @@ check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
 	if (ch->base_url.text.n == 0)
 		return conf_fault(error, ch->where, "channels.base_url",
 				  "is required");
-	if (!ch->base_url.tls && ch->n_keys && !is_loopback(ch->base_url.host))
+	if (!ch->base_url.tls &&
+	    (ch->n_keys || secret_is_set(ch->service_account)) &&
+	    !is_loopback(ch->base_url.host))
 		conf_warn(c, ch->where, "channels.base_url",
 			  "credentials and requests go over the network in "
 			  "clear; better: https://");
-	if (ch->n_keys > CONF_CHANNEL_KEYS)
-		return conf_fault(error, ch->where, "channels.keys",
-				  "%u keys are too many for one channel: %u "
-				  "at most; make a second channel for the rest",
-				  ch->n_keys, CONF_CHANNEL_KEYS);
-	for (uint32_t i = 0; i < ch->n_keys; i++)
-		if (!secret_is_set(ch->keys[i]) ||
-		    !value_visible(secret_bytes(ch->keys[i])))
-			return conf_fault(error, ch->where, "channels.keys",
-					  "key %u is empty or holds bytes that "
-					  "no header can carry",
-					  i + 1);
 	return true;
 }
 
@@ -370,7 +360,9 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 			   ch->organization) &&
 	       header_safe(error, ch->where, "channels.project", ch->project) &&
 	       resolve_groups(c, ch, error) && resolve_models(c, ch, error) &&
-	       demo_keys(ch, error) && check_upstream(c, ch, error);
+	       header_safe(error, ch->where, "channels.region", ch->region) &&
+	       demo_keys(ch, error) && conf_credentials(c, ch, error) &&
+	       check_upstream(c, ch, error);
 }
 
 static bool

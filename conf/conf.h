@@ -30,6 +30,18 @@ enum conf_log_level {
 enum conf_failed_answer { FAILED_ANSWER_OUTPUT, FAILED_ANSWER_FREE };
 /* What becomes of an answer whose client has left. */
 enum conf_on_client_gone { ON_CLIENT_GONE_CANCEL, ON_CLIENT_GONE_DRAIN };
+/* How a credential is presented; values equal enum auth of adapters/. */
+enum conf_auth {
+	CONF_AUTH_USUAL,
+	CONF_AUTH_BEARER,
+	CONF_AUTH_X_API_KEY,
+	CONF_AUTH_GOOG_KEY,
+	CONF_AUTH_API_KEY,
+	CONF_AUTH_AWS,
+	CONF_AUTH_GOOGLE,
+	CONF_AUTH_HMAC
+};
+enum conf_hmac_algorithm { HMAC_ALGORITHM_SHA256 };
 enum conf_strategy { STRATEGY_BALANCED, STRATEGY_WEIGHTED, STRATEGY_FAILOVER };
 
 /* Where something was written, for errors. */
@@ -79,7 +91,7 @@ struct conf_url {
 	const struct str *key;
 #define CONF_SECRETS(key, def) \
 	uint32_t n_##key;      \
-	const struct secret *key;
+	struct conf_##def *key;
 #define CONF_INDEXES(key, def) \
 	uint32_t n_##key;      \
 	const uint32_t *key;
@@ -163,6 +175,13 @@ struct conf_channel_model {
 #define KEY_CHANNEL_MODEL CONF_FIELD
 #include "conf/keys.def"
 	uint32_t model; /* index into conf.models */
+	struct conf_where where;
+};
+
+/* Of a channel: a key as it is, or an access key in its parts. */
+struct conf_credential {
+#define KEY_CREDENTIAL CONF_FIELD
+#include "conf/keys.def"
 	struct conf_where where;
 };
 

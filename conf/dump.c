@@ -42,15 +42,13 @@ put_single(const struct dump *d, const struct key *key, const void *field)
 		put_quoted(d->out, buf_str(&text));
 }
 
-/* The i-th text of a list of texts, secrets or names. */
+/* The i-th text of a list of texts or names. */
 static struct str
 element(const struct dump *d, const struct key *key, const void *base,
 	uint32_t i)
 {
 	const void *all = key_elements(key, base);
 
-	if (key->type == KEY_SECRETS)
-		return secret_reference(((const struct secret *)all)[i]);
 	if (key->type == KEY_INDEXES)
 		return d->c->groups[((const uint32_t *)all)[i]].name;
 	return ((const struct str *)all)[i];
@@ -83,16 +81,35 @@ put_group(struct dump *d, const struct section *s, const void *base)
 	buf_add_char(d->out, '}');
 }
 
+/* Only the first key is set: a text says the same. */
+static bool
+is_short(const struct key *list, const void *base)
+{
+	const struct section *s = list->section;
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	if (list->type != KEY_SECRETS)
+		return false;
+	for (unsigned i = 1; i < s->n; i++)
+		value_text(&s->keys[i], key_field_const(&s->keys[i], base),
+			   &text);
+	return text.n == 0;
+}
+
 static void
 put_groups(struct dump *d, const struct key *key, const void *base)
 {
 	uint32_t n = schema_key_count(key, base);
 	const char *at = key_elements(key, base);
+	const struct key *first = key->section->keys;
 
 	buf_add_char(d->out, '(');
 	for (uint32_t i = 0; i < n; i++, at += key->section->size) {
 		buf_add_cstr(d->out, i ? ", " : " ");
-		put_group(d, key->section, at);
+		if (is_short(key, at))
+			put_single(d, first, key_field_const(first, at));
+		else
+			put_group(d, key->section, at);
 	}
 	buf_add_cstr(d->out, " )");
 }

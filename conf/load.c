@@ -167,21 +167,13 @@ take_single(struct load *l, const config_setting_t *setting,
 	return parse(l, where(l, setting), s, key, text, field);
 }
 
-static size_t
-element_size(const struct key *key)
-{
-	if (key->section)
-		return key->section->size;
-	return key->type == KEY_SECRETS ? sizeof(struct secret)
-					: sizeof(struct str);
-}
-
 /* Room for the elements; the fields point there. INDEXES are names until
  * check.c puts indexes in their place. */
 static void *
 make_list(struct load *l, const struct key *key, void *base, uint32_t n)
 {
-	void *list = arena_zalloc(l->arena, MAX_OF(n, 1u) * element_size(key));
+	size_t size = key->section ? key->section->size : sizeof(struct str);
+	void *list = arena_zalloc(l->arena, MAX_OF(n, 1u) * size);
 
 	memcpy((char *)base + key->n_at, &n, sizeof(n));
 	memcpy(key_field(key, base), &list, sizeof(list));
@@ -193,23 +185,21 @@ count_fine(struct load *l, struct conf_where at, const struct section *s,
 	   const struct key *key, uint32_t n)
 {
 	uint64_t min = 0, max = 0;
-	bool texts = key->type == KEY_SECRETS;
 
-	/* Of secrets, min and max bound each one's length. */
 	must(str_to_u64(str_of(key->min), &min) &&
 	     str_to_u64(str_of(key->max), &max));
-	if (texts ? n <= 256 : (n >= min && n <= max))
+	if (n >= min && n <= max)
 		return true;
 	begin_error(l, at, s, key->name);
 	if (n == 0)
 		buf_add_cstr(l->error, "is required");
 	else
-		buf_printf(l->error, "must have %s to %s elements",
-			   texts ? "0" : key->min, texts ? "256" : key->max);
+		buf_printf(l->error, "must have %s to %s elements", key->min,
+			   key->max);
 	return false;
 }
 
-/* A list of texts or secrets. */
+/* A list of texts. */
 static bool
 take_list(struct load *l, const config_setting_t *setting,
 	  const struct section *s, const struct key *key, void *base)
@@ -230,12 +220,9 @@ take_list(struct load *l, const config_setting_t *setting,
 
 		if (!is_string(e))
 			return wrong_type(l, e, s, key);
-		if (key->type == KEY_SECRETS
-			    ? !fetch_secret(l, e, s, key,
-					    (struct secret *)(void *)at)
-			    : !take_single(l, e, s, &element, at))
+		if (!take_single(l, e, s, &element, at))
 			return false;
-		at += element_size(key);
+		at += sizeof(struct str);
 	}
 	return at || fail(l, where(l, setting), s, key->name, "out of memory");
 }
@@ -257,13 +244,25 @@ usual_list(struct load *l, const struct section *s, const struct key *key,
 		struct str one = str_cut(&rest, ',');
 
 		must(parse(l, where(l, NULL), s, &element, one, at));
-		at += element_size(key);
+		at += sizeof(struct str);
 	}
 	return at || fail(l, where(l, NULL), s, key->name, "out of memory");
 }
 
 static bool take_group(struct load *l, const config_setting_t *group,
 		       const struct section *s, void *base);
+
+/* A text in a list of secrets: the first key of a group. */
+static bool
+take_short(struct load *l, const config_setting_t *e, const struct section *s,
+	   const struct key *key, void *base)
+{
+	struct key first = key->section->keys[0];
+
+	first.name = key->name; /* what stands in the file */
+	return take_group(l, e, key->section, base) &&
+	       fetch_secret(l, e, s, &first, key_field(&first, base));
+}
 
 /* The elements of one list of groups, into `at`. */
 static bool
@@ -275,10 +274,12 @@ take_elements(struct load *l, const config_setting_t *setting,
 	for (int i = 0; i < n; i++) {
 		const config_setting_t *e =
 			config_setting_get_elem(setting, (unsigned)i);
+		bool is_short = key->type == KEY_SECRETS && is_string(e);
 
-		if (config_setting_type(e) != CONFIG_TYPE_GROUP)
+		if (!is_short && config_setting_type(e) != CONFIG_TYPE_GROUP)
 			return wrong_type(l, e, s, key);
-		if (!take_group(l, e, key->section, *at))
+		if (is_short ? !take_short(l, e, s, key, *at)
+			     : !take_group(l, e, key->section, *at))
 			return false;
 		*at += key->section->size;
 	}
@@ -293,7 +294,8 @@ is_list(struct load *l, const config_setting_t *setting,
 
 	/* "( )" is a list, "[ ]" an array; both may be empty. */
 	if (type == CONFIG_TYPE_LIST ||
-	    (type == CONFIG_TYPE_ARRAY && config_setting_length(setting) == 0))
+	    (type == CONFIG_TYPE_ARRAY &&
+	     (key->type == KEY_SECRETS || config_setting_length(setting) == 0)))
 		return true;
 	return wrong_type(l, setting, s, key);
 }

@@ -116,6 +116,19 @@ listeners(struct conf *c, struct str folder, struct buf *error)
 			    error);
 }
 
+/* Paths below the folder of the main file. */
+static bool
+credential_files(struct conf *c, struct str folder, struct buf *error)
+{
+	for (uint32_t i = 0; folder.n && i < c->n_channels; i++)
+		for (uint32_t k = 0; k < c->channels[i].n_keys; k++)
+			if (!join(c, folder,
+				  &c->channels[i].keys[k].credentials_file,
+				  error))
+				return false;
+	return true;
+}
+
 bool
 conf_paths(struct conf *c, struct str folder, struct buf *error)
 {
@@ -128,5 +141,6 @@ conf_paths(struct conf *c, struct str folder, struct buf *error)
 		return conf_fault(error, top(c), "run_dir",
 				  "%s is too long for the path of a socket",
 				  c->run_dir.p);
-	return logs(c, error) && listeners(c, folder, error);
+	return logs(c, error) && listeners(c, folder, error) &&
+	       credential_files(c, folder, error);
 }

@@ -17,6 +17,9 @@ bool conf_fault(struct buf *error, struct conf_where at, const char *key,
 /* Makes paths absolute and reads the certificates; `folder` is that of the
  * main file, empty when there is none. */
 NODISCARD bool conf_paths(struct conf *c, struct str folder, struct buf *error);
+/* Completes a channel's credentials and checks them. */
+NODISCARD bool conf_credentials(struct conf *c, struct conf_channel *ch,
+				struct buf *error);
 /* Puts indexes in the place of names, fills in what defaults to another
  * key, and holds the rules across keys. */
 NODISCARD bool conf_rules(struct conf *c, struct buf *error);

@@ -8,6 +8,10 @@ static const char *const words_log_level[] = {"error", "warn", "info", "debug",
 					      NULL};
 static const char *const words_failed_answer[] = {"output", "free", NULL};
 static const char *const words_on_client_gone[] = {"cancel", "drain", NULL};
+static const char *const words_auth[] = {
+	"usual",  "bearer", "x-api-key", "x-goog-api-key", "api-key", "aws",
+	"google", "hmac",   NULL};
+static const char *const words_hmac_algorithm[] = {"sha256", NULL};
 static const char *const words_strategy[] = {"balanced", "weighted", "failover",
 					     NULL};
 
@@ -72,7 +76,7 @@ static const char *const words_strategy[] = {"balanced", "weighted", "failover",
 #define USUAL_URL(d)     d
 #define USUAL_SECRET(d)  d
 #define USUAL_TEXTS(d)   d
-#define USUAL_SECRETS(d) d
+#define USUAL_SECRETS(d) ""
 #define USUAL_INDEXES(d) d
 #define USUAL_GROUP(d)   ""
 #define USUAL_LIST(d)    ""
@@ -93,7 +97,7 @@ static const char *const words_strategy[] = {"balanced", "weighted", "failover",
 #define OF_URL(key, d)     NULL, NULL
 #define OF_SECRET(key, d)  NULL, NULL
 #define OF_TEXTS(key, d)   NULL, NULL
-#define OF_SECRETS(key, d) NULL, NULL
+#define OF_SECRETS(key, d) &section_##d, NULL
 #define OF_INDEXES(key, d) NULL, NULL
 #define OF_GROUP(key, d)   &section_##d, NULL
 #define OF_LIST(key, d)    &section_##d, NULL
@@ -189,6 +193,12 @@ static const struct key keys_channel_model[] = {
 };
 SECTION(channel_model, "channels.models", WHERE(channel_model));
 
+static const struct key keys_credential[] = {
+#define KEY_CREDENTIAL(...) ROW(conf_credential, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(credential, "channels.keys", WHERE(credential));
+
 static const struct key keys_channel[] = {
 #define KEY_CHANNEL(...) ROW(conf_channel, __VA_ARGS__)
 #include "conf/keys.def"
@@ -227,12 +237,13 @@ key_shape(const struct key *key)
 {
 	if (key->type == KEY_SECRET)
 		return SHAPE_SECRET;
-	if (key->type == KEY_TEXTS || key->type == KEY_SECRETS ||
-	    key->type == KEY_INDEXES)
+	if (key->type == KEY_TEXTS || key->type == KEY_INDEXES)
 		return SHAPE_TEXTS;
 	if (key->type == KEY_GROUP_OF)
 		return SHAPE_GROUP;
-	return key->type == KEY_LIST_OF ? SHAPE_LIST : SHAPE_SINGLE;
+	if (key->type == KEY_LIST_OF || key->type == KEY_SECRETS)
+		return SHAPE_LIST;
+	return SHAPE_SINGLE;
 }
 
 uint32_t

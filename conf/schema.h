@@ -36,7 +36,7 @@ enum key_type {
 enum key_shape {
 	SHAPE_SINGLE, /* one value, written and read as a text */
 	SHAPE_SECRET,
-	SHAPE_TEXTS, /* a list of texts, secrets or names */
+	SHAPE_TEXTS, /* a list of texts or names */
 	SHAPE_GROUP,
 	SHAPE_LIST, /* a list of groups */
 };
@@ -53,7 +53,7 @@ struct key {
 	uint16_t at;		       /* offset of the field */
 	uint16_t n_at;		       /* offset of n_key, for lists */
 	const char *text;	       /* for people */
-	const struct section *section; /* KEY_GROUP_OF, KEY_LIST_OF */
+	const struct section *section; /* KEY_GROUP_OF, _LIST_OF, _SECRETS */
 	const char *const *words;      /* KEY_CHOICE */
 };
 

@@ -19,14 +19,24 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "conf/ini.h"
 
 #define PAGE_BYTES    (64u * 1024)
 #define EXEC_LIMIT_NS (5 * NS_PER_SEC)
 #define EXEC_WORDS    32
+#define INI_BYTES     (256u * 1024)
 #define STARS	      STR("********************************")
 
+/* How a file was when it was read; all zero = it was none. */
+struct origin {
+	uint64_t device, node, bytes, sec, nsec;
+};
+
 struct secret_cell {
+	const struct secret_cell *next; /* of the vault */
 	struct str reference;
+	struct str path; /* of the file it came from; "" = none */
+	struct origin origin;
 	size_t n;
 	char bytes[];
 };
@@ -34,6 +44,7 @@ struct secret_cell {
 /* A mapping; the first one holds the vault itself. */
 struct secret_vault {
 	struct secret_vault *next;
+	const struct secret_cell *cells;
 	size_t size;
 	size_t used;
 };
@@ -44,6 +55,8 @@ struct catch
 	char *p;
 	size_t n;
 	size_t cap;
+	struct buf path; /* the file it came from */
+	struct origin origin;
 };
 
 struct str
@@ -76,7 +89,7 @@ map(size_t size)
 		return NULL;
 	(void)madvise(v, size, MADV_DONTDUMP);
 	(void)mlock(v, size); /* as far as the limit goes */
-	*v = (struct secret_vault){NULL, size, sizeof(*v)};
+	*v = (struct secret_vault){NULL, NULL, size, sizeof(*v)};
 	return v;
 }
 
@@ -158,6 +171,14 @@ read_all(int fd, struct catch *c, int *error)
 	return false;
 }
 
+static struct origin
+origin_of(const struct stat *st)
+{
+	return (struct origin){st->st_dev, st->st_ino, (uint64_t)st->st_size,
+			       (uint64_t)st->st_mtim.tv_sec,
+			       (uint64_t)st->st_mtim.tv_nsec};
+}
+
 static bool
 from_path(const char *path, struct str name, struct catch *c,
 	  struct buf *reason)
@@ -174,6 +195,9 @@ from_path(const char *path, struct str name, struct catch *c,
 		return fail_name(reason, "the file", name,
 				 "is not a regular file");
 	}
+	c->origin = origin_of(&st);
+	buf_reset(&c->path);
+	buf_add_cstr(&c->path, path);
 	whole = read_all(fd, c, &error);
 	(void)close(fd);
 	if (error)
@@ -361,6 +385,16 @@ from_command(struct str command, struct catch *c, struct buf *reason)
 	return run(words, c, reason);
 }
 
+/* The path as a C string in `path`. */
+static void
+make_path(const struct secret_request *r, struct str name, struct buf *path)
+{
+	if (name.p[0] != '/')
+		buf_printf(path, "%.*s/", STR_ARG(r->directory));
+	buf_add_str(path, name);
+	buf_add_char(path, '\0');
+}
+
 static bool
 from_file(const struct secret_request *r, struct str name, struct catch *c,
 	  struct buf *reason, struct buf *reference)
@@ -369,13 +403,65 @@ from_file(const struct secret_request *r, struct str name, struct catch *c,
 
 	if (name.n == 0)
 		return fail(reason, "file: needs a path");
-	if (name.p[0] != '/')
-		buf_printf(&path, "%.*s/", STR_ARG(r->directory));
-	buf_add_str(&path, name);
+	make_path(r, name, &path);
+	if (path.failed)
+		return fail(reason, "out of memory");
 	buf_reset(reference);
-	buf_printf(reference, "file:%.*s", STR_ARG(buf_str(&path)));
-	buf_add_char(&path, '\0');
-	return !path.failed && from_path(path.p, name, c, reason);
+	buf_printf(reference, "file:%s", path.p);
+	return from_path(path.p, name, c, reason);
+}
+
+/* The value of a key in the text of a file. */
+static bool
+pick_value(struct catch *c, struct catch *whole, struct str section,
+	   struct str key, struct buf *reason)
+{
+	struct str value;
+
+	if (!ini_find(str_make(whole->p, whole->n), section, key, &value))
+		return fail_name(reason, "there is no key", key,
+				 "in that section");
+	if (value.n > c->cap)
+		return fail(reason, "the secret is too long");
+	memcpy(c->p, value.p, value.n);
+	c->n = value.n;
+	return true;
+}
+
+/* "PATH#SECTION.KEY" */
+static bool
+from_ini(const struct secret_request *r, struct str name, struct catch *c,
+	 struct buf *reason, struct buf *reference)
+{
+	CLEANUP(buf_free) struct buf path = BUF_INIT;
+	struct catch whole = {malloc(INI_BYTES), 0, INI_BYTES, BUF_INIT, {0}};
+	struct str file = name, section = STR_NONE, key = STR_NONE;
+	bool fine;
+
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] == '#') {
+			file = str_make(name.p, i);
+			section = str_from(name, i + 1);
+		}
+	for (size_t i = 0; i < section.n; i++)
+		if (section.p[i] == '.')
+			key = str_from(section, i + 1);
+	if (file.n == 0 || key.n == 0 || !whole.p) {
+		free(whole.p);
+		return fail(reason, "ini: needs PATH#SECTION.KEY");
+	}
+	section.n -= key.n + 1;
+	make_path(r, file, &path);
+	buf_reset(reference);
+	buf_printf(reference, "ini:%s#%.*s.%.*s", path.failed ? "" : path.p,
+		   STR_ARG(section), STR_ARG(key));
+	fine = !path.failed && from_path(path.p, file, &whole, reason) &&
+	       pick_value(c, &whole, section, key, reason);
+	c->path = whole.path;
+	c->origin = whole.origin;
+	bytes_wipe(whole.p, whole.n);
+	free(whole.p);
+	return fine;
 }
 
 /* `reference`: what to show for it. */
@@ -391,6 +477,8 @@ fetch(const struct secret_request *r, struct catch *c, bool *literal,
 		return from_env(str_from(s, 4), c, reason);
 	if (str_starts(s, STR("file:")))
 		return from_file(r, str_from(s, 5), c, reason, reference);
+	if (str_starts(s, STR("ini:")))
+		return from_ini(r, str_from(s, 4), c, reason, reference);
 	if (str_starts(s, STR("cred:")))
 		return from_credential(str_from(s, 5), c, reason);
 	if (str_starts(s, STR("exec:")))
@@ -414,22 +502,36 @@ cut_line_end(struct catch *c)
 		c->n--;
 }
 
+/* A copy behind `*at`, NUL-terminated. */
+static struct str
+put_text(char **at, struct str s)
+{
+	struct str copy = {*at, s.n};
+
+	if (s.n > 0)
+		memcpy(*at, s.p, s.n);
+	(*at)[s.n] = '\0';
+	*at += s.n + 1;
+	return copy;
+}
+
 static bool
-store(struct secret_vault *v, struct str bytes, struct str reference,
+store(struct secret_vault *v, const struct catch *c, struct str reference,
       struct secret *out)
 {
-	struct secret_cell *cell =
-		vault_alloc(v, sizeof(*cell) + bytes.n + 1 + reference.n + 1);
+	struct secret_cell *cell = vault_alloc(
+		v, sizeof(*cell) + c->n + 1 + reference.n + 1 + c->path.n + 1);
+	char *at;
 
 	if (cell == NULL)
 		return false;
-	cell->n = bytes.n;
-	memcpy(cell->bytes, bytes.p, bytes.n);
-	cell->bytes[bytes.n] = '\0';
-	cell->reference = str_make(cell->bytes + bytes.n + 1, reference.n);
-	if (reference.n > 0)
-		memcpy(cell->bytes + bytes.n + 1, reference.p, reference.n);
-	cell->bytes[bytes.n + 1 + reference.n] = '\0';
+	at = cell->bytes;
+	cell->n = put_text(&at, str_make(c->p, c->n)).n;
+	cell->reference = put_text(&at, reference);
+	cell->path = put_text(&at, buf_str(&c->path));
+	cell->origin = c->origin;
+	cell->next = v->cells;
+	v->cells = cell;
 	out->cell = cell;
 	return true;
 }
@@ -440,7 +542,7 @@ secret_fetch(struct secret_vault *v, const struct secret_request *r,
 {
 	CLEANUP(buf_free) struct buf reference = BUF_INIT;
 	/* Room for a line end, and for one byte more to see what is too long. */
-	struct catch c = {malloc(r->max + 3), 0, r->max + 3};
+	struct catch c = {malloc(r->max + 3), 0, r->max + 3, BUF_INIT, {0}};
 	bool fine;
 
 	*out = (struct secret){NULL};
@@ -455,10 +557,43 @@ secret_fetch(struct secret_vault *v, const struct secret_request *r,
 			   c.n, r->min, r->max);
 		fine = false;
 	}
-	if (fine && (reference.failed ||
-		     !store(v, str_make(c.p, c.n), buf_str(&reference), out)))
+	if (fine && (reference.failed || c.path.failed ||
+		     !store(v, &c, buf_str(&reference), out)))
 		fine = fail(reason, "out of memory");
 	bytes_wipe(c.p, c.cap);
 	free(c.p);
+	buf_free(&c.path);
 	return fine;
+}
+
+/* FNV-1a over the numbers. */
+static uint64_t
+fold(uint64_t h, const struct origin *o)
+{
+	const uint64_t v[] = {o->device, o->node, o->bytes, o->sec, o->nsec};
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		h = (h ^ v[i]) * 1099511628211ull;
+	return h;
+}
+
+uint64_t
+secret_vault_look(const struct secret_vault *v, struct str *changed)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	*changed = STR("");
+	for (const struct secret_cell *c = v->cells; c; c = c->next) {
+		struct origin now = {0};
+		struct stat st;
+
+		if (c->path.n == 0)
+			continue;
+		if (stat(c->path.p, &st) == 0)
+			now = origin_of(&st);
+		if (memcmp(&now, &c->origin, sizeof(now)) != 0)
+			*changed = c->reference;
+		h = fold(h, &now);
+	}
+	return h;
 }

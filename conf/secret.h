@@ -46,10 +46,15 @@ struct secret_request {
 	size_t max;
 };
 
-/* Fetches what `r` names: env:NAME, file:PATH, cred:NAME (in
- * $CREDENTIALS_DIRECTORY), exec:COMMAND (no shell, 5 s at most). One
- * trailing line end is cut. False with a reason for people, which never
+/* Fetches what `r` names: env:NAME, file:PATH, ini:PATH#SECTION.KEY,
+ * cred:NAME (in $CREDENTIALS_DIRECTORY), exec:COMMAND (no shell, 5 s at
+ * most). One trailing line end is cut. False with a reason for people, which never
  * holds the secret. `literal` tells that the file itself held it. */
 NODISCARD bool secret_fetch(struct secret_vault *v,
 			    const struct secret_request *r, struct secret *out,
 			    bool *literal, struct buf *reason);
+
+/* A number that changes with any of the files that secrets were read from.
+ * `changed`: the reference, in the vault, of one that is not as it was when
+ * it was read; "" = all are. */
+uint64_t secret_vault_look(const struct secret_vault *v, struct str *changed);

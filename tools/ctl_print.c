@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "tools/ctl.h"
 
-#define COLUMNS_MAX 12u
+#define COLUMNS_MAX 14u
 
 /* Printed without its quotes; what could move the cursor becomes "?". */
 static void

@@ -305,6 +305,20 @@ body_of(struct request *req, const struct target *t, struct pieces *body)
 	return E_OK;
 }
 
+_Static_assert((int)CONF_AUTH_HMAC == (int)AUTH_HMAC &&
+		       (int)CONF_AUTH_USUAL == (int)AUTH_USUAL,
+	       "the configuration has the same words");
+
+static void
+present(const struct conf_credential *k, struct target *t)
+{
+	bool aws = secret_is_set(k->access_key_id);
+
+	t->credential = secret_bytes(aws ? k->access_key_id : k->key);
+	t->secret = secret_bytes(k->secret_access_key);
+	t->session = secret_bytes(k->session_token);
+}
+
 static struct pieces *
 build(struct request *req)
 {
@@ -316,13 +330,17 @@ build(struct request *req)
 			   .model_json = req->offer->upstream_json,
 			   .organization = c->organization,
 			   .project = c->project,
+			   .auth = (enum auth)c->auth,
+			   .region = c->region,
+			   .signature_field = c->hmac_header,
+			   .now_s = clock_wall_ns() / NS_PER_SEC,
 			   .quirks = l->adapter->quirks,
 			   .wire = wire_of(req)};
 	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
 	struct pieces body;
 
 	if (c->n_keys > 0)
-		t.credential = secret_bytes(c->keys[req->key_index]);
+		present(&c->keys[req->key_index], &t);
 	if (!p || body_of(req, &t, &body) != E_OK ||
 	    adapter_request(&req->wire, l->adapter, &req->ask, &t, &body, p) !=
 		    E_OK)

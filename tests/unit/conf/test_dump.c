@@ -13,7 +13,10 @@ static const char whole[] = LISTEN
 	"  models = ( { match = \"gpt-*\"; multiplier = \"0.5\"; } ); } );\n"
 	"channels = ( { name = \"c\"; provider = \"openai\";\n"
 	"  base_url = \"http://127.0.0.1:81/v9/\";\n"
-	"  keys = ( \"env:TG_TEST_KEY\", \"sk-literal\" );\n"
+	"  auth = \"aws\"; region = \"eu-west-1\";\n"
+	"  keys = ( \"env:TG_TEST_KEY\", \"sk-literal\",\n"
+	"    { access_key_id = \"env:TG_TEST_KEY\";\n"
+	"      secret_access_key = \"secret-literal\"; } );\n"
 	"  models = ( { name = \"m\"; aliases = [ \"x\", \"y\" ]; } );\n"
 	"  groups = ( \"pool\" ); cost = \"0.9\"; },\n"
 	"  { name = \"d\"; provider = \"demo\"; fail_every = 3;\n"
@@ -52,6 +55,9 @@ TEST(no_secret_is_in_a_dump)
 	CHECK(strstr(out.p, "env:TG_TEST_KEY") != NULL);
 	CHECK(strstr(out.p, "sk-of-the-environment") == NULL);
 	CHECK(strstr(out.p, "sk-literal") == NULL);
+	CHECK(strstr(out.p, "secret-literal") == NULL);
+	CHECK(strstr(out.p, "secret_access_key = \"****") != NULL);
+	CHECK(strstr(out.p, "keys = ( \"env:TG_TEST_KEY\", \"****") != NULL);
 	CHECK(strstr(out.p, "0123456789abcdef") == NULL);
 	CHECK(strstr(out.p, "****") != NULL);
 }

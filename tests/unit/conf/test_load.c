@@ -39,7 +39,7 @@ TEST(a_whole_file_becomes_fields)
 	CHECK_STR(ch->base_url.path.p, "/v9");
 	CHECK_INT(ch->base_url.port, 81);
 	CHECK_INT(ch->n_keys, 2);
-	CHECK(str_eq(secret_bytes(ch->keys[1]), STR("literal-2")));
+	CHECK(str_eq(secret_bytes(ch->keys[1].key), STR("literal-2")));
 	CHECK_STR(ch->models[0].upstream.p, "u");
 	CHECK_INT(ch->models[0].n_aliases, 2);
 	CHECK_STR(ch->models[0].aliases[1].p, "y");

@@ -19,8 +19,8 @@ row_is_whole(const struct section *s, const struct key *key)
 	CHECK(key->text && strlen(key->text) > 10);
 	CHECK(key->at < s->size && key->n_at < s->size);
 	CHECK((key->type == KEY_CHOICE) == (key->words != NULL));
-	CHECK((key->type == KEY_GROUP_OF || key->type == KEY_LIST_OF) ==
-	      (key->section != NULL));
+	CHECK((key->type == KEY_GROUP_OF || key->type == KEY_LIST_OF ||
+	       key->type == KEY_SECRETS) == (key->section != NULL));
 	CHECK(section_key(s, str_of(key->name)) == key);
 }
 

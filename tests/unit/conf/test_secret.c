@@ -149,6 +149,65 @@ TEST(a_vault_grows_for_many_and_for_large_secrets)
 	CHECK(is(first, "the-first"));
 }
 
+TEST(values_of_ini_files_are_a_source)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct secret s;
+	bool literal;
+
+	(void)write_file("ini", "[one.two]\nkey = value-1\nlong = 12345\n");
+	s = fetch("ini:ini#one.two.key");
+	CHECK(is(s, "value-1"));
+	buf_printf(&text, "ini:%s/ini#one.two.key", folder());
+	CHECK(str_eq(secret_reference(s), buf_str(&text)));
+	CHECK(!secret_is_set(fetch("ini:ini#one.key")));
+	CHECK_STR(reason, "there is no key 'key' in that section");
+	CHECK(!secret_is_set(fetch("ini:none#a.b")));
+	CHECK_STR(reason, "the file 'none' No such file or directory");
+	CHECK(!secret_is_set(fetch("ini:ini")));
+	CHECK(!secret_is_set(fetch("ini:ini#")));
+	CHECK(!secret_is_set(fetch("ini:ini#a")));
+	CHECK(!secret_is_set(fetch("ini:#a.b")));
+	CHECK(!secret_is_set(
+		fetch_bound("ini:ini#one.two.long", 1, 1, &literal)));
+}
+
+static const char *
+changed_file(uint64_t *look)
+{
+	static char out[300];
+	struct str changed;
+
+	*look = secret_vault_look(vault, &changed);
+	(void)str_copy(out, sizeof(out), changed);
+	return out;
+}
+
+TEST(a_vault_sees_that_a_file_has_changed)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct secret_vault *before = vault;
+	uint64_t first, second, third;
+
+	vault = secret_vault_new();
+	CHECK_STR(changed_file(&first), "");
+	(void)write_file("watched", "one");
+	CHECK(is(fetch("file:watched"), "one"));
+	CHECK(is(fetch("a-literal"), "a-literal"));
+	CHECK_STR(changed_file(&first), "");
+	CHECK_STR(changed_file(&second), "");
+	CHECK(first == second);
+	(void)write_file("watched", "another");
+	buf_printf(&text, "file:%s/watched%c", folder(), 0);
+	CHECK_STR(changed_file(&second), text.p);
+	CHECK(first != second);
+	CHECK(remove(in_folder("watched")) == 0);
+	CHECK_STR(changed_file(&third), text.p);
+	CHECK(third != first && third != second);
+	secret_vault_free(vault);
+	vault = before;
+}
+
 /* What a core dump leaves out carries the flag "dd". */
 TEST(the_pages_of_a_vault_are_left_out_of_core_dumps)
 {
@@ -186,6 +245,8 @@ main(void)
 	RUN(the_reference_is_kept_and_a_literal_is_stars);
 	RUN(secrets_are_compared);
 	RUN(a_vault_grows_for_many_and_for_large_secrets);
+	RUN(values_of_ini_files_are_a_source);
+	RUN(a_vault_sees_that_a_file_has_changed);
 	RUN(the_pages_of_a_vault_are_left_out_of_core_dumps);
 	secret_vault_free(vault);
 	secret_vault_free(NULL);

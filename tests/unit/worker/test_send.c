@@ -54,6 +54,65 @@ TEST(the_request_is_the_clients_with_another_model_and_key)
 	CHECK(fix_done(f));
 }
 
+static struct secret
+secret_of(struct fixture *f, const char *text)
+{
+	CLEANUP(buf_free) struct buf why = BUF_INIT;
+	struct secret_request r = {str_of(text), STR(""), 1, 100};
+	struct secret s = {NULL};
+	bool literal;
+
+	CHECK(secret_fetch(f->conf.vault, &r, &s, &literal, &why));
+	return s;
+}
+
+TEST(an_access_key_signs_and_a_plain_one_is_a_bearer)
+{
+	struct fixture *f = fix_new();
+	struct conf_channel *c = &f->channel[LANE_A];
+	struct conf_credential keys[2] = {
+		c->keys[0],
+		{.access_key_id = secret_of(f, "AKIA-of-a-test"),
+		 .secret_access_key = secret_of(f, "secret-of-a-test"),
+		 .session_token = secret_of(f, "session-of-a-test")}};
+
+	c->auth = CONF_AUTH_AWS;
+	c->region = STR("eu-west-3");
+	c->keys = keys;
+	c->n_keys = 2;
+	fix_start(f);
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK(strstr(f->calls->sent.p,
+		     "authorization: Bearer sk-first-0001\r\n"));
+	fix_answer(f, 200, fix_whole("x", NULL));
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK(strstr(f->calls->sent.p, "authorization: AWS4-HMAC-SHA256 "
+				       "Credential=AKIA-of-a-test/"));
+	CHECK(strstr(f->calls->sent.p, "/eu-west-3/bedrock/aws4_request, "));
+	CHECK(strstr(f->calls->sent.p,
+		     "x-amz-security-token: session-of-a-test\r\n"));
+	CHECK(!strstr(f->calls->sent.p, "secret-of-a-test"));
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
+TEST(a_channel_may_sign_or_present_its_key_otherwise)
+{
+	struct fixture *f = fix_new();
+
+	f->channel[LANE_A].auth = CONF_AUTH_HMAC;
+	f->channel[LANE_A].hmac_header = STR("x-mine");
+	f->channel[LANE_B].auth = CONF_AUTH_API_KEY;
+	fix_start(f);
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK(strstr(f->calls->sent.p, "\r\nx-mine: t="));
+	CHECK(!strstr(f->calls->sent.p, "sk-first"));
+	fix_answer(f, 500, "{}");
+	CHECK(strstr(f->calls->sent.p, "\r\napi-key: sk-first-0001\r\n"));
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
 TEST(a_whole_answer_has_more_time_than_the_first_byte_of_a_stream)
 {
 	struct fixture *f = fix_started();
@@ -399,6 +458,8 @@ int
 main(void)
 {
 	RUN(the_request_is_the_clients_with_another_model_and_key);
+	RUN(an_access_key_signs_and_a_plain_one_is_a_bearer);
+	RUN(a_channel_may_sign_or_present_its_key_otherwise);
 	RUN(a_whole_answer_has_more_time_than_the_first_byte_of_a_stream);
 	RUN(every_fault_of_a_call_leads_to_the_next_channel);
 	RUN(a_call_without_memory_is_nobodys_fault);
