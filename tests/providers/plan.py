@@ -143,15 +143,15 @@ class Plan:
             count = max(count, 1)
         if choice == 'none' or not count:
             return []
-        names = [tool['name'] for tool in seen.tools]
+        tools = seen.tools
         if isinstance(choice, dict):
-            names = [choice['name']]
-        need(names, 'the directive wants a call and there are no tools')
+            tools = [tool for tool in tools if tool['name'] == choice['name']]
+        need(tools, 'the directive wants a call and there are no tools')
         if seen.parallel is False:
             count = 1
-        return [('call', f'call_{self.number}_{i}', names[i % len(names)],
-                 {'city': CITIES[i % len(CITIES)], 'days': i,
-                  'opts': {'deep': True, 'list': [1, 2.5, None]}})
+        return [('call', f'call_{self.number}_{i}',
+                 tools[i % len(tools)]['name'],
+                 arguments(i, tools[i % len(tools)]['schema'] or {}))
                 for i in range(count)]
 
     def end(self):
@@ -196,6 +196,14 @@ class Plan:
                     yield (part[0], ''.join(part[1])) + part[2:]
                 else:
                     yield part
+
+
+def arguments(i, schema):
+    """Of call i; a tool that knows no city gets what fits it."""
+    if 'city' not in schema.get('properties', {}):
+        return instance(schema)
+    return {'city': CITIES[i % len(CITIES)], 'days': i,
+            'opts': {'deep': True, 'list': [1, 2.5, None]}}
 
 
 def directives(said):

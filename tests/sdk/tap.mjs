@@ -20,6 +20,12 @@ export async function test(name, body) {
 	} else {
 		console.log(`ok ${count} - ${name}`);
 	}
+	return !error;
+}
+
+export function skipped(name, reason) {
+	count += 1;
+	console.log(`ok ${count} - ${name} # SKIP ${reason}`);
 }
 
 export function done() {
