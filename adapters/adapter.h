@@ -194,3 +194,5 @@ enum err adapter_request(struct arena *a, const struct adapter *ad,
 
 extern const struct dialect dialect_openai;
 extern const struct wire wire_openai;
+extern const struct dialect dialect_anthropic;
+extern const struct wire wire_anthropic;

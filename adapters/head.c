@@ -111,14 +111,22 @@ path_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
 	return (ad->path ? ad->path : ad->wire->path)(a, ask, t);
 }
 
+static struct str
+fields_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
+	  const struct target *t)
+{
+	const struct wire *wire = t->wire ? t->wire : ad->wire;
+
+	return wire->fields ? wire->fields(a, ask, t) : STR("");
+}
+
 enum err
 adapter_request(struct arena *a, const struct adapter *ad,
 		const struct ask *ask, const struct target *t,
 		const struct pieces *body, struct pieces *out)
 {
 	struct str path = path_of(a, ad, ask, t);
-	struct str more =
-		ad->wire->fields ? ad->wire->fields(a, ask, t) : STR("");
+	struct str more = fields_of(a, ad, ask, t);
 	struct head h;
 	size_t room = 512 + t->host.n + t->path.n + path.n + t->organization.n +
 		      t->project.n + more.n;

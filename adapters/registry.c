@@ -3,6 +3,7 @@
 
 static const struct adapter adapters[] = {
 	{.name = "openai", .wire = &wire_openai},
+	{.name = "anthropic", .wire = &wire_anthropic, .auth = AUTH_X_API_KEY},
 	{.name = "demo", .flags = ADAPTER_EMBEDDED, .wire = &wire_openai},
 };
 

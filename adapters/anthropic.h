@@ -1,0 +1,20 @@
+#pragma once
+/*
+ * The Anthropic dialect, between its units: dialect_anthropic.c and
+ * anthropic_read.c are a client's side, anthropic.c and anthropic_write.c the
+ * upstream's.
+ */
+#include "adapters/adapter.h"
+#include "adapters/names.h"
+
+/* Of tools, and of calls' ids. */
+extern const struct name_rule anthropic_names;
+
+/* stop_reason, and back; `calls`: the answer holds some. */
+enum finish anthropic_finish(struct str reason);
+struct str anthropic_stop_reason(enum finish finish, bool calls);
+
+/* dialect.read and wire.write. */
+enum err anthropic_read(struct conversation *c, const struct ask *ask,
+			const char **detail);
+enum err anthropic_write(struct writing *w);
