@@ -97,7 +97,9 @@ struct wire {
 	/* A whole answer for conversion; parse_answer() was content. */
 	enum err (*read_answer)(struct arena *a, const struct ask *ask,
 				struct str body, struct reply *out);
-	size_t source_bytes; /* of source.own */
+	/* Of source.own. 0: natively no event needs to know of another one, and
+	 * source.part is not used. */
+	size_t source_bytes;
 };
 
 enum adapter_flag {

@@ -82,15 +82,22 @@ convert_begin(struct request *req)
 {
 	const struct wire *wire = wire_of(req);
 	bool pieces = req->ask.stream && converts(req);
+	struct source *s;
 
-	req->source = (struct source){.a = &req->arena,
-				      .ask = &req->ask,
-				      .put = pieces ? convert_piece : NULL,
-				      .user = req};
-	if (wire->source_bytes == 0)
+	req->source = NULL;
+	if (!pieces && wire->source_bytes == 0)
 		return E_OK;
-	req->source.own = arena_zalloc(&req->arena, wire->source_bytes);
-	return req->source.own ? E_OK : E_NO_MEMORY;
+	s = arena_alloc(&req->arena, sizeof(*s) + wire->source_bytes);
+	if (!s)
+		return E_NO_MEMORY;
+	memset(s, 0, sizeof(*s) + wire->source_bytes);
+	s->a = &req->arena;
+	s->ask = &req->ask;
+	s->own = s + 1;
+	s->put = pieces ? convert_piece : NULL;
+	s->user = req;
+	req->source = s;
+	return E_OK;
 }
 
 struct sink *

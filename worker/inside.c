@@ -19,21 +19,21 @@ leave(struct request *req)
 {
 	must(req->w->inside > 0);
 	req->w->inside--;
-	req->inside.call = NULL;
+	req->inside->call = NULL;
 }
 
 static void
 finish(struct request *req, int status)
 {
 	leave(req);
-	req->inside.done(req, status, buf_str(&req->inside.text));
+	req->inside->done(req, status, buf_str(&req->inside->text));
 }
 
 static void
 on_head(struct call *c, const struct http_head *head)
 {
 	struct request *req = call_user(c);
-	struct inside *in = &req->inside;
+	struct inside *in = req->inside;
 	struct str type = http_get(head, "content-type");
 	struct str next = http_get(head, "x-tollgate-next");
 
@@ -50,10 +50,10 @@ on_data(struct call *c, struct str piece)
 	struct request *req = call_user(c);
 
 	request_enter(req);
-	if (req->inside.text.n + piece.n <= ANSWER_MAX)
-		buf_add_str(&req->inside.text, piece);
+	if (req->inside->text.n + piece.n <= ANSWER_MAX)
+		buf_add_str(&req->inside->text, piece);
 	else
-		req->inside.text.failed = true;
+		req->inside->text.failed = true;
 	request_leave(req);
 }
 
@@ -63,7 +63,7 @@ on_end(struct call *c)
 	struct request *req = call_user(c);
 
 	request_enter(req);
-	finish(req, req->inside.text.failed ? 0 : req->inside.status);
+	finish(req, req->inside->text.failed ? 0 : req->inside->status);
 	request_leave(req);
 }
 
@@ -109,16 +109,18 @@ inside_ask(struct request *req, struct str path, inside_done *done)
 				       STR_ARG(path), req->key, req->account);
 	struct call_target target;
 
-	must(!req->inside.call);
-	if (!iov || !text.p || req->w->inside >= INSIDE_MAX ||
+	if (!req->inside)
+		req->inside = arena_zalloc(&req->arena, sizeof(*req->inside));
+	if (!req->inside || !iov || !text.p || req->w->inside >= INSIDE_MAX ||
 	    !target_of(req, &target))
 		return false;
-	buf_reset(&req->inside.text);
-	req->inside.done = done;
+	must(!req->inside->call);
+	buf_reset(&req->inside->text);
+	req->inside->done = done;
 	*iov = (struct iovec){(void *)(uintptr_t)text.p, text.n};
-	req->inside.call = client_call(req->w->client, &target, iov, 1,
-				       &patience, &ops, req);
-	if (!req->inside.call)
+	req->inside->call = client_call(req->w->client, &target, iov, 1,
+					&patience, &ops, req);
+	if (!req->inside->call)
 		return false;
 	req->w->inside++;
 	return true;
@@ -127,9 +129,12 @@ inside_ask(struct request *req, struct str path, inside_done *done)
 void
 inside_end(struct request *req)
 {
-	if (req->inside.call) {
-		call_cancel(req->inside.call);
+	if (!req->inside)
+		return;
+	if (req->inside->call) {
+		call_cancel(req->inside->call);
 		leave(req);
 	}
-	buf_free(&req->inside.text);
+	buf_free(&req->inside->text);
+	req->inside = NULL;
 }

@@ -49,7 +49,7 @@ request_free(struct request *req)
 {
 	struct worker *w = req->w;
 
-	must(!req->waiting && !req->call && !req->inside.call &&
+	must(!req->waiting && !req->call && !req->inside &&
 	     req->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	gather_free(req);

@@ -136,14 +136,14 @@ struct request {
 	bool needs_sent;     /* settled, and waits for SENT or NOT SENT */
 	bool commit_pending; /* answered before the commit came */
 
-	struct inside inside;
+	struct inside *inside; /* in the arena, once it was needed */
 
 	/* convert.c: where client and upstream speak different dialects */
 	struct conversation *talk; /* made once */
 	struct str converted;	   /* this attempt's body */
 	enum err lost;		   /* why an upstream could not even be asked */
 	struct str dropped;	   /* fields its upstream knows nothing of */
-	struct source source;
+	struct source *source;	   /* NULL: the wire needs none */
 	struct sink *sink;
 	struct reply *reply;
 
@@ -152,7 +152,7 @@ struct request {
 	unsigned key_index;
 	unsigned attempts;
 	unsigned n_tried;
-	uint32_t tried[ATTEMPTS_MAX]; /* lane indexes */
+	uint16_t tried[ATTEMPTS_MAX]; /* lane indexes */
 	struct call *call;
 	struct arena wire; /* the upstream request, until its answer begins */
 	bool in_flight;	   /* counted at the channel */
@@ -179,7 +179,7 @@ struct request {
 	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
 	char upstream_id[40];
-	char error_type[48]; /* of a refusal, where the head says it */
+	struct str error_type; /* of a refusal, where the head says it */
 	uint8_t upstream_id_len;
 	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */

@@ -141,7 +141,7 @@ mark_tried(struct request *req, enum err e)
 	if (is_key_fault(e) && l->conf->n_keys > 1)
 		return;
 	if (req->n_tried < ATTEMPTS_MAX)
-		req->tried[req->n_tried++] = l->index;
+		req->tried[req->n_tried++] = (uint16_t)l->index;
 }
 
 static const struct token_counts no_tokens;

@@ -66,8 +66,9 @@ stream_head(struct request *req, const struct http_head *head)
 {
 	req->upstream_status = head->status;
 	note_upstream_id(req, head);
-	(void)str_copy(req->error_type, sizeof(req->error_type),
-		       http_get(head, "x-amzn-errortype"));
+	if (head->status >= 300)
+		req->error_type = arena_dup(&req->arena,
+					    http_get(head, "x-amzn-errortype"));
 	note_retry_after(req, head);
 	if (head->status >= 200 && head->status < 300 && !readable(req, head)) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
@@ -346,10 +347,12 @@ static bool
 read_event(struct request *req, const struct sse_event *ev)
 {
 	const struct wire *wire = wire_of(req);
+	struct source none = {.a = &req->arena, .ask = &req->ask};
 	struct delta d = {.done = false};
 
 	buf_reset(&req->w->text);
-	if (wire->parse_event(&req->source, ev->name, ev->data, &d) != E_OK) {
+	if (wire->parse_event(req->source ? req->source : &none, ev->name,
+			      ev->data, &d) != E_OK) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
 		return false;
 	}
@@ -468,7 +471,7 @@ upstream_refused(struct request *req)
 	const struct wire *wire = wire_of(req);
 	struct str body = arena_dup(&req->arena, gather_str(req));
 
-	wire->parse_error(req->upstream_status, str_of(req->error_type), body,
+	wire->parse_error(req->upstream_status, req->error_type, body,
 			  &req->upstream);
 	if (req->upstream.retry_after_ms > 0 && req->retry_after_ns == 0)
 		req->retry_after_ns =

@@ -81,10 +81,10 @@ answered(struct request *req, int status, struct str text)
 	}
 	reply_fields(req, fields);
 	buf_printf(fields, "content-type: %.*s\r\ncache-control: no-store\r\n",
-		   STR_ARG(req->inside.type));
-	if (req->inside.next.n > 0)
+		   STR_ARG(req->inside->type));
+	if (req->inside->next.n > 0)
 		buf_printf(fields, "x-tollgate-next: %.*s\r\n",
-			   STR_ARG(req->inside.next));
+			   STR_ARG(req->inside->next));
 	req->status = 200;
 	req->answered = true;
 	exchange_reply(req->x, 200, buf_str(fields), text, 0);
