@@ -33,6 +33,12 @@ COLUMNS = ('input_tokens', 'cached_input_tokens', 'cache_write_tokens',
            'output_tokens', 'reasoning_tokens')
 
 
+NATIVE = {'openai': 'chat', 'azure': 'chat', 'deepseek': 'chat',
+          'openai-responses': 'responses', 'anthropic': 'messages',
+          'vertex-anthropic': 'messages', 'gemini': 'gemini',
+          'vertex': 'gemini'}
+
+
 class Upstream:
     """A row of the matrix: a provider's name here, and what its dialect
     has. thoughts: shows them; signs: proves them; cannot: scenarios that
@@ -45,6 +51,7 @@ class Upstream:
         self.thoughts = thoughts
         self.signs = signs
         self.suffix = suffix      # of the models' names there
+        self.native = NATIVE.get(name)   # the client dialect it is itself
         self.cannot = frozenset(cannot)
         self.fields = fields or (lambda setup: {
             'keys': [f'env:UP_{name.upper().replace("-", "_")}']})
@@ -97,8 +104,17 @@ class Pair(Scenarios):
         self.model = f'{upstream.name}--{speech.name}'
         self.upstream_model = self.model + upstream.suffix
         self.missing = None       # why it cannot be run
+        # OpenAI's other dialect shows thoughts.
+        other = (upstream.name, speech.name) == ('openai', 'responses')
+        self.thoughts = upstream.thoughts or other
+        self.signs = upstream.signs or other
         self.outcomes = {}        # scenario: (outcome, why)
         self.kept, self.dropped, self.refused = set(), set(), set()
+
+    @property
+    def native(self):
+        return self.upstream.native == self.speech.name or (
+            self.upstream.name, self.speech.name) == ('openai', 'responses')
 
     @property
     def name(self):
@@ -121,6 +137,10 @@ class Pair(Scenarios):
                     IndexError, AttributeError, harness.Failed) as bad:
                 self.outcomes[scenario] = (
                     'fail', f'{type(bad).__name__}: {bad}')
+                if 'no_channel' in str(bad).lower():
+                    self.missing = 'conversion missing'
+                    self.outcomes = {}
+                    break
         return self
 
     def ask(self, talk, status=200):
@@ -130,6 +150,9 @@ class Pair(Scenarios):
             'POST', self.speech.path(self.model, talk), body, self.world.key)
         if answer.status == 400 and b'annot be expressed' in answer.body:
             raise Lost(self.lost_field(answer))
+        if answer.status == 400 and status == 200 and self.native:
+            # Its own words to its own dialect.
+            raise Lost(self.why().partition(':')[0])
         if answer.status != status:
             raise AssertionError(f'{answer.status} instead of {status}: '
                                  f'{answer.body[:300]!r} {self.why()}')
@@ -288,6 +311,18 @@ def provider_is_known(upstream, setup):
     return done.returncode == 0
 
 
+def report(pairs):
+    """What failed, the same in many pairs only once."""
+    found = {}
+    for pair in pairs:
+        for scenario, (outcome, why) in pair.outcomes.items():
+            if outcome in ('fail', 'lost'):
+                found.setdefault((outcome, scenario, why[:300]), []).append(
+                    pair.name)
+    for (outcome, scenario, why), names in sorted(found.items()):
+        print(f'{outcome} {scenario}: {why}\n        {"; ".join(names)}')
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--client')
@@ -301,11 +336,8 @@ def main():
                  args.upstream in (None, pair.upstream.name)]
         world.run(pairs, args.only)
         for pair in pairs:
-            row = pair.as_json()
-            print(f'{pair.name}: {row["missing"] or row["count"]}')
-            for scenario, (outcome, why) in pair.outcomes.items():
-                if outcome in ('fail', 'lost'):
-                    print(f'    {outcome} {scenario}: {why}')
+            print(f'{pair.name}: {pair.missing or pair.as_json()["count"]}')
+        report(pairs)
         if args.json:
             with open(args.json, 'w', encoding='utf-8') as stream:
                 json.dump([pair.as_json() for pair in pairs], stream,

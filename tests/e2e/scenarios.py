@@ -199,13 +199,13 @@ class Scenarios:
     def reason(self, talk):
         _, result = self.told(talk)
         self.called(result, 1)
-        if not self.upstream.thoughts:
+        if not self.thoughts:
             same(result.thoughts, '', 'thoughts')
             self.loop(talk, result)
             return
         same(whole(result.thoughts), THOUGHT, 'thoughts')
         seen = self.loop(talk, result)
-        if not self.upstream.signs:
+        if not self.signs:
             return
         if result.signs == 0:
             if self.speech.name != 'chat':

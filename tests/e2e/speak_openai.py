@@ -285,7 +285,8 @@ class Responses:
             check(not last, 'events behind the end')
             event = json.loads(data)
             check(event['type'] == name, 'event and type')
-            check(event['sequence_number'] > order, 'sequence_number')
+            check(name == 'error' or event['sequence_number'] > order,
+                  'sequence_number')
             order = event['sequence_number']
             if name in ('response.created', 'response.in_progress'):
                 check(event['response']['status'] == 'in_progress', 'status')

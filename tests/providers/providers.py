@@ -31,6 +31,9 @@ DIALECTS = {one.name: one for one in (
     Chat(), Azure(), DeepSeek(), Responses(), Messages(), VertexMessages(),
     Gemini(), Vertex(), Converse(), Ollama(), Cohere())}
 
+# Upstreams that speak another dialect on another path.
+ALSO = {('openai', '/v1/responses'): Responses('openai')}
+
 VERTEX = (r'/v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)'
           r'/publishers/')
 # Path, what it is, and whose it is when the path does not say.
@@ -41,7 +44,7 @@ PATHS = [(re.compile(pattern + r'\Z'), kind, names) for pattern, kind, names in 
      ('azure',)),
     (r'/openai/deployments/(?P<model>[^/]+)/embeddings', 'embeddings',
      ('azure',)),
-    (r'/v1/responses', 'chat', ('openai-responses',)),
+    (r'/v1/responses', 'chat', ('openai-responses', 'openai')),
     (r'/v1/messages', 'chat', ('anthropic',)),
     (r'/v1/messages/count_tokens', 'count', ('anthropic',)),
     (r'/v1beta/models/(?P<model>[^/:]+):'
@@ -95,7 +98,8 @@ class Request:
             self.match = pattern.match(path)
             if self.match and (name is None or name in names):
                 self.kind = kind
-                self.dialect = DIALECTS[name or names[0]]
+                name = name or names[0]
+                self.dialect = ALSO.get((name, path), DIALECTS[name])
                 return True
         return False
 

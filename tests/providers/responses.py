@@ -86,8 +86,10 @@ def parts_of(content):
 
 
 class Responses:
-    name = 'openai-responses'
     stream_type = 'text/event-stream'
+
+    def __init__(self, name='openai-responses'):
+        self.name = name
 
     def check(self, request):
         keys.check_bearer(self.name, request.headers)
