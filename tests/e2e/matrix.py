@@ -110,6 +110,7 @@ class Pair(Scenarios):
         self.signs = upstream.signs or other
         self.outcomes = {}        # scenario: (outcome, why)
         self.kept, self.dropped, self.refused = set(), set(), set()
+        self.cannot = set()       # what one of the two has no place for
 
     @property
     def native(self):
@@ -186,16 +187,31 @@ class Pair(Scenarios):
                                        self.upstream_model) or {}
         return {name: row.get(name, 0) for name in CLASSES}
 
-    def as_json(self):
+    def counts(self):
         count = {}
         for outcome, _ in self.outcomes.values():
             count[outcome] = count.get(outcome, 0) + 1
+        return count
+
+    def as_json(self):
+        """What docs/wire.md tells of it."""
+        count = self.counts()
         return {'client': self.speech.name, 'upstream': self.upstream.name,
-                'missing': self.missing, 'count': count,
-                'lost': sorted(scenario for scenario, (outcome, _) in
-                               self.outcomes.items() if outcome == 'lost'),
+                'native': self.native, 'missing': self.missing,
+                'passed': count.get('pass', 0),
+                'run': len(self.outcomes) - count.get('skip', 0),
+                'lost': count.get('lost', 0),
+                'cannot': sorted(self.cannot | {
+                    scenario for scenario, (outcome, _) in
+                    self.outcomes.items() if outcome == 'lost'}),
                 'kept': sorted(self.kept), 'dropped': sorted(self.dropped),
                 'refused': sorted(self.refused)}
+
+
+def as_text(pairs):
+    """The file matrix.json: a line a pair."""
+    return '[\n' + ',\n'.join(json.dumps(pair.as_json())
+                              for pair in pairs) + '\n]\n'
 
 
 class World:
@@ -336,12 +352,11 @@ def main():
                  args.upstream in (None, pair.upstream.name)]
         world.run(pairs, args.only)
         for pair in pairs:
-            print(f'{pair.name}: {pair.missing or pair.as_json()["count"]}')
+            print(f'{pair.name}: {pair.missing or pair.counts()}')
         report(pairs)
         if args.json:
             with open(args.json, 'w', encoding='utf-8') as stream:
-                json.dump([pair.as_json() for pair in pairs], stream,
-                          indent=1)
+                stream.write(as_text(pairs))
     sys.exit(any(outcome == 'fail' for pair in pairs
                  for outcome, _ in pair.outcomes.values()))
 

@@ -210,7 +210,7 @@ class Scenarios:
         if result.signs == 0:
             if self.speech.name != 'chat':
                 raise AssertionError('the signature did not reach the client')
-            self.dropped.add('signatures of thoughts')
+            self.cannot.add('signatures of thoughts')
             return
         signed = [part for part in seen['turns'][1]['parts']
                   if part.get('signature') or
