@@ -223,6 +223,7 @@ entry_route_name(uint8_t endpoint)
 		[ENDPOINT_CHAT] = "/v1/chat/completions",
 		[ENDPOINT_COMPLETIONS] = "/v1/completions",
 		[ENDPOINT_EMBEDDINGS] = "/v1/embeddings",
+		[ENDPOINT_MESSAGES] = "/v1/messages",
 	};
 
 	return endpoint < ARRAY_LEN(name) ? name[endpoint] : "unknown";

@@ -25,6 +25,8 @@
 	V(ROUTE_CHAT, "chat.completions")   \
 	V(ROUTE_COMPLETIONS, "completions") \
 	V(ROUTE_EMBEDDINGS, "embeddings")   \
+	V(ROUTE_MESSAGES, "messages")       \
+	V(ROUTE_TOKENS, "count_tokens")     \
 	V(ROUTE_MODELS, "models")           \
 	V(ROUTE_BALANCE, "balance")         \
 	V(ROUTE_OTHER, "other")

@@ -162,6 +162,7 @@ enum note_endpoint {
 	ENDPOINT_CHAT,
 	ENDPOINT_COMPLETIONS,
 	ENDPOINT_EMBEDDINGS,
+	ENDPOINT_MESSAGES,
 };
 
 /* What a client took of a stream, as its owner stored it last. */

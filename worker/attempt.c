@@ -94,7 +94,7 @@ attempt_take(struct request *req)
 	uint32_t cap = cap_of(l);
 	struct money worst;
 
-	if (!has_cap(l))
+	if (!has_cap(l) || is_free(req))
 		return E_OK;
 	if (cap == SHM_NONE ||
 	    !hold_cost_price(req, req->held_output, &worst) ||
@@ -191,6 +191,8 @@ attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
 {
 	struct note *n;
 
+	if (is_free(req))
+		return;
 	/* What was booked for it as it went is this leg's now. */
 	hold_note(req->w->slots, &req->hold)->upstream_nano = 0;
 	/* Without a cap there is no slot yet; with none left it is not booked:

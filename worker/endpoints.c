@@ -14,6 +14,17 @@ static const struct endpoint endpoints[] = {
 	INFERENCE("/v1/chat/completions", CHAT),
 	INFERENCE("/v1/completions", COMPLETIONS),
 	INFERENCE("/v1/embeddings", EMBEDDINGS),
+	{.path = "/v1/messages",
+	 .post = true,
+	 .route = ROUTE_MESSAGES,
+	 .dialect = &dialect_anthropic,
+	 .kind = ASK_CHAT,
+	 .note = ENDPOINT_MESSAGES},
+	{.path = "/v1/messages/count_tokens",
+	 .post = true,
+	 .route = ROUTE_TOKENS,
+	 .dialect = &dialect_anthropic,
+	 .kind = ASK_COUNT},
 	{.path = "/v1/models", .route = ROUTE_MODELS, .page = page_models},
 	{.path = "/v1/models/",
 	 .flags = ENDPOINT_PREFIX,
@@ -34,6 +45,24 @@ static const struct endpoint endpoints[] = {
 	 .route = ROUTE_OTHER,
 	 .page = page_readyz},
 };
+
+static const struct {
+	const char *prefix;
+	const struct dialect *dialect;
+} prefixes[] = {
+	{"/v1/messages", &dialect_anthropic},
+};
+
+const struct dialect *
+endpoint_dialect(const struct http_head *head)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(head->path, str_of(prefixes[i].prefix)))
+			return prefixes[i].dialect;
+	if (http_get(head, "anthropic-version").n > 0)
+		return &dialect_anthropic;
+	return &dialect_openai;
+}
 
 static bool
 path_fits(const struct endpoint *e, struct str path)

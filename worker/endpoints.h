@@ -26,6 +26,8 @@ struct endpoint {
 	enum note_endpoint note;
 };
 
+/* In whose words errors are told before an endpoint is known. */
+const struct dialect *endpoint_dialect(const struct http_head *head);
 /* NULL: no such path; else *method_ok says whether the method fits. */
 const struct endpoint *endpoint_find(struct str path, enum http_method method,
 				     bool *method_ok);

@@ -356,7 +356,8 @@ step_hold(struct request *req)
 	next = take_rate(req, false, 1);
 	if (next != NEXT_STEP)
 		return next;
-	next = take_rest(req, req->input_tokens + output);
+	next = is_free(req) ? take_running(req)
+			    : take_rest(req, req->input_tokens + output);
 	if (next != NEXT_STEP) /* it was no request, then */
 		give_rate(req, l, limited_of(req, l), false, 1);
 	return next;

@@ -22,39 +22,89 @@ sold(const struct request *req, const struct product *p)
 	return false;
 }
 
-/* "Created" when the shared memory was: the same in every worker. */
 static void
-put_model(struct json_out *o, const struct worker *w, const struct product *p)
+put_anthropic_model(struct json_out *o, uint64_t created_ns,
+		    const struct product *p)
 {
+	char text[TIME_TEXT];
+
+	json_open(o, '{');
+	json_name(o, "type");
+	json_put_str(o, STR("model"));
+	json_name(o, "id");
+	json_put_str(o, p->conf->name);
+	json_name(o, "display_name");
+	json_put_str(o, p->conf->name);
+	json_name(o, "created_at");
+	json_put_str(o, str_make(text, time_text(created_ns, 0, text)));
+	json_close(o, '}');
+}
+
+/* In the words of the dialect that asks. "Created" when the shared memory
+ * was: the same in every worker. */
+static void
+put_model(struct json_out *o, const struct request *req,
+	  const struct product *p)
+{
+	uint64_t created_ns = req->w->region->head->started_wall_ns;
+
+	if (req->dialect == &dialect_anthropic) {
+		put_anthropic_model(o, created_ns, p);
+		return;
+	}
 	json_open(o, '{');
 	json_name(o, "id");
 	json_put_str(o, p->conf->name);
 	json_name(o, "object");
 	json_put_str(o, STR("model"));
 	json_name(o, "created");
-	json_put_u64(o, w->region->head->started_wall_ns / NS_PER_SEC);
+	json_put_u64(o, created_ns / NS_PER_SEC);
 	json_name(o, "owned_by");
 	json_put_str(o, STR("tollgate"));
 	json_close(o, '}');
 }
 
+static void
+put_id(struct json_out *o, const char *name, const struct product *p)
+{
+	json_name(o, name);
+	if (p)
+		json_put_str(o, p->conf->name);
+	else
+		json_put_null(o);
+}
+
 void
 page_models(struct request *req)
 {
+	bool anthropic = req->dialect == &dialect_anthropic;
+	const struct product *first = NULL, *last = NULL;
 	struct worker *w = req->w;
 	struct json_out o;
 
 	buf_reset(&w->text);
 	json_out_init(&o, &w->text);
 	json_open(&o, '{');
-	json_name(&o, "object");
-	json_put_str(&o, STR("list"));
+	if (!anthropic) {
+		json_name(&o, "object");
+		json_put_str(&o, STR("list"));
+	}
 	json_name(&o, "data");
 	json_open(&o, '[');
-	for (unsigned i = 0; i < w->conf->n_models; i++)
-		if (sold(req, &w->products[i]))
-			put_model(&o, req->w, &w->products[i]);
+	for (unsigned i = 0; i < w->conf->n_models; i++) {
+		if (!sold(req, &w->products[i]))
+			continue;
+		last = &w->products[i];
+		first = first ? first : last;
+		put_model(&o, req, last);
+	}
 	json_close(&o, ']');
+	if (anthropic) {
+		json_name(&o, "has_more");
+		json_put_bool(&o, false);
+		put_id(&o, "first_id", first);
+		put_id(&o, "last_id", last);
+	}
 	json_close(&o, '}');
 	reply_json(req, 200, buf_str(&w->text));
 }
@@ -101,7 +151,7 @@ page_model(struct request *req)
 	}
 	buf_reset(&w->text);
 	json_out_init(&o, &w->text);
-	put_model(&o, req->w, p);
+	put_model(&o, req, p);
 	reply_json(req, 200, buf_str(&w->text));
 }
 

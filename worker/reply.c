@@ -83,7 +83,7 @@ put_origin(struct request *req, struct buf *out)
 		"vary: origin\r\naccess-control-expose-headers: "
 		"x-request-id, x-tollgate-channel, "
 		"x-tollgate-model, x-tollgate-attempts, "
-		"x-tollgate-dropped, "
+		"x-tollgate-dropped, x-tollgate-estimated, "
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
@@ -376,6 +376,8 @@ step_reply(struct request *req)
 	settle_limits(req);
 	if (req->streaming)
 		end_stream(req);
+	else if (is_free(req) && (req->err == E_OK || count_is_ours(req)))
+		count_reply(req);
 	else if (req->err != E_OK)
 		reply_error(req);
 	else

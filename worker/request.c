@@ -298,8 +298,8 @@ find_endpoint(struct request *req, const struct http_head *head)
 	req->endpoint = endpoint_find(head->path, head->method, &method_ok);
 	if (!req->endpoint)
 		return request_fail(req, E_NO_PATH);
-	req->dialect = req->endpoint->dialect ? req->endpoint->dialect
-					      : &dialect_openai;
+	if (req->endpoint->dialect)
+		req->dialect = req->endpoint->dialect;
 	metric_add(req->w->metrics, M_REQUESTS_IN_FLIGHT + req->endpoint->route,
 		   1);
 	if (!method_ok)
@@ -312,6 +312,29 @@ find_endpoint(struct request *req, const struct http_head *head)
 	return NEXT_STEP;
 }
 
+/* Sent on where the upstream speaks the same dialect. */
+static void
+note_fields(struct request *req, const struct http_head *head)
+{
+	struct ask_fields *f = &req->ask.fields;
+
+	if (req->dialect != &dialect_anthropic)
+		return;
+	f->version =
+		arena_dup(&req->arena, http_get(head, "anthropic-version"));
+	for (unsigned i = 0; i < head->n_fields; i++) {
+		struct str value = head->fields[i].value;
+
+		if (value.n == 0 ||
+		    !str_ieq(head->fields[i].name, STR("anthropic-beta")))
+			continue;
+		f->beta = f->beta.n > 0 ? arena_printf(&req->arena, "%.*s,%.*s",
+						       STR_ARG(f->beta),
+						       STR_ARG(value))
+					: arena_dup(&req->arena, value);
+	}
+}
+
 static void
 begin(struct request *req, struct exchange *x, const struct http_head *head)
 {
@@ -321,7 +344,7 @@ begin(struct request *req, struct exchange *x, const struct http_head *head)
 	req->start_ns = exchange_start_ns(x);
 	req->start_wall_ns = clock_wall_ns();
 	req->method = head->method;
-	req->dialect = &dialect_openai;
+	req->dialect = endpoint_dialect(head);
 	req->origin = allowed_origin(req, head);
 	req->path = arena_dup(
 		&req->arena,
@@ -351,7 +374,9 @@ on_head(struct exchange *x, const struct http_head *head)
 	next = find_endpoint(req, head);
 	if (next == NEXT_STEP)
 		next = auth_head(req, head);
-	if (next == NEXT_STEP && req->endpoint->dialect) {
+	if (next == NEXT_STEP)
+		note_fields(req, head);
+	if (next == NEXT_STEP && req->endpoint->dialect && !is_free(req)) {
 		receipt_head(req, head);
 		next = idem_head(req, head);
 	}

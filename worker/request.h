@@ -230,6 +230,19 @@ gather_str(const struct request *req)
 	return str_make(req->body.p, req->body.n);
 }
 
+/* ---- count.c: what is counted costs nothing ---- */
+/* No money moves: there is no hold, nothing is settled. */
+static inline bool
+is_free(const struct request *req)
+{
+	return req->endpoint && req->endpoint->kind == ASK_COUNT;
+}
+/* Does the upstream of this attempt count by itself. */
+bool count_is_theirs(const struct request *req);
+/* It failed, so our estimate has to do. */
+bool count_is_ours(const struct request *req);
+void count_reply(struct request *req);
+
 /* ---- send.c ---- */
 /* An attempt failed before anything was sent: the next one, or the error. */
 void attempt_failed(struct request *req, enum err e);

@@ -83,10 +83,13 @@ static void
 attempt_count(struct request *req)
 {
 	struct lane *l = req->offer->lane;
-	struct note *n = hold_note(req->w->slots, &req->hold);
+	struct note *n;
 
 	req->in_flight = true;
 	channel_enter(l->row);
+	if (is_free(req))
+		return;
+	n = hold_note(req->w->slots, &req->hold);
 	n->channel = (uint16_t)l->row_index;
 	(void)str_copy(n->provider, sizeof(n->provider),
 		       str_of(l->adapter->name));
@@ -99,7 +102,7 @@ attempt_uncount(struct request *req)
 {
 	req->in_flight = false;
 	channel_leave(req->offer->lane->row);
-	if (!req->settled)
+	if (!req->settled && !is_free(req))
 		atomic_store_explicit(
 			&hold_note(req->w->slots, &req->hold)->attempt, 0,
 			memory_order_relaxed);
@@ -126,6 +129,8 @@ attempt_end(struct request *req, enum err e)
 		       (req->w->now_ns - req->attempt_ns) / 1000);
 	if (e == E_OK && req->attempts > 1)
 		series_add(l->series, M_FAILOVERS + FAILOVER_OK, 1);
+	if (is_free(req) && e == E_UP_RATE_LIMITED)
+		return; /* limits of counting are limits of their own */
 	if (err_row(e)->other_channel)
 		note_fault(req, e);
 	else if (e == E_OK)
@@ -380,8 +385,13 @@ step_send(struct request *req)
 							     : NULL,
 				.fd = -1};
 
-	enum err e = convert_request(req);
+	enum err e;
 
+	if (is_free(req) && !count_is_theirs(req)) {
+		req->step = STEP_reply;
+		return NEXT_AGAIN;
+	}
+	e = convert_request(req);
 	if (e != E_OK) {
 		/* nothing was tried: this upstream cannot be asked that */
 		mark_tried(req, e);

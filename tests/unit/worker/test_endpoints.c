@@ -22,6 +22,24 @@ TEST(inference_is_posted)
 	CHECK(e && ok && e->kind == ASK_COMPLETIONS);
 	e = find("/v1/embeddings", HTTP_POST, &ok);
 	CHECK(e && ok && e->kind == ASK_EMBEDDINGS);
+	e = find("/v1/messages", HTTP_POST, &ok);
+	CHECK(e && ok && e->dialect == &dialect_anthropic);
+	CHECK_INT(e->note, ENDPOINT_MESSAGES);
+	e = find("/v1/messages/count_tokens", HTTP_POST, &ok);
+	CHECK(e && ok && e->kind == ASK_COUNT && e->dialect->write_count);
+}
+
+TEST(the_path_tells_the_dialect_of_an_error)
+{
+	struct http_head head = {.path = STR("/v1/messages/x")};
+
+	CHECK(endpoint_dialect(&head) == &dialect_anthropic);
+	head.path = STR("/v1/x");
+	CHECK(endpoint_dialect(&head) == &dialect_openai);
+	head.fields[0] = (struct http_field){STR("Anthropic-Version"),
+					     STR("2023-06-01")};
+	head.n_fields = 1;
+	CHECK(endpoint_dialect(&head) == &dialect_anthropic);
 }
 
 TEST(pages_are_read)
@@ -81,6 +99,7 @@ int
 main(void)
 {
 	RUN(inference_is_posted);
+	RUN(the_path_tells_the_dialect_of_an_error);
 	RUN(pages_are_read);
 	RUN(other_paths_are_not_served);
 	return tap_done();
