@@ -113,6 +113,15 @@ enum quirk {
 	QUIRK_CHOICE_ANY = 4,	/* tool_choice "any", not "required" */
 	QUIRK_USAGE_ALWAYS = 8, /* no stream_options: usage comes anyway */
 	QUIRK_SYSTEM = 16,	/* no role developer: system */
+	/* of requests that are converted */
+	QUIRK_COMMON = 32,	   /* the common fields only, no others */
+	QUIRK_TOP_K = 64,	   /* takes top_k */
+	QUIRK_SHORT_IDS = 128,	   /* call ids are nine letters and digits */
+	QUIRK_CACHE_MARKS = 256,   /* takes cache_control */
+	QUIRK_THOUGHTS = 512,	   /* takes reasoning_content back */
+	QUIRK_DETAILS = 1024,	   /* takes reasoning_details back */
+	QUIRK_SIGNATURES = 2048,   /* takes extra_content.google back */
+	QUIRK_THINK_SWITCH = 4096, /* enable_thinking, thinking_budget */
 };
 
 /* A provider. */
