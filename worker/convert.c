@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 
-/* Names of tools are asked for again when the client's body is gone. */
+/* Names in answers are looked up among them, when the body is gone. */
 static bool
-keep_names(struct conversation *c)
+keep_tools(struct conversation *c)
 {
 	for (struct tool *t = c->tools; t; t = t->next) {
 		t->name = arena_dup(c->a, t->name);
@@ -30,8 +30,8 @@ read_once(struct request *req)
 		return E_NO_MEMORY;
 	conversation_init(c, &req->arena);
 	e = req->dialect->read(c, &req->ask, &detail);
-	if (e == E_OK && !keep_names(c))
-		e = E_NO_MEMORY;
+	if (e == E_OK && !keep_tools(c))
+		return E_NO_MEMORY;
 	if (e == E_OK)
 		req->ask.talk = req->talk = c;
 	else
