@@ -113,15 +113,7 @@ enum quirk {
 	QUIRK_CHOICE_ANY = 4,	/* tool_choice "any", not "required" */
 	QUIRK_USAGE_ALWAYS = 8, /* no stream_options: usage comes anyway */
 	QUIRK_SYSTEM = 16,	/* no role developer: system */
-	/* of requests that are converted */
-	QUIRK_COMMON = 32,	   /* the common fields only, no others */
-	QUIRK_TOP_K = 64,	   /* takes top_k */
-	QUIRK_SHORT_IDS = 128,	   /* call ids are nine letters and digits */
-	QUIRK_CACHE_MARKS = 256,   /* takes cache_control */
-	QUIRK_THOUGHTS = 512,	   /* takes reasoning_content back */
-	QUIRK_DETAILS = 1024,	   /* takes reasoning_details back */
-	QUIRK_SIGNATURES = 2048,   /* takes extra_content.google back */
-	QUIRK_THINK_SWITCH = 4096, /* enable_thinking, thinking_budget */
+	QUIRK_NO_CALL_IDS = 32, /* Gemini before 3: calls have none */
 };
 
 /* A provider. */
@@ -147,6 +139,7 @@ struct complaint {
 	const char *param;  /* field name; NULL = null */
 	const struct upstream_error *upstream; /* NULL = ours */
 	struct str request_id;		       /* ours; "" = not known */
+	uint64_t retry_after_s;		       /* 0 = not said */
 };
 
 struct dialect {
@@ -207,3 +200,5 @@ extern const struct dialect dialect_openai;
 extern const struct wire wire_openai;
 extern const struct dialect dialect_anthropic;
 extern const struct wire wire_anthropic;
+extern const struct dialect dialect_gemini;
+extern const struct wire wire_gemini;

@@ -47,6 +47,7 @@ struct ask {
 	/* What counts as input beside it: system text, tools. */
 	struct json_value more[2];
 	bool stream;
+	bool array;	    /* the stream is one JSON array (Gemini) */
 	bool include_usage; /* the client asked for the usage event */
 	bool has_max;
 	uint64_t max_output; /* per choice; valid with has_max */
@@ -54,7 +55,6 @@ struct ask {
 	/* Set by the caller once the request was read for another dialect, so
 	 * that names in answers are found again; NULL: it was not. */
 	const struct conversation *talk;
-	bool legacy_calls; /* asked with `functions`: answered so */
 };
 
 /* Disjoint token classes (the sum is what was processed). */

@@ -10,6 +10,19 @@
 		.note = ENDPOINT_##kind_                               \
 	}
 
+#define GEMINI(path_, kind_)                                           \
+	{                                                              \
+		.path = (path_), .post = true, .route = ROUTE_##kind_, \
+		.dialect = &dialect_gemini, .kind = ASK_##kind_,       \
+		.note = ENDPOINT_##kind_                               \
+	}
+
+#define COUNT_TOKENS(path_, dialect_)                                 \
+	{                                                             \
+		.path = (path_), .post = true, .route = ROUTE_TOKENS, \
+		.dialect = (dialect_), .kind = ASK_COUNT              \
+	}
+
 static const struct endpoint endpoints[] = {
 	INFERENCE("/v1/chat/completions", CHAT),
 	INFERENCE("/v1/completions", COMPLETIONS),
@@ -20,11 +33,18 @@ static const struct endpoint endpoints[] = {
 	 .dialect = &dialect_anthropic,
 	 .kind = ASK_CHAT,
 	 .note = ENDPOINT_MESSAGES},
-	{.path = "/v1/messages/count_tokens",
-	 .post = true,
-	 .route = ROUTE_TOKENS,
-	 .dialect = &dialect_anthropic,
-	 .kind = ASK_COUNT},
+	COUNT_TOKENS("/v1/messages/count_tokens", &dialect_anthropic),
+	GEMINI("/v1beta/models/*:generateContent", CHAT),
+	GEMINI("/v1beta/models/*:streamGenerateContent", CHAT),
+	GEMINI("/v1/models/*:generateContent", CHAT),
+	GEMINI("/v1/models/*:streamGenerateContent", CHAT),
+	COUNT_TOKENS("/v1beta/models/*:countTokens", &dialect_gemini),
+	COUNT_TOKENS("/v1/models/*:countTokens", &dialect_gemini),
+	{.path = "/v1beta/models", .route = ROUTE_MODELS, .page = page_models},
+	{.path = "/v1beta/models/",
+	 .flags = ENDPOINT_PREFIX,
+	 .route = ROUTE_MODELS,
+	 .page = page_model},
 	{.path = "/v1/models", .route = ROUTE_MODELS, .page = page_models},
 	{.path = "/v1/models/",
 	 .flags = ENDPOINT_PREFIX,
@@ -51,6 +71,7 @@ static const struct {
 	const struct dialect *dialect;
 } prefixes[] = {
 	{"/v1/messages", &dialect_anthropic},
+	{"/v1beta/", &dialect_gemini},
 };
 
 const struct dialect *
@@ -61,6 +82,8 @@ endpoint_dialect(const struct http_head *head)
 			return prefixes[i].dialect;
 	if (http_get(head, "anthropic-version").n > 0)
 		return &dialect_anthropic;
+	if (http_get(head, "x-goog-api-key").n > 0)
+		return &dialect_gemini;
 	return &dialect_openai;
 }
 
@@ -70,7 +93,7 @@ path_fits(const struct endpoint *e, struct str path)
 	if (e->flags & ENDPOINT_PREFIX)
 		return path.n > strlen(e->path) &&
 		       str_starts(path, str_of(e->path));
-	return str_eq(path, str_of(e->path));
+	return str_glob(str_of(e->path), path);
 }
 
 static bool

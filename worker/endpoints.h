@@ -14,8 +14,8 @@ enum endpoint_flag {
 };
 
 struct endpoint {
-	const char *path;
-	bool post; /* else GET and HEAD */
+	const char *path; /* `*` = any run of bytes: ask.path, with the rest */
+	bool post;	  /* else GET and HEAD */
 	unsigned flags;
 	enum metric_route route;
 	/* pages */

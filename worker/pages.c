@@ -40,16 +40,44 @@ put_anthropic_model(struct json_out *o, uint64_t created_ns,
 	json_close(o, '}');
 }
 
+static void
+put_gemini_model(struct json_out *o, struct arena *a, const struct product *p)
+{
+	static const char *const methods[] = {
+		"generateContent", "streamGenerateContent", "countTokens"};
+
+	json_open(o, '{');
+	json_name(o, "name");
+	json_put_str(o, arena_printf(a, "models/%.*s", STR_ARG(p->conf->name)));
+	json_name(o, "displayName");
+	json_put_str(o, p->conf->name);
+	if (p->conf->context > 0) {
+		json_name(o, "inputTokenLimit");
+		json_put_u64(o, p->conf->context);
+	}
+	json_name(o, "outputTokenLimit");
+	json_put_u64(o, p->conf->max_output);
+	json_name(o, "supportedGenerationMethods");
+	json_open(o, '[');
+	for (unsigned i = 0; i < ARRAY_LEN(methods); i++)
+		json_put_str(o, str_of(methods[i]));
+	json_close(o, ']');
+	json_close(o, '}');
+}
+
 /* In the words of the dialect that asks. "Created" when the shared memory
  * was: the same in every worker. */
 static void
-put_model(struct json_out *o, const struct request *req,
-	  const struct product *p)
+put_model(struct json_out *o, struct request *req, const struct product *p)
 {
 	uint64_t created_ns = req->w->region->head->started_wall_ns;
 
 	if (req->dialect == &dialect_anthropic) {
 		put_anthropic_model(o, created_ns, p);
+		return;
+	}
+	if (req->dialect == &dialect_gemini) {
+		put_gemini_model(o, &req->arena, p);
 		return;
 	}
 	json_open(o, '{');
@@ -78,6 +106,7 @@ void
 page_models(struct request *req)
 {
 	bool anthropic = req->dialect == &dialect_anthropic;
+	bool gemini = req->dialect == &dialect_gemini;
 	const struct product *first = NULL, *last = NULL;
 	struct worker *w = req->w;
 	struct json_out o;
@@ -85,11 +114,11 @@ page_models(struct request *req)
 	buf_reset(&w->text);
 	json_out_init(&o, &w->text);
 	json_open(&o, '{');
-	if (!anthropic) {
+	if (!anthropic && !gemini) {
 		json_name(&o, "object");
 		json_put_str(&o, STR("list"));
 	}
-	json_name(&o, "data");
+	json_name(&o, gemini ? "models" : "data");
 	json_open(&o, '[');
 	for (unsigned i = 0; i < w->conf->n_models; i++) {
 		if (!sold(req, &w->products[i]))

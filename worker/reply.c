@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "shm/limits.h"
+#include "worker/array.h"
 #include "worker/convert.h"
 
 /* ---- header lines ---- */
@@ -124,6 +125,15 @@ upstream_speaks(const struct request *req)
 	return req->err == E_UP_REQUEST || req->err == E_UP_FILTERED;
 }
 
+/* Seconds, rounded up; at least 1. */
+static uint64_t
+retry_after(const struct request *req)
+{
+	uint64_t ns = MIN_OF(req->retry_after_ns, 3600 * NS_PER_SEC);
+
+	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
+}
+
 static void
 complain(struct request *req, struct complaint *c)
 {
@@ -132,17 +142,10 @@ complain(struct request *req, struct complaint *c)
 				.detail = req->detail,
 				.param = req->param,
 				.request_id = request_id_str(req)};
+	if (c->status == 429 || c->status == 503)
+		c->retry_after_s = retry_after(req);
 	if (upstream_speaks(req))
 		c->upstream = &req->upstream;
-}
-
-/* Seconds, rounded up; at least 1. */
-static uint64_t
-retry_after(const struct request *req)
-{
-	uint64_t ns = MIN_OF(req->retry_after_ns, 3600 * NS_PER_SEC);
-
-	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
 }
 
 static void
@@ -349,10 +352,21 @@ put_last_events(struct request *req, struct buf *text)
 }
 
 static void
-end_stream(struct request *req)
+end_array(struct request *req)
 {
 	struct buf *text = &req->w->text;
 	struct iovec piece;
+
+	buf_reset(text);
+	array_end(text, &req->array_begun);
+	piece = (struct iovec){text->p, text->n};
+	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+}
+
+static void
+end_stream(struct request *req)
+{
+	struct buf *text = &req->w->text;
 
 	buf_reset(text);
 	put_last_events(req, text);
@@ -361,8 +375,9 @@ end_stream(struct request *req)
 		exchange_abort(req->x);
 		return;
 	}
-	piece = (struct iovec){text->p, text->n};
-	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+	stream_text(req, buf_str(text));
+	if (req->ask.array && !req->client_gone)
+		end_array(req);
 	if (!req->client_gone)
 		exchange_stream_end(req->x);
 }

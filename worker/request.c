@@ -353,6 +353,19 @@ begin(struct request *req, struct exchange *x, const struct http_head *head)
 	exchange_set_user(x, req);
 }
 
+/* Where the path says more than which endpoint: the model, what is done. */
+static void
+note_path(struct request *req, const struct http_head *head)
+{
+	ptrdiff_t star = str_find(str_of(req->endpoint->path), '*');
+
+	if (star < 0)
+		return;
+	req->ask.path =
+		page_unescape(&req->arena, str_from(head->path, (size_t)star));
+	req->ask.query = arena_dup(&req->arena, head->query);
+}
+
 static void
 on_head(struct exchange *x, const struct http_head *head)
 {
@@ -374,8 +387,10 @@ on_head(struct exchange *x, const struct http_head *head)
 	next = find_endpoint(req, head);
 	if (next == NEXT_STEP)
 		next = auth_head(req, head);
-	if (next == NEXT_STEP)
+	if (next == NEXT_STEP) {
+		note_path(req, head);
 		note_fields(req, head);
+	}
 	if (next == NEXT_STEP && req->endpoint->dialect && !is_free(req)) {
 		receipt_head(req, head);
 		next = idem_head(req, head);

@@ -172,6 +172,7 @@ struct request {
 	uint64_t last_piece_ns;
 	bool upstream_done;
 	bool stream_error; /* ends with an error event */
+	bool array_begun;  /* of a stream that is a JSON array */
 	struct gather body;
 	struct frames frames;
 	struct answer answer;
@@ -250,6 +251,8 @@ void attempt_failed(struct request *req, enum err e);
 void attempt_end(struct request *req, enum err e);
 
 /* ---- stream.c ---- */
+/* Events to the client, whose stream is open. */
+void stream_text(struct request *req, struct str text);
 void stream_head(struct request *req, const struct http_head *head);
 void stream_data(struct request *req, struct str piece);
 void stream_end(struct request *req);

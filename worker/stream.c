@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "worker/array.h"
 #include "worker/convert.h"
 
 /* ---- head ---- */
@@ -133,12 +134,14 @@ keepalive(struct wheel_timer *t)
 {
 	struct request *req =
 		(void *)((char *)t - offsetof(struct request, timer));
-	static char comment[] = ": keep-alive\n\n";
+	static char comment[] = ": keep-alive\n\n", blank[] = "\n";
 	struct iovec piece = {comment, sizeof(comment) - 1};
 	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
 	uint64_t due;
 
 	request_enter(req);
+	if (req->ask.array) /* a comment would be no JSON */
+		piece = (struct iovec){blank, sizeof(blank) - 1};
 	due = req->last_piece_ns + gap;
 	if (req->w->now_ns >= due && exchange_queued(req->x) == 0) {
 		exchange_stream_send(req->x, &piece, 1, exchange_mark(req->x));
@@ -163,8 +166,10 @@ open_stream(struct request *req)
 	req->status = 200;
 	metric_add(req->w->metrics, M_STREAMS_OPEN + req->endpoint->route, 1);
 	reply_fields(req, fields);
-	buf_add_cstr(fields, "content-type: text/event-stream\r\n"
-			     "cache-control: no-cache\r\n"
+	buf_add_cstr(fields, req->ask.array
+				     ? "content-type: application/json\r\n"
+				     : "content-type: text/event-stream\r\n");
+	buf_add_cstr(fields, "cache-control: no-cache\r\n"
 			     "x-accel-buffering: no\r\n");
 	/* the end of the stream may have to name the model */
 	req->ask.model_value.raw =
@@ -184,6 +189,25 @@ first_content(struct request *req)
 		       (req->w->now_ns - req->start_ns) / 1000);
 }
 
+void
+stream_text(struct request *req, struct str text)
+{
+	CLEANUP(buf_free) struct buf framed = BUF_INIT;
+	struct iovec piece;
+
+	if (req->ask.array) {
+		array_put(&framed, text, &req->array_begun);
+		text = buf_str(&framed);
+	}
+	if (framed.failed) {
+		exchange_abort(req->x);
+		return;
+	}
+	piece = (struct iovec){(void *)(uintptr_t)text.p, text.n};
+	if (text.n > 0)
+		exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+}
+
 static struct iovec
 piece_of(struct str s)
 {
@@ -201,6 +225,14 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 	if (!req->streaming)
 		open_stream(req);
 	req->last_piece_ns = req->w->now_ns;
+	if (req->ask.array) {
+		piece[n++] =
+			piece_of(req->array_begun ? STR(",\r\n") : STR("["));
+		piece[n++] = piece_of(ev->data);
+		req->array_begun = true;
+		exchange_stream_send(req->x, piece, n, req->seen_bytes);
+		return;
+	}
 	if (ev->name.n > 0) {
 		piece[n++] = piece_of(STR("event: "));
 		piece[n++] = piece_of(ev->name);
@@ -244,15 +276,13 @@ static void
 forward_converted(struct request *req)
 {
 	struct buf *text = &req->w->text;
-	struct iovec piece;
 
 	if (text->n == 0)
 		return;
 	if (!req->streaming)
 		open_stream(req);
 	req->last_piece_ns = req->w->now_ns;
-	piece = (struct iovec){text->p, text->n};
-	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+	stream_text(req, buf_str(text));
 }
 
 /* True: the event goes nowhere else. */

@@ -42,6 +42,33 @@ TEST(the_path_tells_the_dialect_of_an_error)
 	CHECK(endpoint_dialect(&head) == &dialect_anthropic);
 }
 
+TEST(geminis_paths_hold_the_model_and_end_with_what_to_do)
+{
+	static const char *const paths[] = {
+		"/v1beta/models/gemini-2.0-flash:generateContent",
+		"/v1beta/models/vendor/m:streamGenerateContent",
+		"/v1/models/gemini-2.0-flash:generateContent",
+		"/v1/models/m:streamGenerateContent",
+	};
+	bool ok;
+	const struct endpoint *e;
+
+	for (unsigned i = 0; i < ARRAY_LEN(paths); i++) {
+		e = find(paths[i], HTTP_POST, &ok);
+		CHECK(e && ok && e->kind == ASK_CHAT && !e->page);
+		CHECK(e->dialect == &dialect_gemini);
+	}
+	e = find("/v1beta/models", HTTP_GET, &ok);
+	CHECK(e && ok && e->page == page_models);
+	e = find("/v1beta/models/m", HTTP_GET, &ok);
+	CHECK(e && ok && e->page == page_model);
+	e = find("/v1beta/models/m:countTokens", HTTP_POST, &ok);
+	CHECK(e && ok && e->kind == ASK_COUNT);
+	CHECK(!find("/v1beta/m:generateContent", HTTP_POST, &ok));
+	e = find("/v1beta/models/m:what", HTTP_POST, &ok);
+	CHECK(e && !ok);
+}
+
 TEST(pages_are_read)
 {
 	static const char *const paths[] = {"/v1/models", "/v1/models/x",
@@ -100,6 +127,7 @@ main(void)
 {
 	RUN(inference_is_posted);
 	RUN(the_path_tells_the_dialect_of_an_error);
+	RUN(geminis_paths_hold_the_model_and_end_with_what_to_do);
 	RUN(pages_are_read);
 	RUN(other_paths_are_not_served);
 	return tap_done();

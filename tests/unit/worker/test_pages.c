@@ -167,6 +167,34 @@ TEST(readiness_says_what_is_missing)
 	CHECK(fix_done(f));
 }
 
+TEST(gemini_lists_models_in_its_own_way)
+{
+	struct fixture *f = fix_new();
+	struct exchange *x;
+
+	f->channel[LANE_A].n_models = 1;
+	f->channel[LANE_B].n_models = 1;
+	f->model[MODEL_GPT].context = 1000;
+	fix_start(f);
+	x = fix_get(f, "/v1beta/models");
+	CHECK_INT(x->status, 200);
+	CHECK_STR(fix_out(x),
+		  "{\"models\":[{\"name\":\"models/gpt\",\"displayName\":"
+		  "\"gpt\",\"inputTokenLimit\":1000,\"outputTokenLimit\":4096,"
+		  "\"supportedGenerationMethods\":[\"generateContent\","
+		  "\"streamGenerateContent\",\"countTokens\"]}]}");
+	x = fix_get(f, "/v1beta/models/gpt");
+	CHECK_INT(x->status, 200);
+	CHECK_STR(fix_json(x, "name"), "\"models/gpt\"");
+	x = fix_get(f, "/v1beta/models/nothing");
+	CHECK_INT(x->status, 404);
+	CHECK_STR(fix_json(x, "status"), "\"NOT_FOUND\"");
+	x = fix_get(f, "/v1beta/what");
+	CHECK_INT(x->status, 404);
+	CHECK_STR(fix_json(x, "status"), "\"NOT_FOUND\"");
+	CHECK(fix_done(f));
+}
+
 int
 main(void)
 {
@@ -177,5 +205,6 @@ main(void)
 	RUN(an_account_in_debt_reads_well);
 	RUN(health_needs_no_key);
 	RUN(readiness_says_what_is_missing);
+	RUN(gemini_lists_models_in_its_own_way);
 	return tap_done();
 }
