@@ -433,8 +433,11 @@ on_event(void *user, const struct sse_event *ev)
 static void
 finish(struct request *req)
 {
-	if (!req->streaming)
+	if (!req->streaming) {
 		open_stream(req);
+		/* settling waits for what is queued, the head too */
+		exchange_stream_send(req->x, NULL, 0, exchange_mark(req->x));
+	}
 	req->step = STEP_settle;
 	request_run(req);
 }
