@@ -38,7 +38,7 @@ MESSAGES = (
     ('top_k', {'top_k': 40}, 'top_k'),
     ('max_tokens', {'max_tokens': 99}, 'max'),
     ('stop_sequences', {'stop_sequences': ['END']}, 'stop'),
-    ('metadata', {'metadata': {'user_id': 'u-1'}}, 'user'),
+    ('metadata.user_id', {'metadata': {'user_id': 'u-1'}}, 'user'),
     ('service_tier', {'service_tier': 'auto'}, 'tier'),
     ('thinking', {'thinking': {'type': 'enabled', 'budget_tokens': 1024}},
      'thinking'),
