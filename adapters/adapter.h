@@ -91,7 +91,8 @@ struct wire {
 				struct str data, struct delta *out);
 	/* Never fails: what cannot be read is judged by the status alone.
 	 * Status 200 = an error inside a stream. `type`: of the error where
-	 * the wire has it in a header (x-amzn-errortype), else "". */
+	 * the wire has it in a header (x-amzn-errortype), in a stream the
+	 * event's name, else "". */
 	void (*parse_error)(int status, struct str type, struct str body,
 			    struct upstream_error *out);
 	/* A whole answer for conversion; parse_answer() was content. */
@@ -202,3 +203,6 @@ extern const struct dialect dialect_anthropic;
 extern const struct wire wire_anthropic;
 extern const struct dialect dialect_gemini;
 extern const struct wire wire_gemini;
+extern const struct wire wire_bedrock;
+extern const struct wire wire_ollama;
+extern const struct wire wire_cohere;

@@ -120,6 +120,22 @@ fields_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
 	return wire->fields ? wire->fields(a, ask, t) : STR("");
 }
 
+static struct str
+accepted(const struct ask *ask, const struct wire *wire)
+{
+	if (!ask->stream)
+		return STR("application/json");
+	switch (wire->framing) {
+	case FRAMING_SSE: break;
+	case FRAMING_LINES:
+		return STR("application/x-ndjson, application/json");
+	case FRAMING_AWS:
+		return STR("application/vnd.amazon.eventstream, "
+			   "application/json");
+	}
+	return STR("text/event-stream, application/json");
+}
+
 enum err
 adapter_request(struct arena *a, const struct adapter *ad,
 		const struct ask *ask, const struct target *t,
@@ -140,8 +156,7 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	put(&h, STR(" HTTP/1.1\r\nhost: "));
 	put(&h, t->host);
 	put(&h, STR("\r\ncontent-type: application/json\r\naccept: "));
-	put(&h, ask->stream ? STR("text/event-stream, application/json")
-			    : STR("application/json"));
+	put(&h, accepted(ask, t->wire ? t->wire : ad->wire));
 	put(&h, STR("\r\naccept-encoding: identity\r\nuser-agent: "
 		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));
 	h.at += digits_write(h.at, body->bytes);

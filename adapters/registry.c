@@ -5,6 +5,9 @@ static const struct adapter adapters[] = {
 	{.name = "openai", .wire = &wire_openai},
 	{.name = "anthropic", .wire = &wire_anthropic, .auth = AUTH_X_API_KEY},
 	{.name = "gemini", .wire = &wire_gemini, .auth = AUTH_GOOG_KEY},
+	{.name = "bedrock", .wire = &wire_bedrock, .auth = AUTH_AWS},
+	{.name = "ollama", .wire = &wire_ollama},
+	{.name = "cohere", .wire = &wire_cohere},
 	{.name = "demo", .flags = ADAPTER_EMBEDDED, .wire = &wire_openai},
 };
 

@@ -388,8 +388,9 @@ read_event(struct request *req, const struct sse_event *ev)
 	}
 	if (d.error) {
 		struct str copy = arena_dup(&req->arena, ev->data);
+		struct str name = arena_dup(&req->arena, ev->name);
 
-		wire->parse_error(200, STR_NONE, copy, &req->upstream);
+		wire->parse_error(200, name, copy, &req->upstream);
 		stream_broken(req, req->upstream.err);
 		return false;
 	}

@@ -1,0 +1,12 @@
+/* Cohere: requests, answers, events and errors. */
+#include "tests/fuzz/upstream.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const models[] = {
+		"command-r-plus", "command-a-reasoning-08-2025", NULL};
+	struct str in = {(const char *)data, size};
+
+	return fuzz_upstream(&wire_cohere, in, models);
+}
