@@ -10,6 +10,13 @@
 /* Of tools, and of calls' ids. */
 extern const struct name_rule anthropic_names;
 
+/*
+ * The signature of a call (Gemini has them) has no place of its own here. It
+ * travels as that of an empty thought behind the call, with this before it;
+ * no signature of Anthropic's holds a colon.
+ */
+#define ANTHROPIC_CALL_SIGN "call:"
+
 /* stop_reason, and back; `calls`: the answer holds some. */
 enum finish anthropic_finish(struct str reason);
 struct str anthropic_stop_reason(enum finish finish, bool calls);

@@ -109,6 +109,15 @@ add_part(struct reading *r, struct place *at, enum part_kind kind)
 	return p;
 }
 
+static struct part *
+last_of(const struct place *at)
+{
+	struct part **tail = at->turn ? at->turn->tail : at->tail;
+
+	/* `next` is what a tail points to */
+	return (void *)((char *)tail - offsetof(struct part, next));
+}
+
 static bool
 add_text(struct reading *r, struct place *at, struct json_value text)
 {
@@ -206,15 +215,32 @@ read_document(struct reading *r, struct place *at, struct json_value block)
 	return read_source(r, p, s);
 }
 
+/* Is it the signature of the call before; then it is that call's. */
+static bool
+is_call_sign(const struct place *at, struct str signature)
+{
+	struct part *last = at->turn->parts ? last_of(at) : NULL;
+
+	if (!last || last->kind != PART_CALL ||
+	    !str_starts(signature, STR(ANTHROPIC_CALL_SIGN)))
+		return false;
+	last->signature = str_from(signature, sizeof(ANTHROPIC_CALL_SIGN) - 1);
+	return true;
+}
+
 static bool
 read_thinking(struct reading *r, struct place *at, struct json_value block)
 {
-	struct part *p = add_part(r, at, PART_THINKING);
+	struct str signature = json_inside(json_get(block, "signature"));
+	struct part *p;
 
+	if (is_call_sign(at, signature))
+		return true;
+	p = add_part(r, at, PART_THINKING);
 	if (!p)
 		return false;
 	p->text = json_inside(json_get(block, "thinking"));
-	p->signature = json_inside(json_get(block, "signature"));
+	p->signature = signature;
 	return true;
 }
 
@@ -364,15 +390,6 @@ where_of(const struct place *at)
 	case SPEAKER_ASSISTANT: break;
 	}
 	return AT_ASSISTANT;
-}
-
-static struct part *
-last_of(const struct place *at)
-{
-	struct part **tail = at->turn ? at->turn->tail : at->tail;
-
-	/* `next` is what a tail points to */
-	return (void *)((char *)tail - offsetof(struct part, next));
 }
 
 static bool

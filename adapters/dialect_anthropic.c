@@ -266,6 +266,21 @@ put_input(struct json_out *o, const struct part *p)
 	json_close(o, '}');
 }
 
+/* A block of its own, see anthropic.h; the last brace is the caller's. */
+static void
+put_call_sign(struct json_out *o, struct str signature)
+{
+	if (signature.n == 0)
+		return;
+	json_close(o, '}');
+	put_type(o, "thinking");
+	put_member(o, "thinking", STR(""));
+	json_name(o, "signature");
+	json_put_raw(o, STR("\"" ANTHROPIC_CALL_SIGN));
+	buf_add_str(o->buf, signature);
+	buf_add_char(o->buf, '"');
+}
+
 static void
 put_block(struct json_out *o, const struct sink *s, const struct part *p,
 	  uint32_t *calls)
@@ -291,6 +306,7 @@ put_block(struct json_out *o, const struct sink *s, const struct part *p,
 		put_member(o, "name", p->name);
 		put_input(o, p);
 		++*calls;
+		put_call_sign(o, p->signature);
 		break;
 	case PART_IMAGE:
 	case PART_AUDIO:
@@ -497,13 +513,21 @@ put_args(struct sink *s, struct stream *st, const struct piece *p)
 	}
 }
 
-/* One without a text before it stands in a block of its own; that of a call
- * has no place here. */
+/* One without a text before it stands in a block of its own, as does that of
+ * a call. */
 static void
-put_signature(struct sink *s, struct stream *st, struct str signature)
+put_signature(struct sink *s, struct stream *st, const struct piece *p)
 {
-	if (st->open == BLOCK_CALL || signature.n == 0)
+	struct str signature = p->text;
+
+	if (signature.n == 0)
 		return;
+	if (st->open == BLOCK_CALL) {
+		if (st->blocks->call != p->call)
+			return;
+		signature = arena_printf(s->a, ANTHROPIC_CALL_SIGN "%.*s",
+					 STR_ARG(signature));
+	}
 	open_block(s, st, BLOCK_THINKING);
 	put_delta(s, st->index, "signature_delta", "signature", signature);
 	st->is_signed = true;
@@ -532,7 +556,7 @@ anthropic_put(struct sink *s, const struct piece *p)
 		open_block(s, st, BLOCK_THINKING);
 		put_delta(s, st->index, "thinking_delta", "thinking", p->text);
 		break;
-	case PIECE_SIGNATURE: put_signature(s, st, p->text); break;
+	case PIECE_SIGNATURE: put_signature(s, st, p); break;
 	case PIECE_REDACTED: put_redacted(s, st, p->text); break;
 	case PIECE_CALL: put_call(s, st, p); break;
 	case PIECE_ARGS: put_args(s, st, p); break;

@@ -52,6 +52,27 @@ TEST(calls_and_results_keep_ids_and_objects)
 	talks_free(&t);
 }
 
+TEST(the_signature_of_a_call_is_found_again)
+{
+	struct talks t;
+	struct part *p;
+
+	talks_read(&t, &dialect_anthropic,
+		   ASK "\"messages\":[{\"role\":\"assistant\",\"content\":[{"
+		       "\"type\":\"thinking\",\"thinking\":\"\","
+		       "\"signature\":\"call:none\"},{\"type\":"
+		       "\"tool_use\",\"id\":\"c\",\"name\":\"n\","
+		       "\"input\":{}},{\"type\":\"thinking\",\"thinking\":"
+		       "\"\",\"signature\":\"call:c2ln\"}]}]}");
+	CHECK_INT(t.err, E_OK);
+	p = t.talk.turns->parts;
+	CHECK(p->kind == PART_THINKING);
+	p = p->next;
+	CHECK(p->kind == PART_CALL && !p->next);
+	CHECK(str_eq(p->signature, STR("c2ln")));
+	talks_free(&t);
+}
+
 TEST(a_mark_for_the_whole_stands_behind_the_last_part)
 {
 	struct talks t;
@@ -276,6 +297,7 @@ main(void)
 {
 	RUN(words_stay_as_they_were_sent);
 	RUN(calls_and_results_keep_ids_and_objects);
+	RUN(the_signature_of_a_call_is_found_again);
 	RUN(a_mark_for_the_whole_stands_behind_the_last_part);
 	RUN(tools_and_choices_are_read);
 	RUN(thinking_and_effort_are_read);

@@ -355,7 +355,6 @@ TEST(blocks_follow_one_another)
 	put(s, PIECE_REFUSAL, 0, "no");
 	put_call(s, 0, "", "n");
 	put(s, PIECE_ARGS, 0, "{}");
-	put(s, PIECE_SIGNATURE, 0, "of the call");
 	end(s, FINISH_STOP);
 	CHECK_STR(
 		text(),
@@ -433,6 +432,35 @@ TEST(calls_that_take_turns_keep_their_blocks)
 								"tool_use"));
 }
 
+TEST(the_signature_of_a_call_stands_behind_it)
+{
+	struct sink *s = sink();
+	struct reply r;
+	struct part *p;
+
+	put_call(s, 0, "c0", "n");
+	put(s, PIECE_ARGS, 0, "{}");
+	put(s, PIECE_SIGNATURE, 1, "of another");
+	put(s, PIECE_SIGNATURE, 0, "c2ln");
+	end(s, FINISH_CALLS);
+	CHECK(strstr(text(), CLOSE("0") OPEN("1", "\"type\":\"thinking\","
+						  "\"thinking\":\"\","
+						  "\"signature\":\"\"")
+				     DELTA("1", "\"type\":\"signature_delta\","
+						"\"signature\":\"call:c2ln\"")
+					     CLOSE("1")) != NULL);
+	s = sink();
+	reply_init(&r);
+	p = reply_part(&arena, reply_choice(&arena, &r), PART_CALL);
+	p->id = STR("c");
+	p->name = STR("n");
+	p->signature = STR("c2ln");
+	dialect_anthropic.write_answer(s, &r, &usage, money_nano(0));
+	CHECK(strstr(text(),
+		     "\"input\":{}},{\"type\":\"thinking\",\"thinking\":"
+		     "\"\",\"signature\":\"call:c2ln\"}],") != NULL);
+}
+
 TEST(nobody_asked_for_a_second_choice)
 {
 	struct sink *s = sink();
@@ -460,6 +488,7 @@ main(void)
 	RUN(blocks_follow_one_another);
 	RUN(a_signature_may_stand_alone);
 	RUN(calls_that_take_turns_keep_their_blocks);
+	RUN(the_signature_of_a_call_stands_behind_it);
 	RUN(nobody_asked_for_a_second_choice);
 	buf_free(&out);
 	arena_free(&arena);
