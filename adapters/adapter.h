@@ -114,7 +114,16 @@ enum quirk {
 	QUIRK_CHOICE_ANY = 4,	/* tool_choice "any", not "required" */
 	QUIRK_USAGE_ALWAYS = 8, /* no stream_options: usage comes anyway */
 	QUIRK_SYSTEM = 16,	/* no role developer: system */
-	QUIRK_NO_CALL_IDS = 32, /* Gemini before 3: calls have none */
+	/* of requests that are converted */
+	QUIRK_COMMON = 32,	   /* the common fields only, no others */
+	QUIRK_TOP_K = 64,	   /* takes top_k */
+	QUIRK_SHORT_IDS = 128,	   /* call ids are nine letters and digits */
+	QUIRK_CACHE_MARKS = 256,   /* takes cache_control */
+	QUIRK_THOUGHTS = 512,	   /* takes reasoning_content back */
+	QUIRK_DETAILS = 1024,	   /* takes reasoning_details back */
+	QUIRK_SIGNATURES = 2048,   /* takes extra_content.google back */
+	QUIRK_THINK_SWITCH = 4096, /* enable_thinking, thinking_budget */
+	QUIRK_NO_CALL_IDS = 8192,  /* Gemini before 3: calls have none */
 };
 
 /* A provider. */

@@ -55,6 +55,7 @@ struct ask {
 	/* Set by the caller once the request was read for another dialect, so
 	 * that names in answers are found again; NULL: it was not. */
 	const struct conversation *talk;
+	bool legacy_calls; /* asked with `functions`: answered so */
 };
 
 /* Disjoint token classes (the sum is what was processed). */

@@ -2,9 +2,10 @@
  * OpenAI as a client dialect: what a request asks for, and errors and costs
  * in the words its SDKs understand. Called by the worker; pure.
  */
+#include "adapters/dialect_openai.h"
+
 #include <inttypes.h>
 
-#include "adapters/adapter.h"
 #include "adapters/ask.h"
 #include "base/json.h"
 
@@ -20,6 +21,7 @@ enum {
 	F_MESSAGES,
 	F_PROMPT,
 	F_INPUT,
+	F_FUNCTIONS,
 	FIELDS
 };
 static const char *const fields[FIELDS] = {"model",
@@ -31,7 +33,8 @@ static const char *const fields[FIELDS] = {"model",
 					   "best_of",
 					   "messages",
 					   "prompt",
-					   "input"};
+					   "input",
+					   "functions"};
 
 #define CHOICES_MAX 128
 
@@ -119,6 +122,7 @@ openai_parse(struct arena *a, struct ask *out, const char **detail)
 	out->choices = 1;
 	if (!json_members(out->body, fields, FIELDS, v, &fault))
 		return ask_fault(a, &fault, detail);
+	out->legacy_calls = v[F_FUNCTIONS].type == JSON_ARRAY;
 	*detail = "model";
 	e = ask_model(a, out, v[F_MODEL]);
 	if (e == E_OK)
@@ -336,8 +340,13 @@ const struct dialect dialect_openai = {
 	.name = "openai",
 	.stream_end = {"data: [DONE]\n\n", sizeof("data: [DONE]\n\n") - 1},
 	.parse = openai_parse,
+	.read = openai_read,
 	.error = openai_error,
 	.error_event = openai_error_event,
+	.write_answer = openai_write_answer,
+	.put = openai_put,
+	.end = openai_end,
+	.sink_bytes = sizeof(struct openai_sink),
 	.put_cost = openai_put_cost,
 	.usage_event = openai_usage_event,
 };

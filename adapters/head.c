@@ -102,13 +102,27 @@ add_credential(struct arena *a, enum auth auth, const struct target *t,
 	return E_OK;
 }
 
+/* A legacy completion was read as a chat, and is asked as one where there is
+ * nothing else. */
 static struct str
 path_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
 	const struct target *t)
 {
-	if (t->wire && t->wire != ad->wire)
-		return t->wire->path(a, ask, t);
-	return (ad->path ? ad->path : ad->wire->path)(a, ask, t);
+	bool other = t->wire && t->wire != ad->wire;
+	struct str (*path)(struct arena *, const struct ask *,
+			   const struct target *) = ad->wire->path;
+	struct ask chat = *ask;
+	struct str found;
+
+	if (other)
+		path = t->wire->path;
+	else if (ad->path)
+		path = ad->path;
+	found = path(a, ask, t);
+	if (found.p || ask->kind != ASK_COMPLETIONS)
+		return found;
+	chat.kind = ASK_CHAT;
+	return path(a, &chat, t);
 }
 
 static struct str

@@ -1,93 +1,32 @@
 /*
- * OpenAI as an upstream: request bytes out of the client's own (spans copied
- * and patched, nothing re-serialised), and what its answers mean for the
- * bill. Called by the worker; pure.
+ * OpenAI as an upstream, and whoever is compatible: paths, what answers mean
+ * for the bill, errors. Called by the worker; pure.
  */
-#include "adapters/adapter.h"
+#include "adapters/openai.h"
+
 #include "base/json.h"
 
-/* ---- request ---- */
+/* ---- paths ---- */
 
-/* A replacement of body bytes: [at, at + cut) becomes `with`. */
-struct patch {
-	const char *at;
-	size_t cut;
-	struct str with;
-};
-
-static void
-add_usage_patch(const struct ask *ask, struct patch *p, unsigned *n)
+/* A segment of base_url like v1 or v1beta: the version is there already. */
+static bool
+has_version(struct str path)
 {
-	struct json_value options = ask->stream_options;
+	struct str segment;
 
-	if (options.type == JSON_ABSENT) {
-		/* the body is an object with a model: never empty */
-		p[(*n)++] = (struct patch){
-			ask->body.p + str_find(ask->body, '{') + 1, 0,
-			STR("\"stream_options\":{\"include_usage\":true},")};
-	} else if (options.type == JSON_NULL) {
-		p[(*n)++] = (struct patch){options.raw.p, options.raw.n,
-					   STR("{\"include_usage\":true}")};
-	} else if (ask->include_usage_value.type != JSON_ABSENT) {
-		p[(*n)++] = (struct patch){ask->include_usage_value.raw.p,
-					   ask->include_usage_value.raw.n,
-					   STR("true")};
-	} else {
-		struct json_iter it;
-		struct json_value v;
-		struct str name;
-		bool empty = !json_iter_init(&it, options) ||
-			     !json_iter_next(&it, &name, &v);
-
-		p[(*n)++] =
-			(struct patch){options.raw.p + 1, 0,
-				       empty ? STR("\"include_usage\":true")
-					     : STR("\"include_usage\":true,")};
+	while (path.n > 0) {
+		segment = str_cut(&path, '/');
+		if (segment.n >= 2 && segment.p[0] == 'v' &&
+		    segment.p[1] >= '0' && segment.p[1] <= '9')
+			return true;
 	}
+	return false;
 }
 
-static void
-sort_patches(struct patch *p, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++)
-		for (unsigned j = i; j > 0 && p[j].at < p[j - 1].at; j--) {
-			struct patch t = p[j];
-
-			p[j] = p[j - 1];
-			p[j - 1] = t;
-		}
-}
-
-static enum err
-openai_patch(struct arena *a, const struct ask *ask, const struct target *t,
-	     struct pieces *out)
-{
-	struct patch p[2];
-	unsigned n = 0;
-	const char *at = ask->body.p;
-
-	(void)a;
-	out->n = 0;
-	out->bytes = 0;
-	p[n++] = (struct patch){ask->model_value.raw.p, ask->model_value.raw.n,
-				t->model_json};
-	if (ask->stream && !ask->include_usage)
-		add_usage_patch(ask, p, &n);
-	sort_patches(p, n);
-	for (unsigned i = 0; i < n; i++) {
-		pieces_add(out, str_make(at, (size_t)(p[i].at - at)));
-		pieces_add(out, p[i].with);
-		at = p[i].at + p[i].cut;
-	}
-	pieces_add(out, str_make(at, (size_t)(ask->body.p + ask->body.n - at)));
-	return E_OK;
-}
-
-/* base_url may or may not end in the version already. */
 static struct str
 openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
-	bool version = str_ends(t->path, STR("/v1"));
+	bool version = has_version(t->path);
 
 	(void)a;
 	switch (ask->kind) {
@@ -104,6 +43,51 @@ openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 	return STR_NONE;
 }
 
+/* RFC 3986: all but unreserved bytes as %XX. */
+static struct str
+percent_encoded(struct arena *a, struct str s)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char *out = arena_alloc(a, s.n * 3 + 1);
+	size_t n = 0;
+
+	if (!out)
+		return STR_NONE;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		    (c >= 'a' && c <= 'z') || (c && strchr("-._~", c))) {
+			out[n++] = (char)c;
+		} else {
+			out[n++] = '%';
+			out[n++] = hex[c >> 4];
+			out[n++] = hex[c & 15];
+		}
+	}
+	return str_make(out, n);
+}
+
+/* Its newer endpoint, where base_url ends in /openai/v1, is OpenAI's. */
+struct str
+openai_azure_path(struct arena *a, const struct ask *ask,
+		  const struct target *t)
+{
+	struct str path = openai_path(a, ask, t);
+	struct str version = percent_encoded(a, t->api_version);
+	struct str model = percent_encoded(a, t->model);
+
+	if (!path.p || has_version(t->path))
+		return path;
+	if (!version.p || !model.p)
+		return STR_NONE;
+	if (version.n == 0)
+		version = STR("2024-10-21");
+	path = str_from(path, sizeof("/v1") - 1);
+	return arena_printf(a, "/openai/deployments/%.*s%.*s?api-version=%.*s",
+			    STR_ARG(model), STR_ARG(path), STR_ARG(version));
+}
+
 /* ---- usage ---- */
 
 /* A count that is there; absent and null leave *out alone. */
@@ -115,7 +99,7 @@ read_count(struct json_value v, uint64_t *out)
 
 /* What a usage object says, before it is taken apart. */
 struct said {
-	uint64_t prompt, completion, cached, written, reasoning;
+	uint64_t prompt, completion, total, cached, written, reasoning;
 };
 
 enum {
@@ -124,11 +108,19 @@ enum {
 	U_PROMPT_DETAILS,
 	U_COMPLETION_DETAILS,
 	U_COST,
+	U_TOTAL,
+	U_CACHED, /* instead of the details: Moonshot */
+	U_HIT,	  /* DeepSeek */
 	COUNTS
 };
-static const char *const counts[COUNTS] = {"prompt_tokens", "completion_tokens",
+static const char *const counts[COUNTS] = {"prompt_tokens",
+					   "completion_tokens",
 					   "prompt_tokens_details",
-					   "completion_tokens_details", "cost"};
+					   "completion_tokens_details",
+					   "cost",
+					   "total_tokens",
+					   "cached_tokens",
+					   "prompt_cache_hit_tokens"};
 
 static bool
 read_said(const struct json_value *v, struct said *s)
@@ -138,8 +130,13 @@ read_said(const struct json_value *v, struct said *s)
 	struct json_value d[2];
 
 	if (!json_u64(v[U_PROMPT], &s->prompt) ||
-	    !read_count(v[U_COMPLETION], &s->completion))
+	    !read_count(v[U_COMPLETION], &s->completion) ||
+	    !read_count(v[U_HIT], &s->cached) ||
+	    !read_count(v[U_CACHED], &s->cached))
 		return false;
+	/* the bill needs no total: it may be anything */
+	if (!json_u64(v[U_TOTAL], &s->total))
+		s->total = 0;
 	if (v[U_PROMPT_DETAILS].type == JSON_OBJECT) {
 		json_pick(v[U_PROMPT_DETAILS], in, 2, d);
 		if (!read_count(d[0], &s->cached) ||
@@ -154,10 +151,23 @@ read_said(const struct json_value *v, struct said *s)
 	return true;
 }
 
+/* Reasoning is not part of the completion but counted beside it. */
+static bool
+is_beside(const struct said *s)
+{
+	uint64_t sum;
+
+	return s->reasoning > 0 &&
+	       !__builtin_add_overflow(s->prompt, s->completion, &sum) &&
+	       !__builtin_add_overflow(sum, s->reasoning, &sum) &&
+	       sum == s->total;
+}
+
 /*
  * prompt_tokens includes what was read from and written to a cache,
- * completion_tokens includes reasoning: taken apart here. Counts that
- * contradict each other or are no counts make the usage missing, not zero.
+ * completion_tokens includes reasoning: taken apart here. Some count reasoning
+ * beside it; then their total says so. Counts that contradict each other or
+ * are no counts make the usage missing, not zero.
  */
 static void
 read_usage(struct json_value usage, struct usage *u, struct json_value *cost)
@@ -170,6 +180,8 @@ read_usage(struct json_value usage, struct usage *u, struct json_value *cost)
 	*cost = v[U_COST];
 	if (!read_said(v, &s))
 		return;
+	if (is_beside(&s))
+		s.completion += s.reasoning;
 	if (s.cached > s.prompt || s.written > s.prompt - s.cached ||
 	    s.reasoning > s.completion)
 		return;
@@ -280,9 +292,9 @@ has_element(struct json_value array)
 	return inside.n > 1;
 }
 
-enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, MEMBERS };
+enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, M_ID, MEMBERS };
 static const char *const members[MEMBERS] = {"model", "choices", "usage",
-					     "error", "data"};
+					     "error", "data",	 "id"};
 
 static enum err
 openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
@@ -316,8 +328,8 @@ openai_parse_event(struct source *src, struct str event, struct str data,
 {
 	struct json_value v[MEMBERS];
 	struct json_error fault;
+	struct openai_event e;
 
-	(void)src;
 	(void)event;
 	*out = (struct delta){0};
 	if (str_eq(str_trim(data), STR("[DONE]"))) {
@@ -334,7 +346,10 @@ openai_parse_event(struct source *src, struct str event, struct str data,
 	read_usage(v[M_USAGE], &out->usage, &out->cost_value);
 	out->usage_value = v[M_USAGE];
 	out->model = inside_quotes(v[M_MODEL]);
-	return E_OK;
+	if (!src->put)
+		return E_OK;
+	e = (struct openai_event){v[M_ID], v[M_MODEL], v[M_CHOICES]};
+	return openai_put_pieces(src, &e);
 }
 
 /* ---- errors ---- */
@@ -395,7 +410,10 @@ const struct wire wire_openai = {
 	.framing = FRAMING_SSE,
 	.path = openai_path,
 	.patch = openai_patch,
+	.write = openai_write,
 	.parse_answer = openai_parse_answer,
 	.parse_event = openai_parse_event,
 	.parse_error = openai_parse_error,
+	.read_answer = openai_read_answer,
+	.source_bytes = sizeof(struct openai_source),
 };

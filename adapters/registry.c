@@ -1,9 +1,49 @@
 /* THE table of providers. */
-#include "adapters/adapter.h"
+#include "adapters/openai.h"
+
+/* What most who call themselves compatible with OpenAI are late with. */
+#define OLDER (QUIRK_MAX_TOKENS | QUIRK_SYSTEM)
 
 static const struct adapter adapters[] = {
 	{.name = "openai", .wire = &wire_openai},
 	{.name = "anthropic", .wire = &wire_anthropic, .auth = AUTH_X_API_KEY},
+	{.name = "azure",
+	 .wire = &wire_openai,
+	 .auth = AUTH_API_KEY,
+	 .path = openai_azure_path},
+	{.name = "deepseek",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_THOUGHTS},
+	{.name = "qwen",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_TOP_K | QUIRK_THINK_SWITCH},
+	{.name = "mistral",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_RANDOM_SEED | QUIRK_CHOICE_ANY |
+		   QUIRK_USAGE_ALWAYS | QUIRK_SHORT_IDS},
+	{.name = "vllm",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_TOP_K | QUIRK_THOUGHTS},
+	{.name = "openrouter",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_TOP_K | QUIRK_CACHE_MARKS | QUIRK_DETAILS},
+	{.name = "groq",
+	 .wire = &wire_openai,
+	 .quirks = QUIRK_SYSTEM | QUIRK_COMMON},
+	{.name = "together",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_TOP_K},
+	{.name = "fireworks",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON | QUIRK_TOP_K},
+	{.name = "xai", .wire = &wire_openai, .quirks = QUIRK_COMMON},
+	{.name = "ollama-openai",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_COMMON},
+	{.name = "compatible",
+	 .wire = &wire_openai,
+	 .quirks = OLDER | QUIRK_TOP_K | QUIRK_CACHE_MARKS | QUIRK_THOUGHTS |
+		   QUIRK_SIGNATURES},
 	{.name = "gemini", .wire = &wire_gemini, .auth = AUTH_GOOG_KEY},
 	{.name = "bedrock", .wire = &wire_bedrock, .auth = AUTH_AWS},
 	{.name = "ollama", .wire = &wire_ollama},

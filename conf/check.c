@@ -359,6 +359,8 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 	       header_safe(error, ch->where, "channels.organization",
 			   ch->organization) &&
 	       header_safe(error, ch->where, "channels.project", ch->project) &&
+	       header_safe(error, ch->where, "channels.api_version",
+			   ch->api_version) &&
 	       resolve_groups(c, ch, error) && resolve_models(c, ch, error) &&
 	       header_safe(error, ch->where, "channels.region", ch->region) &&
 	       demo_keys(ch, error) && conf_credentials(c, ch, error) &&

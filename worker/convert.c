@@ -3,6 +3,18 @@
 
 #include "base/clock.h"
 
+/* Names in answers are looked up among them, when the body is gone. */
+static bool
+keep_tools(struct conversation *c)
+{
+	for (struct tool *t = c->tools; t; t = t->next) {
+		t->name = arena_dup(c->a, t->name);
+		if (!t->name.p)
+			return false;
+	}
+	return true;
+}
+
 /* Once a request, however many attempts it takes. */
 static enum err
 read_once(struct request *req)
@@ -18,6 +30,8 @@ read_once(struct request *req)
 		return E_NO_MEMORY;
 	conversation_init(c, &req->arena);
 	e = req->dialect->read(c, &req->ask, &detail);
+	if (e == E_OK && !keep_tools(c))
+		return E_NO_MEMORY;
 	if (e == E_OK)
 		req->ask.talk = req->talk = c;
 	else

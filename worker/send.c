@@ -335,6 +335,7 @@ build(struct request *req)
 			   .model_json = req->offer->upstream_json,
 			   .organization = c->organization,
 			   .project = c->project,
+			   .api_version = c->api_version,
 			   .auth = (enum auth)c->auth,
 			   .region = c->region,
 			   .signature_field = c->hmac_header,

@@ -1,5 +1,5 @@
 /* adapters/openai.c: bytes to the provider, and what its answers mean. */
-#include "adapters/adapter.h"
+#include "adapters/openai.h"
 #include "tests/tap.h"
 
 static struct arena arena;
@@ -84,9 +84,33 @@ TEST(a_version_in_base_url_is_not_repeated)
 	t.path = STR("/openai/v1");
 	CHECK(built("{\"model\":\"m\",\"messages\":[]}", &t, out, sizeof(out)));
 	CHECK(strstr(out, "POST /openai/v1/chat/completions HTTP") == out);
+	t.path = STR("/v1beta/openai");
+	CHECK(built("{\"model\":\"m\",\"messages\":[]}", &t, out, sizeof(out)));
+	CHECK(strstr(out, "POST /v1beta/openai/chat/completions HTTP") == out);
 	t.path = STR("/api");
 	CHECK(built("{\"model\":\"m\",\"messages\":[]}", &t, out, sizeof(out)));
 	CHECK(strstr(out, "POST /api/v1/chat/completions HTTP") == out);
+}
+
+TEST(azure_names_the_deployment_in_its_path)
+{
+	struct ask ask = {.kind = ASK_CHAT};
+	struct target t = target();
+	struct str path;
+
+	t.model = STR("gpt 4/ü");
+	path = openai_azure_path(&arena, &ask, &t);
+	CHECK(str_eq(path, STR("/openai/deployments/gpt%204%2F%C3%BC/chat/"
+			       "completions?api-version=2024-10-21")));
+	t.api_version = STR("2025-01-01-preview");
+	ask.kind = ASK_EMBEDDINGS;
+	path = openai_azure_path(&arena, &ask, &t);
+	CHECK(str_eq(path, STR("/openai/deployments/gpt%204%2F%C3%BC/embeddings"
+			       "?api-version=2025-01-01-preview")));
+	t.path = STR("/openai/v1");
+	path = openai_azure_path(&arena, &ask, &t);
+	CHECK(str_eq(path, STR("/embeddings")));
+	CHECK(adapter_find(STR("azure"))->auth == AUTH_API_KEY);
 }
 
 TEST(a_stream_always_asks_for_its_usage)
@@ -158,6 +182,28 @@ TEST(usage_is_taken_apart_into_disjoint_classes)
 	CHECK_INT(u.cache_write, 10);
 	CHECK_INT(u.output, 30);
 	CHECK_INT(u.reasoning, 20);
+}
+
+TEST(relatives_count_in_other_places)
+{
+	struct usage u =
+		usage_of("{\"prompt_tokens\":100,\"completion_tokens\":50,"
+			 "\"prompt_cache_hit_tokens\":60,"
+			 "\"prompt_cache_miss_tokens\":40}");
+
+	CHECK(u.present);
+	CHECK_INT(u.cache_read, 60);
+	CHECK_INT(u.input, 40);
+	u = usage_of("{\"prompt_tokens\":100,\"completion_tokens\":50,"
+		     "\"cached_tokens\":10,\"prompt_tokens_details\":null}");
+	CHECK_INT(u.cache_read, 10);
+	/* reasoning beside the completion, as the total says */
+	u = usage_of("{\"prompt_tokens\":32,\"completion_tokens\":9,"
+		     "\"total_tokens\":135,\"completion_tokens_details\":"
+		     "{\"reasoning_tokens\":94}}");
+	CHECK(u.present);
+	CHECK_INT(u.output, 9);
+	CHECK_INT(u.reasoning, 94);
 }
 
 TEST(usage_that_makes_no_sense_is_missing_and_zero_is_not)
@@ -302,8 +348,10 @@ main(void)
 	RUN(the_body_is_the_clients_but_for_the_model);
 	RUN(the_head_names_host_length_and_credential);
 	RUN(a_version_in_base_url_is_not_repeated);
+	RUN(azure_names_the_deployment_in_its_path);
 	RUN(a_stream_always_asks_for_its_usage);
 	RUN(usage_is_taken_apart_into_disjoint_classes);
+	RUN(relatives_count_in_other_places);
 	RUN(usage_that_makes_no_sense_is_missing_and_zero_is_not);
 	RUN(an_answer_without_choices_is_no_answer);
 	RUN(events_tell_content_usage_errors_and_the_end);
