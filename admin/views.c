@@ -16,6 +16,7 @@
 #include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
+#include "shm/tokens.h"
 #include "shm/workers.h"
 
 static const char *
@@ -301,7 +302,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_u64(o, "refused", atomic_load(&c->refused));
 	put_u64(o, "limited", atomic_load(&c->limited));
 	put_time_ms(o, "last_fault", atomic_load(&c->last_fault_ms));
-	put_text(o, "reason", c->reason);
+	put_text(o, "reason",
+		 token_usable(a->region, row, now) ? c->reason : "no token");
 	put_channel_cap(o, a->region, c);
 	json_name(o, "addresses");
 	json_open(o, '[');
@@ -310,29 +312,53 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	json_close(o, ']');
 }
 
+/* One credential; 1 if it is out. */
+static unsigned
+put_channel_key(struct json_out *o, struct secret s, uint64_t until_ns,
+		uint64_t now_ns)
+{
+	json_open(o, '{');
+	put_str(o, "secret", secret_reference(s));
+	put_bool(o, "usable", until_ns <= now_ns);
+	json_close(o, '}');
+	return until_ns > now_ns;
+}
+
 static void
 put_channel_keys(struct json_out *o, const struct conf_channel *c,
 		 const struct channel_row *row)
 {
-	uint64_t now = clock_mono_ns(), out = 0;
+	uint64_t now = clock_mono_ns();
+	uint32_t n = MIN_OF(c->n_keys, (uint32_t)CHANNEL_KEYS);
+	unsigned out = 0;
 
 	json_name(o, "keys");
 	json_open(o, '[');
-	for (uint32_t i = 0; i < MIN_OF(c->n_keys, (uint32_t)CHANNEL_KEYS);
-	     i++) {
-		uint64_t until = atomic_load(&row->key_until_ns[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct conf_credential *k = &c->keys[i];
 
-		json_open(o, '{');
-		put_str(o, "secret",
-			secret_reference(secret_is_set(c->keys[i].key)
-						 ? c->keys[i].key
-						 : c->keys[i].access_key_id));
-		put_bool(o, "usable", until <= now);
-		json_close(o, '}');
-		out += until > now;
+		out += put_channel_key(
+			o, secret_is_set(k->key) ? k->key : k->access_key_id,
+			atomic_load(&row->key_until_ns[i]), now);
 	}
+	if (secret_is_set(c->service_account))
+		out += put_channel_key(o, c->service_account,
+				       atomic_load(&row->key_until_ns[0]), now);
 	json_close(o, ']');
 	put_u64(o, "keys_out", out);
+}
+
+/* For how long its access token is good. */
+static void
+put_channel_token(struct json_out *o, const struct region *r, uint32_t row)
+{
+	uint64_t until = atomic_load(&r->channels[row].token_until_ns);
+	uint64_t now = clock_mono_ns();
+
+	if (until != TOKEN_NOT_NEEDED)
+		put_u64(o, "token_s",
+			token_usable(r, row, now) ? (until - now) / NS_PER_SEC
+						  : 0);
 }
 
 static void
@@ -351,6 +377,7 @@ put_channel(struct json_out *o, const struct admin_args *a, uint32_t i)
 	if (row < SHM_CHANNELS) {
 		put_channel_live(o, a, row);
 		put_channel_keys(o, c, &a->region->channels[row]);
+		put_channel_token(o, a->region, row);
 	}
 	json_name(o, "models");
 	json_open(o, '[');

@@ -1,9 +1,12 @@
-/* Ed25519, by OpenSSL. */
+/* Ed25519 and RSA, by OpenSSL. */
 #include "base/sign.h"
 
+#include <limits.h>
 #include <string.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include "base/base64.h"
 
@@ -61,6 +64,56 @@ sign_check(const uint8_t public_key[SIGN_PUBLIC], struct str text,
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);
 	return ok;
+}
+
+#define RSA_BYTES_MAX 2048 /* of a signature */
+
+/* Nobody is asked for the passphrase of a key that has one. */
+static int
+no_passphrase(char *room, int n, int write, void *user)
+{
+	(void)room;
+	(void)n;
+	(void)write;
+	(void)user;
+	return -1;
+}
+
+static EVP_PKEY *
+read_rsa(struct str pem)
+{
+	BIO *bio = pem.n > 0 && pem.n < INT_MAX
+			   ? BIO_new_mem_buf(pem.p, (int)pem.n)
+			   : NULL;
+	EVP_PKEY *key =
+		bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL)
+		    : NULL;
+
+	BIO_free(bio);
+	if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
+		return key;
+	EVP_PKEY_free(key);
+	return NULL;
+}
+
+bool
+sign_rs256(struct str pem, struct str text, struct buf *out)
+{
+	EVP_PKEY *key = read_rsa(pem);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t made[RSA_BYTES_MAX];
+	size_t n = sizeof(made);
+	bool ok = key && ctx &&
+		  EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		  EVP_DigestSign(ctx, made, &n, (const uint8_t *)text.p,
+				 text.n) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	if (ok)
+		buf_add(out, made, n);
+	return ok && !out->failed;
 }
 
 void

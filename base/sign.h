@@ -1,5 +1,5 @@
 #pragma once
-/* Ed25519 signatures. */
+/* Ed25519 signatures; RS256 for those who ask for it. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +19,10 @@ NODISCARD bool sign_make(const uint8_t secret[SIGN_SECRET], struct str text,
 /* Is it the signature of `text` by the owner of this public key. */
 NODISCARD bool sign_check(const uint8_t public_key[SIGN_PUBLIC],
 			  struct str text, const uint8_t sign[SIGN_BYTES]);
+
+/* RSA with SHA-256 (PKCS #1 v1.5) by a private key in PEM, behind `out`.
+ * False: it is no such key, or out of memory. */
+NODISCARD bool sign_rs256(struct str pem, struct str text, struct buf *out);
 
 /* "-----BEGIN PUBLIC KEY-----" and so on. */
 void sign_public_pem(struct buf *out, const uint8_t public_key[SIGN_PUBLIC]);

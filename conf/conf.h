@@ -220,6 +220,10 @@ struct conf {
 	struct secret_vault *vault;
 };
 
+/* A URL as the configuration takes it; its texts live in `arena`. False with
+ * a reason. */
+NODISCARD bool conf_url_parse(struct str text, struct conf_url *out,
+			      struct arena *arena, struct buf *reason);
 /* The model named so, or NULL; the index is m - conf->models. */
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 /* The plan named so, or NULL. */

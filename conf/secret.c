@@ -584,7 +584,7 @@ secret_vault_look(const struct secret_vault *v, struct str *changed)
 
 	*changed = STR("");
 	for (const struct secret_cell *c = v->cells; c; c = c->next) {
-		struct origin now = {0};
+		struct origin now = c->origin;
 		struct stat st;
 
 		if (c->path.n == 0)
@@ -596,4 +596,31 @@ secret_vault_look(const struct secret_vault *v, struct str *changed)
 		h = fold(h, &now);
 	}
 	return h;
+}
+
+static bool
+says_otherwise(const struct secret_cell *cell)
+{
+	CLEANUP(buf_free) struct buf reason = BUF_INIT;
+	struct catch c = {malloc(PAGE_BYTES), 0, PAGE_BYTES, BUF_INIT, {0}};
+	bool other;
+
+	if (c.p == NULL)
+		return false;
+	other = from_command(str_from(cell->reference, 5), &c, &reason);
+	cut_line_end(&c);
+	other = other &&
+		(c.n != cell->n || !bytes_equal(c.p, cell->bytes, c.n));
+	bytes_wipe(c.p, c.n);
+	free(c.p);
+	return other;
+}
+
+bool
+secret_vault_renewed(const struct secret_vault *v)
+{
+	for (const struct secret_cell *c = v->cells; c; c = c->next)
+		if (str_starts(c->reference, STR("exec:")) && says_otherwise(c))
+			return true;
+	return false;
 }

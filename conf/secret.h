@@ -56,5 +56,8 @@ NODISCARD bool secret_fetch(struct secret_vault *v,
 
 /* A number that changes with any of the files that secrets were read from.
  * `changed`: the reference, in the vault, of one that is not as it was when
- * it was read; "" = all are. */
+ * it was read; "" = all are, or cannot be looked at. */
 uint64_t secret_vault_look(const struct secret_vault *v, struct str *changed);
+/* Runs the commands that secrets came from once more, 5 s each at most: does
+ * one say something else? One that fails says nothing. */
+bool secret_vault_renewed(const struct secret_vault *v);

@@ -368,6 +368,16 @@ parse_url(const struct key *key, struct str s, struct conf_url *u,
 	return keep(u->path, &u->path, arena, reason);
 }
 
+bool
+conf_url_parse(struct str text, struct conf_url *out, struct arena *arena,
+	       struct buf *reason)
+{
+	static const struct key key = {
+		.name = "url", .type = KEY_URL, .min = "1", .max = "512"};
+
+	return parse_url(&key, text, out, arena, reason);
+}
+
 static bool
 parse_bool(const struct key *key, struct str s, bool *out, struct buf *reason)
 {

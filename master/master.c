@@ -21,6 +21,7 @@
 #include "http/tls.h"
 #include "master/children.h"
 #include "master/control.h"
+#include "master/grants.h"
 #include "master/notify.h"
 #include "master/probe.h"
 #include "master/reload.h"
@@ -173,6 +174,8 @@ tick(evutil_socket_t fd, short what, void *user)
 	m->last_tick_ns = now;
 	children_watch(m, now);
 	probes_tick(m->probes, now);
+	grants_tick(m->grants, now);
+	secrets_tick(m, now);
 	rotate_tickets(m, now);
 	watchdog(m, now);
 	master_advance(m);
@@ -187,6 +190,7 @@ loop_open(struct master *m)
 	if (!m->base || !signals_open(m))
 		return false;
 	m->probes = probes_new(m->base, &m->region);
+	m->grants = grants_new(m->base, &m->region);
 	m->on_signal = event_new(m->base, m->signals, EV_READ | EV_PERSIST,
 				 signals_read, m);
 	m->on_bell = event_new(m->base, m->master_bell, EV_READ | EV_PERSIST,
@@ -195,8 +199,9 @@ loop_open(struct master *m)
 				  control_ready, m);
 	m->on_tick = event_new(m->base, -1, EV_PERSIST, tick, m);
 	m->last_tick_ns = clock_mono_ns();
-	return m->probes && m->on_signal && m->on_bell && m->on_control &&
-	       m->on_tick && event_add(m->on_signal, NULL) == 0 &&
+	return m->probes && m->grants && m->on_signal && m->on_bell &&
+	       m->on_control && m->on_tick &&
+	       event_add(m->on_signal, NULL) == 0 &&
 	       event_add(m->on_bell, NULL) == 0 &&
 	       event_add(m->on_control, NULL) == 0 &&
 	       event_add(m->on_tick, &every) == 0;
@@ -209,6 +214,8 @@ loop_close(struct master *m)
 				  m->on_tick};
 
 	probes_free(m->probes);
+	grants_free(m->grants);
+	secrets_stop(m);
 	child_destroy(&m->writer);
 	child_destroy(&m->admin);
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)

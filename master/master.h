@@ -13,12 +13,14 @@
 #include "billing/writer.h"
 #include "master/listen.h"
 #include "master/options.h"
+#include "master/secrets.h"
 #include "shm/region.h"
 
 struct conf;
 struct event;
 struct event_base;
 struct generation;
+struct grants;
 struct master;
 struct probes;
 
@@ -97,11 +99,13 @@ struct master {
 	struct event_base *base;
 	struct event *on_signal, *on_bell, *on_control, *on_tick;
 	struct probes *probes;
+	struct grants *grants;
 	struct child writer, admin;
 	struct generation *generations; /* newest first */
 	struct generation *serving;
 	struct reload reload;
 	struct stop stop;
+	struct secrets secrets;
 	uint64_t last_tick_ns;
 	uint64_t watch_from_ns; /* silence counts from here on */
 	uint64_t watchdog_next_ns;

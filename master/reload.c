@@ -16,6 +16,7 @@
 #include "master/children.h"
 #include "master/control.h"
 #include "master/count.h"
+#include "master/grants.h"
 #include "master/notify.h"
 #include "master/probe.h"
 #include "shm/books.h"
@@ -48,6 +49,18 @@ check_channel(const struct conf_channel *c, struct buf *error)
 	return false;
 }
 
+static bool
+check_account(const struct conf_channel *c, struct buf *error)
+{
+	CLEANUP(buf_free) struct buf reason = BUF_INIT;
+
+	if (!secret_is_set(c->service_account) || grants_check(c, &reason))
+		return true;
+	buf_printf(error, "%s:%u: channels.service_account: %.*s",
+		   c->where.file, c->where.line, STR_ARG(buf_str(&reason)));
+	return false;
+}
+
 /* Chain and key must fit together; nobody sees these tickets. */
 static bool
 check_listen(const struct conf_listen *l, struct buf *error)
@@ -77,7 +90,8 @@ reload_check(const struct conf *c, struct buf *error)
 		if (!check_listen(&c->listen[i], error))
 			return false;
 	for (uint32_t i = 0; i < c->n_channels; i++)
-		if (!check_channel(&c->channels[i], error))
+		if (!check_channel(&c->channels[i], error) ||
+		    !check_account(&c->channels[i], error))
 			return false;
 	return true;
 }
@@ -155,6 +169,7 @@ reload_prepare(struct master *m, const struct conf *conf, struct buf *error)
 	atomic_store(&m->region.books[g->book].state, BOOK_FILLED);
 	doorbell_ring(m->writer_bell);
 	probes_prepare(m->probes, g);
+	grants_prepare(m->grants, g);
 	m->reload.step = RELOAD_BOOK;
 	return true;
 }
@@ -241,6 +256,46 @@ reload_ask(struct master *m, uint64_t id)
 	master_advance(m);
 }
 
+static const struct conf_channel *
+channel_named(const struct conf *c, struct str name)
+{
+	for (uint32_t i = 0; i < c->n_channels; i++)
+		if (str_eq(c->channels[i].name, name))
+			return &c->channels[i];
+	return NULL;
+}
+
+static bool
+same_credential(const struct conf_channel *a, const struct conf_channel *b,
+		uint32_t i)
+{
+	const struct conf_credential *x = &a->keys[i], *y = &b->keys[i];
+
+	if (i == 0 && a->n_keys == 0 && b->n_keys == 0)
+		return secret_eq(a->service_account, b->service_account);
+	return i < a->n_keys && i < b->n_keys && secret_eq(x->key, y->key) &&
+	       secret_eq(x->access_key_id, y->access_key_id) &&
+	       secret_eq(x->secret_access_key, y->secret_access_key) &&
+	       secret_eq(x->session_token, y->session_token);
+}
+
+/* What was refused or limited was the credential before. */
+static void
+release_new_keys(const struct master *m, const struct generation *g)
+{
+	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
+		const struct conf_channel *c = &g->conf->channels[i];
+		const struct conf_channel *was =
+			channel_named(m->conf, c->name);
+		struct channel_row *row =
+			&m->region.channels[g->channel_rows[i]];
+
+		for (uint32_t k = 0; was && k < CHANNEL_KEYS; k++)
+			if (!same_credential(was, c, k))
+				atomic_store(&row->key_until_ns[k], 0);
+	}
+}
+
 /* All new workers are ready: the old ones may go. */
 static void
 reload_serve(struct master *m, uint64_t now_ns)
@@ -254,12 +309,14 @@ reload_serve(struct master *m, uint64_t now_ns)
 		generation_drain(m->serving,
 				 now_ns +
 					 g->conf->drain_timeout_ms * NS_PER_MS);
+	release_new_keys(m, g);
 	m->serving = g;
 	m->conf = g->conf;
 	atomic_store(&m->region.head->generation, g->number);
 	log_open("master", m->conf->error_log.p,
 		 (enum log_level)m->conf->log_level);
 	probes_serve(m->probes, g);
+	grants_serve(m->grants, g);
 	count_reload(m, true);
 	LOG_INFO("serving", F_U64("generation", g->number),
 		 F_U64("workers", g->n_workers));

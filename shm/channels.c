@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "shm/tokens.h"
 
 static struct channel_row *
 row_at(const struct region *r, uint32_t row)
@@ -140,7 +141,8 @@ channel_usable(const struct region *r, uint32_t row, uint64_t now_ns)
 
 	if (state != CHANNEL_UP && state != CHANNEL_DEGRADED)
 		return false;
-	if (atomic_load_explicit(&c->operator_state, memory_order_relaxed))
+	if (atomic_load_explicit(&c->operator_state, memory_order_relaxed) ||
+	    !token_usable(r, row, now_ns))
 		return false;
 	return atomic_load_explicit(&c->fault_until_ns, memory_order_relaxed) <=
 	       now_ns;

@@ -53,6 +53,8 @@ struct channel_row {
 	_Atomic int64_t daily_nano;
 	_Atomic uint32_t cap;
 	uint32_t spare_cap;
+	/* Until when its access token is good (monotonic): master, tokens.h. */
+	_Atomic uint64_t token_until_ns;
 	char name[CHANNEL_NAME];
 	uint32_t generations; /* master: how many live ones use the row */
 	uint8_t last_fault;   /* call_fault or status class: workers */
@@ -81,7 +83,7 @@ void channel_set_addresses(struct region *r, uint32_t row,
 uint32_t channel_addresses(const struct region *r, uint32_t row,
 			   struct channel_address out[CHANNEL_ADDRESSES],
 			   uint32_t *version);
-/* May a new request go there now (state, operator, fault_until). */
+/* May a new request go there now (state, operator, fault_until, token). */
 bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
 /* Worker: one more, or one less, request in flight there. */
 void channel_enter(struct channel_row *c);

@@ -28,9 +28,10 @@
 #include "shm/keys.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
+#include "shm/tokens.h"
 #include "shm/workers.h"
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 #define SEGMENT_FILE   "state.shm"
 #define HEAD_BYTES     4096u
 #define PAGE_BYTES     4096u

@@ -36,6 +36,7 @@ struct account_row;
 struct key_row;
 struct worker_row;
 struct channel_row;
+struct token_row;
 struct book;
 struct hint_ring;
 struct metrics_block;
@@ -100,6 +101,7 @@ struct region {
 	_Atomic uint32_t *key_table; /* open addressing, index + 1 */
 	struct worker_row *workers;
 	struct channel_row *channels;
+	struct token_row *tokens; /* one per channel row */
 	struct book *books;
 	struct hint_ring *rings;       /* one per worker row */
 	struct metrics_block *metrics; /* one per worker row, and one of

@@ -22,6 +22,7 @@
 #include "shm/metrics.h"
 #include "shm/region.h"
 #include "shm/slots.h"
+#include "shm/tokens.h"
 #include "shm/workers.h"
 #include "worker/worker.h"
 
@@ -44,6 +45,16 @@ struct lane {
 	struct series *series;
 	uint32_t next_address;
 };
+
+/* Its credentials, each with its place in shared memory: keys, or one service
+ * account. */
+static inline uint32_t
+lane_keys(const struct lane *l)
+{
+	if (secret_is_set(l->conf->service_account))
+		return 1;
+	return MIN_OF(l->conf->n_keys, (uint32_t)CHANNEL_KEYS);
+}
 
 /* A lane that offers a model. */
 struct offer {

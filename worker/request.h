@@ -150,6 +150,8 @@ struct request {
 	/* attempts */
 	struct offer *offer;
 	unsigned key_index;
+	struct str token;	/* of a service account, in `wire` */
+	uint32_t token_version; /* 0 = none was presented */
 	unsigned attempts;
 	unsigned n_tried;
 	uint16_t tried[ATTEMPTS_MAX]; /* lane indexes */

@@ -23,7 +23,7 @@ _Static_assert(CONF_CHANNEL_KEYS <= CHANNEL_KEYS, "every key has its place");
 static bool
 find_key(const struct lane *l, uint64_t now, uint32_t start, unsigned *index)
 {
-	uint32_t n = MIN_OF(l->conf->n_keys, (uint32_t)CHANNEL_KEYS);
+	uint32_t n = lane_keys(l);
 
 	*index = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -72,7 +72,7 @@ fits(const struct request *req, const struct lane *l, bool desperate)
 	if (channel_usable(w->region, l->row_index, w->now_ns))
 		return true;
 	state = atomic_load(&l->row->state);
-	return desperate &&
+	return desperate && token_usable(w->region, l->row_index, w->now_ns) &&
 	       (state == CHANNEL_UP || state == CHANNEL_DEGRADED) &&
 	       atomic_load(&l->row->operator_state) == 0;
 }

@@ -41,6 +41,13 @@ note_key_fault(struct request *req, enum err e)
 	struct lane *l = req->offer->lane;
 	uint64_t wait = req->w->conf->routing.cooldown_ms * NS_PER_MS;
 
+	/* Its token may have ended early: the master fetches another. */
+	if (req->token_version != 0 && req->upstream_status == 401) {
+		LOG_WARN("a provider refuses an access token",
+			 F_STR("channel", l->conf->name));
+		token_refuse(req->w->region, l->row_index, req->token_version);
+		return;
+	}
 	if (e == E_UP_RATE_LIMITED) {
 		atomic_fetch_add(&l->row->limited, 1);
 		if (req->retry_after_ns)
@@ -51,7 +58,7 @@ note_key_fault(struct request *req, enum err e)
 			 F_STR("channel", l->conf->name),
 			 F_U64("key", req->key_index));
 	}
-	if (req->key_index < CHANNEL_KEYS && l->conf->n_keys > 0)
+	if (req->key_index < lane_keys(l))
 		raise_until(&l->row->key_until_ns[req->key_index],
 			    req->w->now_ns + wait);
 }
@@ -324,6 +331,23 @@ present(const struct conf_credential *k, struct target *t)
 	t->session = secret_bytes(k->session_token);
 }
 
+/* The token as it is now; false: there is none any more. */
+static bool
+take_token(struct request *req)
+{
+	const struct lane *l = req->offer->lane;
+	char text[TOKEN_MAX];
+	size_t n;
+
+	req->token = STR_NONE;
+	req->token_version = 0;
+	if (!secret_is_set(l->conf->service_account))
+		return true;
+	n = token_get(req->w->region, l->row_index, text, &req->token_version);
+	req->token = arena_dup(&req->wire, str_make(text, n));
+	return req->token.n > 0;
+}
+
 static struct pieces *
 build(struct request *req)
 {
@@ -347,6 +371,8 @@ build(struct request *req)
 
 	if (c->n_keys > 0)
 		present(&c->keys[req->key_index], &t);
+	else
+		t.credential = req->token;
 	if (!p || body_of(req, &t, &body) != E_OK ||
 	    adapter_request(&req->wire, l->adapter, &req->ask, &t, &body, p) !=
 		    E_OK)
@@ -401,8 +427,8 @@ step_send(struct request *req)
 		return NEXT_AGAIN;
 	}
 	req->attempt_ns = req->w->now_ns;
-	if (attempt_take(req) != E_OK) {
-		/* nothing was tried: its cap for today is spent */
+	if (!take_token(req) || attempt_take(req) != E_OK) {
+		/* nothing was tried: no token, or its cap for today is spent */
 		mark_tried(req, E_NO_CHANNEL);
 		req->err = E_NO_CHANNEL;
 		req->step = STEP_route;

@@ -1,7 +1,8 @@
-/* Ed25519, with the first two vectors of RFC 8032. */
+/* Ed25519, with the first two vectors of RFC 8032; RSA, as openssl(1) signs. */
 #include "base/digits.h"
 #include "base/sign.h"
 #include "tests/tap.h"
+#include "tests/unit/base/rsa_key.h"
 
 static void
 bytes(const char *hex, uint8_t *out)
@@ -85,11 +86,44 @@ TEST(a_public_key_is_read_as_pem_or_base_64)
 	CHECK(!sign_public_read(buf_str(&pem), out));
 }
 
+TEST(rsa_signs_as_another_program_does)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	uint8_t want[256];
+
+	bytes(rsa_sign_hex, want);
+	CHECK(sign_rs256(str_of(rsa_pem), STR("header.claims"), &out));
+	CHECK_INT(out.n, sizeof(want));
+	CHECK(out.n == sizeof(want) && memcmp(out.p, want, out.n) == 0);
+}
+
+TEST(what_is_no_rsa_key_signs_nothing)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	static char cut[sizeof(rsa_pem)];
+
+	CHECK(!sign_rs256(STR(""), STR("x"), &out));
+	CHECK(!sign_rs256(STR("-----BEGIN PRIVATE KEY-----\n"), STR("x"),
+			  &out));
+	/* an Ed25519 key */
+	CHECK(!sign_rs256(
+		STR("-----BEGIN PRIVATE KEY-----\n"
+		    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAM"
+		    "crn9g\n-----END PRIVATE KEY-----\n"),
+		STR("x"), &out));
+	memcpy(cut, rsa_pem, sizeof(cut));
+	cut[400] = '!';
+	CHECK(!sign_rs256(str_of(cut), STR("x"), &out));
+	CHECK_INT(out.n, 0);
+}
+
 int
 main(void)
 {
 	RUN(the_vectors_of_the_standard_are_made_and_checked);
 	RUN(one_changed_bit_is_seen_anywhere);
 	RUN(a_public_key_is_read_as_pem_or_base_64);
+	RUN(rsa_signs_as_another_program_does);
+	RUN(what_is_no_rsa_key_signs_nothing);
 	return tap_done();
 }

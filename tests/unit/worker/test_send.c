@@ -113,6 +113,87 @@ TEST(a_channel_may_sign_or_present_its_key_otherwise)
 	CHECK(fix_done(f));
 }
 
+/* Lane A has a service account, and this token. */
+static struct fixture *
+with_token(const char *token)
+{
+	struct fixture *f = fix_new();
+	struct token_times times = {fix_now(), fix_now() + NS_PER_SEC,
+				    fix_now() + 100 * NS_PER_SEC};
+	uint8_t owner[TOKEN_OWNER] = {1};
+
+	f->channel[LANE_A].service_account = secret_of(f, "of-a-test");
+	f->channel[LANE_A].n_keys = 0;
+	fix_start(f);
+	CHECK(token_need(&f->region, f->rows[LANE_A], owner) == E_OK);
+	if (token[0])
+		token_set(&f->region, f->rows[LANE_A], str_of(token), &times);
+	return f;
+}
+
+TEST(a_token_of_a_service_account_is_a_bearer)
+{
+	struct fixture *f = with_token("ya29.first");
+
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK(strstr(f->calls->sent.p, "authorization: Bearer ya29.first\r\n"));
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
+TEST(without_a_fresh_token_the_next_channel_is_asked)
+{
+	struct fixture *f = with_token("");
+
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+	f = with_token("ya29.first");
+	fix_wait_ms(f, 100001);
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
+TEST(a_refused_token_is_used_no_more_and_the_next_one_is)
+{
+	struct fixture *f = with_token("ya29.first");
+	struct token_times times = {fix_now(), fix_now(),
+				    fix_now() + 100 * NS_PER_SEC};
+
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_answer(f, 401, "{}");
+	CHECK(token_refused(&f->region, f->rows[LANE_A]));
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	token_set(&f->region, f->rows[LANE_A], STR("ya29.second"), &times);
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK(strstr(f->calls->sent.p,
+		     "authorization: Bearer ya29.second\r\n"));
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
+TEST(an_account_that_may_not_rests_like_a_key)
+{
+	struct fixture *f = with_token("ya29.first");
+
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_answer(f, 403, "{}");
+	CHECK(!token_refused(&f->region, f->rows[LANE_A]));
+	CHECK(rests_ms(f, 0) > 50000);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	CHECK(fix_done(f));
+}
+
 TEST(a_whole_answer_has_more_time_than_the_first_byte_of_a_stream)
 {
 	struct fixture *f = fix_started();
@@ -460,6 +541,10 @@ main(void)
 	RUN(the_request_is_the_clients_with_another_model_and_key);
 	RUN(an_access_key_signs_and_a_plain_one_is_a_bearer);
 	RUN(a_channel_may_sign_or_present_its_key_otherwise);
+	RUN(a_token_of_a_service_account_is_a_bearer);
+	RUN(without_a_fresh_token_the_next_channel_is_asked);
+	RUN(a_refused_token_is_used_no_more_and_the_next_one_is);
+	RUN(an_account_that_may_not_rests_like_a_key);
 	RUN(a_whole_answer_has_more_time_than_the_first_byte_of_a_stream);
 	RUN(every_fault_of_a_call_leads_to_the_next_channel);
 	RUN(a_call_without_memory_is_nobodys_fault);

@@ -1,0 +1,42 @@
+#pragma once
+/* An RSA key for tests only, and what it signs "header.claims" with. */
+
+static const char rsa_pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCvRV1BnC/93JVE\n"
+	"bN0y1m6J0tV6Q2nW4rtAuB9X06gWZe6nFl7Jwpuowa71nqEjaNE4m7Uri1c3WXTm\n"
+	"SwmdsiwkQMn9OvxzounQdOWphvPUk9gXpXFgD/boFz7f/4KN512IeVlA+RwMijjM\n"
+	"crnVKu7xOwGMMaZPIrH+VHsf3vBOLFi0MLoIEK8lNrfdniiNN02jcINN2WvlORLL\n"
+	"JzI5TIWJ91GzW+aJ8mvid69lcMGHRWhxRcUiNAN4Y7U1k/hncCU48heQwgWnyuvN\n"
+	"nBbE3Red8IAwthoveEdOpULUQomVMt8gNv6Ze9i+wqd6EQfe5P+PllgfAeUjvJuP\n"
+	"AwRvS9a7AgMBAAECggEAFLwkL14JZW3Xm4E03U3173MpqIME0z7+f8ZohYI3g/LU\n"
+	"0XU5iy1ChKvpMAtErUTktN7i3NRpYdXA7npZGGFa4de9AwAb8ULdiLjo70MqYcSI\n"
+	"eipV59NBAVhiqqr2fdAtxgvzwwEq0Cb4AjkzrTlyNsf6w7mfSa8P7J0qSxfGSREO\n"
+	"4eUe0cdgRQNvJ5Sl6RdVBwD9IjZiW+3I5qw7Vm7rPRCe/eifaR5uXwJomXEIi1h0\n"
+	"cnaMjyYnuHon56VA72v4fNxECE4GCzXA2CKNUpluXNQ274/cPrmO59spil/rR9/K\n"
+	"OJaYvlAdW7jBJ2Srnzj6xsofo+G5Pq2Er6V+dLNpLQKBgQDVWvI7sbuGZi+TJ+B2\n"
+	"Q5npkwv6nRklHZi9siyhuB3XSLXQY8UXN1E/5yn0VyhFNE4RQ8p+TWzVv+oTUDhw\n"
+	"6nQXPb+fV5OGXs44tkByjWGp7mF52Jr/kqhFNCnhOmQBq08r1DwhgcoF++zp+ipI\n"
+	"YuXObjjiph4K2xHFvDz6EwSAJQKBgQDSTbQ2/34KUUtX9y9p0ensqZ8LTlfzikc3\n"
+	"AgPsyV/6P4WCyk4Y9Sie4L9PyGOYMigT3FDoSVDyvT1J/AlEDXeA9rK+3VwvBRAt\n"
+	"yYOfgxY0hvcO5HQQGUiEU6g/BKc9ya7NGXedNbD8lbHNrIbKGRG7YzUx3yMcyXLG\n"
+	"HKnk44RVXwKBgQC6IFYUF5BFxl2YngAmjAD4kKyxnF10UKaQTqC7EFkQF8FtI6yr\n"
+	"/Tkna23hWCuse93jF+XOW5Mnwf3djW0/rHlMUTUbOBZd8dUsCmqcxJQ/39MvrfRC\n"
+	"I1oizUf/0aWvAxjVXph6jrSEletvjytV7NkYRnXf3BV3WPffLcFwVCjn9QKBgDwm\n"
+	"v4oPj8RxtiQl7mjNAqSPa483TE67WV0xdV/vxUT1kEF1jdrznDe9PtsaDOqGRhJQ\n"
+	"LNAT0FRtri8QKLJPS8QWS8/tzqUgRJ1kCwK/4sUJaXbX/x5vrN80cmX79b3lhtrh\n"
+	"EuZjagkE5ANY+oCppPm9CYUHNqrQL8Tcg/eU38/vAoGBANN6eEFMlXvfv9pepWdx\n"
+	"Mwk3JuSf9r11vKp6iL9hy/qxeMpoY+dv/lHDXFzZV3To/MYu2R9RInRzSYoPe6l2\n"
+	"wicqJsVpuIHoKnU2BnOShz2MoTjLhPJXC0RDfMceKcYPKWq9f7/IzjjUMQD7YOUQ\n"
+	"ukKoUjQXH8633JoEQhmO7IuZ\n"
+	"-----END PRIVATE KEY-----\n";
+
+static const char rsa_sign_hex[] =
+	"677d96b63ef711a1a471c24ddc811933e57180a7146ac52208a7a7261429af1f"
+	"70a2ce667040f202023a98b946327c3702197cbecd30f23f7e34fae9ecad6191"
+	"24fc709ea930cd58b5cefde173022504ab3aa311c94e46d1b3e48e6f8fe1736b"
+	"4ea7a300f45d8582b37bcfaa6ccb94b7c11401d2a19d0577acd41ff4207144eb"
+	"564312c0e7112f126efacb110a39ff6969c5c12d04d1eb48cd0f5dbffc0aab7c"
+	"06a8c44f4df0ef8675d464c2b9295cf8aee7ced019b2e174d2bbebe64b9f74ff"
+	"bb0eae8fb1850ed5c83d7482a06cea27e414d947b95a7910413e9aa7286f1fca"
+	"2e6fd2c77a26658ad9ae49e10d3f09bd320245cdbef994824e5f1cdbe6366c1d";
