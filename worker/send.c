@@ -369,10 +369,12 @@ build(struct request *req)
 	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
 	struct pieces body;
 
-	if (c->n_keys > 0)
-		present(&c->keys[req->key_index], &t);
-	else
+	if (req->token_version != 0) {
+		t.auth = AUTH_GOOGLE;
 		t.credential = req->token;
+	} else if (c->n_keys > 0) {
+		present(&c->keys[req->key_index], &t);
+	}
 	if (!p || body_of(req, &t, &body) != E_OK ||
 	    adapter_request(&req->wire, l->adapter, &req->ask, &t, &body, p) !=
 		    E_OK)
