@@ -385,6 +385,11 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address
 
+    def handle_error(self, request, client_address):
+        """Connections are closed as their owners like; all else is said."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def setup(self):
         """What a client needs."""
         return {'urls': {name: f'{self.url}/at/{name}' for name in DIALECTS},
