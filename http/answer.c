@@ -197,7 +197,10 @@ exchange_stream_send(struct exchange *x, const struct iovec *piece, unsigned n,
 		size += piece[i].iov_len;
 	if (size == 0 || x->bodiless) {
 		/* The head stands for content that has no place. */
-		send_pieces(x, NULL, 0, at - 1, mark);
+		if (c->queued > 0)
+			send_pieces(x, NULL, 0, at - 1, mark);
+		else
+			note_mark(x, at - 1, mark);
 		return;
 	}
 	if (x->chunks) {

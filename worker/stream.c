@@ -155,6 +155,15 @@ keepalive(struct wheel_timer *t)
 	request_leave(req);
 }
 
+/* Nobody will be asked again. A conversion's answer still looks into what was
+ * asked, for the names of tools. */
+static void
+drop_body(struct request *req)
+{
+	if (!converts(req))
+		exchange_drop_body(req->x);
+}
+
 /* The point of no return: from here on no other channel. */
 static void
 open_stream(struct request *req)
@@ -174,7 +183,7 @@ open_stream(struct request *req)
 	/* the end of the stream may have to name the model */
 	req->ask.model_value.raw =
 		arena_dup(&req->arena, req->ask.model_value.raw);
-	exchange_drop_body(req->x);
+	drop_body(req);
 	exchange_stream_begin(req->x, 200, buf_str(fields));
 	if (gap)
 		wheel_arm(req->w->wheel, &req->timer, req->w->now_ns + gap,
@@ -434,11 +443,11 @@ on_event(void *user, const struct sse_event *ev)
 static void
 finish(struct request *req)
 {
-	if (!req->streaming) {
+	if (!req->streaming)
 		open_stream(req);
-		/* settling waits for what is queued, the head too */
-		exchange_stream_send(req->x, NULL, 0, exchange_mark(req->x));
-	}
+	/* What was kept back goes out behind the settling, for which the head
+	 * must not wait; it is delivered when all before it is. */
+	exchange_stream_send(req->x, NULL, 0, req->seen_bytes);
 	req->step = STEP_settle;
 	request_run(req);
 }
@@ -535,7 +544,7 @@ whole_answer(struct request *req)
 		return;
 	}
 	attempt_end(req, E_OK);
-	exchange_drop_body(req->x);
+	drop_body(req);
 	req->usage = req->answer.usage;
 	req->seen_bytes = req->answer.content_bytes;
 	first_content(req);

@@ -45,12 +45,12 @@ class Upstream:
     have to be refused by name, because there is no such thing."""
 
     def __init__(self, name, provider, thoughts=False, signs=False,
-                 suffix='', cannot=(), fields=None):
+                 named='{}', cannot=(), fields=None):
         self.name = name
         self.provider = provider
         self.thoughts = thoughts
         self.signs = signs
-        self.suffix = suffix      # of the models' names there
+        self.named = named        # the models' names there
         self.native = NATIVE.get(name)   # the client dialect it is itself
         self.cannot = frozenset(cannot)
         self.fields = fields or (lambda setup: {
@@ -77,14 +77,15 @@ UPSTREAMS = (
     Upstream('deepseek', 'deepseek', thoughts=True),
     Upstream('openai-responses', 'openai-responses', thoughts=True,
              signs=True, cannot=('sequence',)),
-    Upstream('anthropic', 'anthropic', thoughts=True, signs=True),
+    Upstream('anthropic', 'anthropic', thoughts=True, signs=True,
+             named='claude-sonnet-4-5-{}'),
     Upstream('gemini', 'gemini', thoughts=True, signs=True,
-             cannot=('parallel-off',)),
+             named='gemini-3-pro-{}', cannot=('parallel-off',)),
     Upstream('vertex', 'vertex', thoughts=True, signs=True, fields=google,
-             cannot=('parallel-off',)),
+             named='gemini-2.5-pro-{}', cannot=('parallel-off',)),
     Upstream('vertex-anthropic', 'vertex-anthropic', thoughts=True,
-             signs=True, fields=google),
-    Upstream('bedrock', 'bedrock', thoughts=True, signs=True, suffix='-v1:0',
+             signs=True, fields=google, named='claude-sonnet-4-5-{}'),
+    Upstream('bedrock', 'bedrock', thoughts=True, signs=True, named='eu.anthropic.claude-sonnet-4-5-{}-v1:0',
              fields=aws, cannot=('parallel-off',)),
     Upstream('ollama', 'ollama', thoughts=True, cannot=(
         'choice-required', 'choice-named', 'choice-none', 'parallel-off',
@@ -102,7 +103,7 @@ class Pair(Scenarios):
         self.speech = speech
         self.upstream = upstream
         self.model = f'{upstream.name}--{speech.name}'
-        self.upstream_model = self.model + upstream.suffix
+        self.upstream_model = upstream.named.format(self.model)
         self.missing = None       # why it cannot be run
         # OpenAI's other dialect shows thoughts.
         other = (upstream.name, speech.name) == ('openai', 'responses')

@@ -118,7 +118,8 @@ class Cohere:
                                'schema': form['json_schema']}
         seen.set(body, max='max_tokens', temperature='temperature',
                  top_p='p', top_k='k', stop='stop_sequences', seed='seed',
-                 thinking='thinking', presence='presence_penalty',
+                 thinking='thinking', logprobs='logprobs',
+                 presence='presence_penalty',
                  frequency='frequency_penalty')
 
     # answers: thoughts are output, cached tokens are input as well

@@ -122,6 +122,9 @@ class Converse:
         seen.set(extra.get('output_config', {}), thinking='effort')
         self.check_thinking(extra.get('thinking'), seen)
         seen.set(body, metadata='requestMetadata')
+        seen.set(body.get('requestMetadata', {}), user='user')
+        if extra.get('tool_choice', {}).get('disable_parallel_tool_use'):
+            seen.parallel = False
         form = body.get('outputConfig', {}).get('textFormat')
         if form:
             self.read_format(form['structure']['jsonSchema'], seen)

@@ -3,15 +3,19 @@
 import keys
 from chat import vector
 from plan import Seen, dumps, signature
-from rules import (Refused, anything, fields, flag, group, listed, matching,
-                   need, number, one_of, packed, schema, text, thing, whole)
+from rules import (Refused, anything, either, fields, flag, group, listed,
+                   matching, need, number, one_of, packed, schema, text, thing, whole)
 
 NAME = matching(r'[a-zA-Z_][a-zA-Z0-9_.-]{0,63}')
 LEVEL = one_of('MINIMAL', 'LOW', 'MEDIUM', 'HIGH', 'minimal', 'low',
                'medium', 'high')
 BLOB = {'mimeType!': text, 'data!': packed, 'displayName': text}
+# What the documentation says to send for a call that is somebody else's.
+UNSIGNED = ('skip_thought_signature_validator',
+            'context_engineering_is_the_way_to_go')
 PART = {
-    'text': text, 'thought': flag, 'thoughtSignature': packed,
+    'text': text, 'thought': flag,
+    'thoughtSignature': either(one_of(*UNSIGNED), packed),
     'inlineData': group(spec=BLOB),
     'fileData': group(spec={'mimeType': text, 'fileUri!': text,
                             'displayName': text}),
@@ -108,6 +112,7 @@ class Gemini:
         for part in (body.get('systemInstruction') or {}).get('parts', []):
             seen.system.append(part['text'])
         self.read_contents(body['contents'], seen)
+        self.check_signature(seen)
         self.read_tools(body, seen)
         config = body.get('generationConfig', {})
         self.read_format(config, seen)
@@ -150,9 +155,19 @@ class Gemini:
         need(not open_calls, 'Please ensure that function call turn is '
              'followed by a function response turn', 'contents')
 
+    def check_signature(self, seen):
+        """The newer models want back what they signed in this turn."""
+        if 'gemini-3' not in seen.model or not seen.results():
+            return
+        calls = [part for part in seen.turns[-2]['parts'] if 'call' in part]
+        need('signature' in calls[0] or 'unsigned' in calls[0],
+             'Function call is missing a thought_signature in functionCall '
+             'parts.', 'contents')
+
     def part(self, part, where):
         sign = part.get('thoughtSignature')
-        if sign and sign != signature('') and not part.get('thought'):
+        if sign and sign not in (signature(''), *UNSIGNED) and \
+                not part.get('thought'):
             raise Refused('Corrupted thought signature.', where)
         if part.get('thought'):
             return {'thinking': {'text': part.get('text', ''),
@@ -181,6 +196,9 @@ class Gemini:
                                 'failed': list(response) == ['error']}}
         if sign:
             found['signature'] = sign
+            if sign in UNSIGNED:
+                del found['signature']
+                found['unsigned'] = True
         return found
 
     def read_tools(self, body, seen):
@@ -258,7 +276,9 @@ class Gemini:
         found = {'functionCall': {'name': part[2], 'args': part[3]}}
         if self.has_ids:
             found['functionCall']['id'] = part[1]
-        if first and 'think' in plan.do and 'nosign' not in plan.do:
+        newer = 'gemini-3' in plan.seen.model
+        if first and 'nosign' not in plan.do and (
+                newer or 'think' in plan.do):
             found['thoughtSignature'] = signature('')
         return found
 

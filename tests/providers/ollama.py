@@ -99,7 +99,7 @@ class Ollama:
         seen.set(options, max='num_predict', temperature='temperature',
                  top_p='top_p', top_k='top_k', stop='stop', seed='seed',
                  presence='presence_penalty', frequency='frequency_penalty')
-        seen.set(body, thinking='think')
+        seen.set(body, thinking='think', logprobs='logprobs')
         # Without `think` a thinking model thinks all the same.
         seen.options['thoughts'] = body.get('think') is not False
 
