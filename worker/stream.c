@@ -520,6 +520,8 @@ upstream_refused(struct request *req)
 		req->retry_after_ns =
 			MIN_OF(req->upstream.retry_after_ms, 3600000u) *
 			NS_PER_MS;
+	if (converts(req)) /* the client's dialect has types of its own */
+		req->upstream.type = STR_NONE;
 	attempt_failed(req, req->upstream.err);
 }
 

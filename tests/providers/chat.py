@@ -381,7 +381,7 @@ class DeepSeek(Chat):
         'tools': listed(TOOL, 1), 'tool_choice': CHOICE, 'logprobs': flag,
         'top_logprobs': whole(0, 20), 'thinking': thing,
         'reasoning_effort': EFFORT, 'user': text, 'user_id': text,
-        'seed': whole(-2 ** 63, 2 ** 63), 'n': whole(1, 1),
+        'seed': whole(-2 ** 63, 2 ** 63), 'n': whole(1, 128),
         'parallel_tool_calls': flag,
     }
     roles = {name: spec for name, spec in ROLES.items()
