@@ -215,7 +215,8 @@ add_content(struct arena *a, struct reply_choice *c, struct json_value content)
 }
 
 static bool
-add_calls(struct arena *a, struct reply_choice *c, struct json_value calls)
+add_calls(struct arena *a, const struct ask *ask, struct reply_choice *c,
+	  struct json_value calls)
 {
 	struct list l = list_of(calls);
 	struct json_value v;
@@ -227,14 +228,14 @@ add_calls(struct arena *a, struct reply_choice *c, struct json_value calls)
 		if (!p || !part_args(a, p, call.args))
 			return false;
 		p->id = call.id;
-		p->name = call.name;
+		p->name = name_original(a, &cohere_names, ask->talk, call.name);
 		if (call.args.n == 0)
 			p->args = STR("{}");
 	}
 	return true;
 }
 
-/* What it means to do with the tools is a thought. */
+/* What it means to do with the tools is said before it does. */
 static enum err
 cohere_read_answer(struct arena *a, const struct ask *ask, struct str body,
 		   struct reply *out)
@@ -243,14 +244,14 @@ cohere_read_answer(struct arena *a, const struct ask *ask, struct str body,
 	struct json_error fault;
 	struct reply_choice *c = reply_choice(a, out);
 
-	(void)ask;
 	if (!c)
 		return E_NO_MEMORY;
 	if (!json_members(body, answer_names, ANSWER, v, &fault))
 		return E_UP_BAD_RESPONSE;
 	json_pick(v[A_MESSAGE], message_names, MESSAGE, m);
-	if (!add_text(a, c, PART_THINKING, m[M_PLAN]) ||
-	    !add_content(a, c, m[M_CONTENT]) || !add_calls(a, c, m[M_CALLS]))
+	if (!add_content(a, c, m[M_CONTENT]) ||
+	    !add_text(a, c, PART_TEXT, m[M_PLAN]) ||
+	    !add_calls(a, ask, c, m[M_CALLS]))
 		return E_NO_MEMORY;
 	out->id = json_inside(v[A_ID]);
 	c->finish = finish_of(v[A_REASON]);
@@ -307,7 +308,7 @@ put_call(const struct source *s, uint64_t block, struct json_value calls)
 	c = call_of(v);
 	p.call = wire_call_begin(&own->calls, block);
 	p.id = c.id;
-	p.name = c.name;
+	p.name = name_original(s->a, &cohere_names, s->ask->talk, c.name);
 	source_put(s, &p);
 	own->args = 0;
 	put_args(s, own, p.call, c.args);
@@ -364,7 +365,7 @@ put_pieces(const struct source *s, const struct json_value *v,
 		put_call_end(s, block);
 	else if (json_str_eq(v[V_TYPE].raw, STR("message-end")))
 		put_end(s, reason);
-	put_text(s, PIECE_THINKING, m[M_PLAN]);
+	put_text(s, PIECE_TEXT, m[M_PLAN]);
 	put_text(s, PIECE_THINKING, p[P_THINKING]);
 	put_text(s, PIECE_TEXT, p[P_TEXT]);
 }

@@ -5,6 +5,8 @@
  */
 #include "adapters/cohere.h"
 
+const struct name_rule cohere_names = {.marks = "_", .first = "_", .max = 64};
+
 /* Models from before there were thoughts refuse to be asked for them. */
 static bool
 can_think(struct str model)
@@ -168,13 +170,19 @@ put_user(struct writing *w, const struct turn *t)
 }
 
 static void
+put_name(struct writing *w, struct str name)
+{
+	wire_put(w->out, "name", name_legal(w->a, &cohere_names, name));
+}
+
+static void
 put_call(struct writing *w, const struct part *p)
 {
 	put_type(w, "function");
 	wire_put(w->out, "id", wire_call_id(w, p));
 	json_name(w->out, "function");
 	json_open(w->out, '{');
-	wire_put(w->out, "name", p->name);
+	put_name(w, p->name);
 	json_name(w->out, "arguments");
 	if (p->args.n > 0)
 		json_put_str(w->out, p->args);
@@ -267,7 +275,7 @@ put_tool(struct writing *w, const struct tool *t)
 	put_type(w, "function");
 	json_name(w->out, "function");
 	json_open(w->out, '{');
-	wire_put(w->out, "name", t->name);
+	put_name(w, t->name);
 	if (t->description.n > 0)
 		wire_put(w->out, "description", t->description);
 	wire_put_schema(w->out, "parameters", t->schema);
@@ -320,11 +328,14 @@ put_tools(struct writing *w)
 
 /* ---- the rest ---- */
 
+/* Not beside tools. */
 static void
 put_format(struct writing *w)
 {
 	const struct conversation *c = w->talk;
 
+	if (c->tools && c->format != FORMAT_TEXT)
+		return;
 	if (!trait_take(w, TRAIT_FORMAT) || c->format == FORMAT_TEXT)
 		return;
 	json_name(w->out, "response_format");
@@ -357,11 +368,45 @@ put_thinking(struct writing *w)
 	json_close(w->out, '}');
 }
 
+static bool
+in_thousandths(struct json_value v, int64_t *n)
+{
+	bool exact;
+
+	return json_scaled(v, 3, n, &exact);
+}
+
+/* All of them is not to be had, almost all is. */
+static void
+put_p(struct writing *w)
+{
+	int64_t n;
+
+	if (!in_thousandths(w->talk->traits[TRAIT_TOP_P].value, &n) ||
+	    n <= 990) {
+		trait_put(w, TRAIT_TOP_P, "p");
+	} else if (n <= 1000 && trait_take(w, TRAIT_TOP_P)) {
+		json_name(w->out, "p");
+		json_put_raw(w->out, STR("0.99"));
+	}
+}
+
+/* Others have a range of -2 to 2. */
+static void
+put_penalty(struct writing *w, enum trait_kind kind, const char *name)
+{
+	int64_t n;
+
+	if (in_thousandths(w->talk->traits[kind].value, &n) && n >= 0 &&
+	    n <= 1000)
+		trait_put(w, kind, name);
+}
+
 static void
 put_sampling(struct writing *w)
 {
 	trait_put(w, TRAIT_TEMPERATURE, "temperature");
-	trait_put(w, TRAIT_TOP_P, "p");
+	put_p(w);
 	trait_put(w, TRAIT_TOP_K, "k");
 	if (trait_take(w, TRAIT_MAX)) {
 		json_name(w->out, "max_tokens");
@@ -369,8 +414,8 @@ put_sampling(struct writing *w)
 	}
 	trait_put(w, TRAIT_STOP, "stop_sequences");
 	trait_put(w, TRAIT_SEED, "seed");
-	trait_put(w, TRAIT_FREQUENCY, "frequency_penalty");
-	trait_put(w, TRAIT_PRESENCE, "presence_penalty");
+	put_penalty(w, TRAIT_FREQUENCY, "frequency_penalty");
+	put_penalty(w, TRAIT_PRESENCE, "presence_penalty");
 	wire_take_count(w);
 }
 

@@ -3,7 +3,10 @@
  * with an object and no id, an answer of one JSON text a line. Called by the
  * worker; pure.
  */
+#include "adapters/names.h"
 #include "adapters/wires.h"
+
+static const struct name_rule names = {.marks = "_-", .max = 64};
 
 static struct str
 ollama_path(struct arena *a, const struct ask *ask, const struct target *t)
@@ -72,7 +75,7 @@ put_result(struct writing *w, const struct part *p)
 		writing_drop(w, "is_error");
 	open_message(w, "tool");
 	wire_put_joined(w->out, "content", p->content, PART_TEXT);
-	wire_put(w->out, "tool_name", name);
+	wire_put(w->out, "tool_name", name_legal(w->a, &names, name));
 	json_close(w->out, '}');
 }
 
@@ -120,7 +123,7 @@ put_calls(struct writing *w, const struct part *p)
 		json_open(w->out, '{');
 		json_name(w->out, "function");
 		json_open(w->out, '{');
-		wire_put(w->out, "name", p->name);
+		wire_put(w->out, "name", name_legal(w->a, &names, p->name));
 		wire_put_args(w, "arguments", p);
 		json_close(w->out, '}');
 		json_close(w->out, '}');
@@ -189,7 +192,7 @@ put_tool(struct writing *w, const struct tool *t)
 	wire_put_word(w->out, "type", "function");
 	json_name(w->out, "function");
 	json_open(w->out, '{');
-	wire_put(w->out, "name", t->name);
+	wire_put(w->out, "name", name_legal(w->a, &names, t->name));
 	wire_put(w->out, "description", t->description);
 	wire_put_schema(w->out, "parameters", t->schema);
 	json_close(w->out, '}');
@@ -446,7 +449,8 @@ add_text(struct arena *a, struct reply_choice *c, enum part_kind kind,
 }
 
 static bool
-add_calls(struct arena *a, struct reply_choice *c, struct json_value v)
+add_calls(struct arena *a, const struct ask *ask, struct reply_choice *c,
+	  struct json_value v)
 {
 	struct calls calls = calls_of(v);
 	struct str id, name, args;
@@ -457,7 +461,7 @@ add_calls(struct arena *a, struct reply_choice *c, struct json_value v)
 		if (!p)
 			return false;
 		p->id = id;
-		p->name = name;
+		p->name = name_original(a, &names, ask->talk, name);
 		p->args = args;
 	}
 	return true;
@@ -471,7 +475,6 @@ ollama_read_answer(struct arena *a, const struct ask *ask, struct str body,
 	struct json_error fault;
 	struct reply_choice *c = reply_choice(a, out);
 
-	(void)ask;
 	if (!c)
 		return E_NO_MEMORY;
 	if (!json_members(body, members, MEMBERS, v, &fault))
@@ -479,7 +482,7 @@ ollama_read_answer(struct arena *a, const struct ask *ask, struct str body,
 	json_pick(v[M_MESSAGE], said, SAID, m);
 	if (!add_text(a, c, PART_THINKING, m[S_THINKING]) ||
 	    !add_text(a, c, PART_TEXT, m[S_CONTENT]) ||
-	    !add_calls(a, c, m[S_CALLS]))
+	    !add_calls(a, ask, c, m[S_CALLS]))
 		return E_NO_MEMORY;
 	out->model = json_inside(v[M_MODEL]);
 	c->finish = finish_of(v[M_REASON], m[S_CALLS].type == JSON_ARRAY);
@@ -516,7 +519,9 @@ put_stream_calls(const struct source *s, struct stream *own,
 		struct piece begin = {.kind = PIECE_CALL,
 				      .call = own->calls,
 				      .id = id,
-				      .name = name};
+				      .name = name_original(s->a, &names,
+							    s->ask->talk,
+							    name)};
 		struct piece more = {.kind = PIECE_ARGS,
 				     .call = own->calls,
 				     .text = wire_quoted(s->a, args)};

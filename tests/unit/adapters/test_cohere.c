@@ -177,6 +177,36 @@ TEST(a_tool_can_be_forced_but_not_chosen)
 	maker_check(&m, &wire_cohere, HEAD "[]" TAIL);
 }
 
+TEST(names_and_ranges_are_cohere_s_own)
+{
+	begin();
+	maker_say(&m, TRAIT_TOP_P, "1");
+	maker_say(&m, TRAIT_PRESENCE, "0");
+	maker_check(&m, &wire_cohere,
+		    HEAD "[],\"p\":0.99,\"presence_penalty\":0" TAIL);
+	begin();
+	maker_say(&m, TRAIT_FREQUENCY, "-0.5");
+	maker_check_refused(&m, &wire_cohere, "FREQUENCY");
+	begin();
+	maker_tool(&m, "f", NULL);
+	maker_format(&m, FORMAT_JSON, NULL);
+	maker_check_refused(&m, &wire_cohere, "FORMAT");
+	begin();
+	maker_tool(&m, "my-tool", NULL);
+	CHECK(strstr(maker_write(&m, &wire_cohere), "\"my_tool_") != NULL);
+	tell_answer(&t, &wire_cohere,
+		    arena_printf(&m.a,
+				 "{\"message\":{\"tool_calls\":[{\"id\":"
+				 "\"c\",\"function\":{\"name\":\"%.20s\","
+				 "\"arguments\":\"\"}}]}}",
+				 strstr(m.body.p, "my_tool_"))
+			    .p,
+		    &m.c);
+	CHECK_STR(t.text.p, "  call(c|my-tool|{}) stop");
+	told_free(&t);
+	maker_free(&m);
+}
+
 TEST(tools_are_strict_all_or_none)
 {
 	begin();
@@ -232,7 +262,7 @@ TEST(an_answer_is_read)
 		"\"cached_tokens\":20}}",
 		NULL);
 	CHECK_INT(t.err, E_OK);
-	CHECK_STR(t.text.p, "msg_1  think(I will|) think(hm|) text(a\\\"b) "
+	CHECK_STR(t.text.p, "msg_1  think(hm|) text(a\\\"b) text(I will) "
 			    "call(c1|f|{\"a\":1}) call(c2|g|{}) "
 			    "call(c3|h|{bad) calls");
 	told_check_usage(&t.answer.usage, 50, 20, 0, 8);
@@ -423,7 +453,7 @@ TEST(a_stream_of_calls_is_read)
 
 	tell_stream(&t, &wire_cohere, events, NULL);
 	CHECK_STR(t.text.p,
-		  "begin(msg_1|) think(I will) call0(c1|f) "
+		  "begin(msg_1|) text(I will) call0(c1|f) "
 		  "args0({\\\"a\\\":) args0(1}) call1(c2|g) args1({}) "
 		  "call2(c3|h) call3(c4|i) args2({\\\"b\\\":2}) args3({}) "
 		  "calls");
@@ -501,6 +531,7 @@ main(void)
 	RUN(pictures_are_urls_of_either_kind);
 	RUN(thoughts_are_sent_to_models_that_have_some);
 	RUN(a_tool_can_be_forced_but_not_chosen);
+	RUN(names_and_ranges_are_cohere_s_own);
 	RUN(tools_are_strict_all_or_none);
 	RUN(what_is_lost_is_named);
 	RUN(an_answer_is_read);
