@@ -207,7 +207,9 @@ enum err adapter_request(struct arena *a, const struct adapter *ad,
 			 const struct pieces *body, struct pieces *out);
 
 extern const struct dialect dialect_openai;
+extern const struct dialect dialect_responses;
 extern const struct wire wire_openai;
+extern const struct wire wire_responses;
 extern const struct dialect dialect_anthropic;
 extern const struct wire wire_anthropic;
 extern const struct dialect dialect_gemini;

@@ -1,11 +1,17 @@
 /* THE table of providers. */
 #include "adapters/openai.h"
+#include "adapters/responses.h"
 
 /* What most who call themselves compatible with OpenAI are late with. */
 #define OLDER (QUIRK_MAX_TOKENS | QUIRK_SYSTEM)
 
 static const struct adapter adapters[] = {
-	{.name = "openai", .wire = &wire_openai},
+	{.name = "openai", .wire = &wire_openai, .also = {&wire_responses}},
+	{.name = "openai-responses", .wire = &wire_responses},
+	{.name = "azure-responses",
+	 .wire = &wire_responses,
+	 .auth = AUTH_API_KEY,
+	 .path = responses_azure_path},
 	{.name = "anthropic", .wire = &wire_anthropic, .auth = AUTH_X_API_KEY},
 	{.name = "azure",
 	 .wire = &wire_openai,

@@ -113,6 +113,9 @@ struct conversation {
 	/* TRAIT_MAX: ask.max_output */
 	/* Names of fields the reader left out, harmless ones; ", " between. */
 	struct str dropped;
+	/* Members the reader's dialect repeats in its answers, as JSON text of
+	 * one line in the arena; "" = none. */
+	struct str echo;
 	/* The reader met what has no meaning outside its dialect; NULL = fine.
 	 * The client's name of the field. */
 	const char *refused;

@@ -224,6 +224,7 @@ entry_route_name(uint8_t endpoint)
 		[ENDPOINT_COMPLETIONS] = "/v1/completions",
 		[ENDPOINT_EMBEDDINGS] = "/v1/embeddings",
 		[ENDPOINT_MESSAGES] = "/v1/messages",
+		[ENDPOINT_RESPONSES] = "/v1/responses",
 	};
 
 	return endpoint < ARRAY_LEN(name) ? name[endpoint] : "unknown";

@@ -24,6 +24,7 @@
 #define ROUTE_VALUES(V)                     \
 	V(ROUTE_CHAT, "chat.completions")   \
 	V(ROUTE_COMPLETIONS, "completions") \
+	V(ROUTE_RESPONSES, "responses")     \
 	V(ROUTE_EMBEDDINGS, "embeddings")   \
 	V(ROUTE_MESSAGES, "messages")       \
 	V(ROUTE_TOKENS, "count_tokens")     \

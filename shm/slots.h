@@ -163,6 +163,7 @@ enum note_endpoint {
 	ENDPOINT_COMPLETIONS,
 	ENDPOINT_EMBEDDINGS,
 	ENDPOINT_MESSAGES,
+	ENDPOINT_RESPONSES,
 };
 
 /* What a client took of a stream, as its owner stored it last. */

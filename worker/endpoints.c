@@ -45,6 +45,16 @@ static const struct endpoint endpoints[] = {
 	 .flags = ENDPOINT_PREFIX,
 	 .route = ROUTE_MODELS,
 	 .page = page_model},
+	{.path = "/v1/responses",
+	 .post = true,
+	 .route = ROUTE_RESPONSES,
+	 .dialect = &dialect_responses,
+	 .kind = ASK_CHAT,
+	 .note = ENDPOINT_RESPONSES},
+	{.path = "/v1/responses/",
+	 .flags = ENDPOINT_PREFIX | ENDPOINT_ANY,
+	 .route = ROUTE_RESPONSES,
+	 .page = page_stored},
 	{.path = "/v1/models", .route = ROUTE_MODELS, .page = page_models},
 	{.path = "/v1/models/",
 	 .flags = ENDPOINT_PREFIX,
@@ -99,6 +109,8 @@ path_fits(const struct endpoint *e, struct str path)
 static bool
 method_fits(const struct endpoint *e, enum http_method method)
 {
+	if (e->flags & ENDPOINT_ANY)
+		return true;
 	if (e->post)
 		return method == HTTP_POST;
 	return method == HTTP_GET || method == HTTP_HEAD;

@@ -11,6 +11,7 @@ struct request;
 enum endpoint_flag {
 	ENDPOINT_NO_KEY = 1, /* served without a key */
 	ENDPOINT_PREFIX = 2, /* the path goes on with an id */
+	ENDPOINT_ANY = 4,    /* whatever the method */
 };
 
 struct endpoint {

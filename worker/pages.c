@@ -184,6 +184,16 @@ page_model(struct request *req)
 	reply_json(req, 200, buf_str(&w->text));
 }
 
+/* ---- responses ---- */
+
+/* What upstreams store for one account is nobody else's to see. */
+void
+page_stored(struct request *req)
+{
+	req->err = E_NOT_STORED;
+	reply_error(req);
+}
+
 /* ---- balance ---- */
 
 static void

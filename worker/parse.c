@@ -76,7 +76,8 @@ step_parse(struct request *req)
 	must(req->dialect);
 	req->ask.kind = req->endpoint->kind;
 	e = req->dialect->parse(&req->arena, &req->ask, &req->detail);
-	if (e == E_DUPLICATE_FIELD || e == E_MISSING_FIELD || e == E_BAD_FIELD)
+	if (e == E_DUPLICATE_FIELD || e == E_MISSING_FIELD ||
+	    e == E_BAD_FIELD || e == E_FIELD_LOST)
 		req->param = req->detail;
 	if (e != E_OK)
 		return request_fail(req, e);

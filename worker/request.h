@@ -316,6 +316,7 @@ struct str page_unescape(struct arena *a, struct str s);
 /* ---- pages.c: answered in place, no money ---- */
 void page_models(struct request *req);
 void page_model(struct request *req);
+void page_stored(struct request *req);
 void page_balance(struct request *req);
 void page_healthz(struct request *req);
 void page_readyz(struct request *req);
