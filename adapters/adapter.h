@@ -148,6 +148,7 @@ struct complaint {
 	const char *detail; /* for the %s of the row's text; NULL = "" */
 	const char *param;  /* field name; NULL = null */
 	const struct upstream_error *upstream; /* NULL = ours */
+	uint64_t sequence;		       /* source.sequence */
 	struct str request_id;		       /* ours; "" = not known */
 	uint64_t retry_after_s;		       /* 0 = not said */
 };

@@ -131,8 +131,10 @@ add_call(struct sink *s, struct answering *w, const struct part *p)
 					      : p->text;
 	if (!rope_add(s->a, &out->text, raw))
 		return false;
-	return p->signature.n == 0 ||
-	       answering_seal_call(s, w, out, p->signature) != NULL;
+	if (p->signature.n == 0)
+		return true;
+	return rope_add(s->a, &out->signature, p->signature) &&
+	       answering_seal_call(s, w, out) != NULL;
 }
 
 static bool

@@ -141,14 +141,26 @@ answering_seal(struct sink *s, struct answering *w, const char *prefix,
 	return out;
 }
 
+static bool
+rope_join(struct arena *a, struct rope *r, const struct rope *more)
+{
+	for (const struct rope_chunk *c = more->first; c; c = c->next)
+		if (!rope_add(a, r, str_make(c->text, c->n)))
+			return false;
+	return true;
+}
+
 struct output *
 answering_seal_call(struct sink *s, struct answering *w,
-		    const struct output *call, struct str seal)
+		    const struct output *call)
 {
-	struct str id = arena_printf(
-		s->a, RESPONSES_CALL "%.*s:", STR_ARG(call->call_id));
+	struct output *out =
+		answering_seal(s, w, RESPONSES_CALL, call->call_id);
 
-	return id.p ? answering_seal(s, w, id.p, seal) : NULL;
+	if (!out || !rope_add(s->a, &out->signature, STR(":")) ||
+	    !rope_join(s->a, &out->signature, &call->signature))
+		return NULL;
+	return out;
 }
 
 void

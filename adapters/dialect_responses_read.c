@@ -254,7 +254,7 @@ read_thinking(struct reader *r, struct json_value v)
 		return E_OK;
 	if (effort.type != JSON_STRING || effort.raw.n <= 2)
 		return E_BAD_FIELD;
-	conversation_say(c, TRAIT_THINKING, "reasoning.effort", effort);
+	conversation_say(c, TRAIT_THINKING, "reasoning", effort);
 	c->effort = json_inside(effort);
 	c->think = responses_is(effort, "none") ? THINK_OFF : THINK_ON;
 	return E_OK;
@@ -288,12 +288,6 @@ read_probabilities(struct reader *r, struct json_value v)
 	return E_OK;
 }
 
-static bool
-says(struct json_value v, const char *usual)
-{
-	return !ask_absent(v) && !responses_is(v, usual);
-}
-
 /* Of who asks there is one name elsewhere. */
 static void
 say_user(struct reader *r, const struct json_value *v)
@@ -323,6 +317,7 @@ say_others(struct reader *r, const struct json_value *v)
 		{F_MAX, TRAIT_MAX, JSON_NUMBER},
 		{F_METADATA, TRAIT_METADATA, JSON_OBJECT},
 		{F_CACHE_KEY, TRAIT_CACHE_KEY, JSON_STRING},
+		{F_TIER, TRAIT_TIER, JSON_STRING},
 	};
 	struct conversation *c = r->c;
 
@@ -339,9 +334,8 @@ say_others(struct reader *r, const struct json_value *v)
 				 v[F_PARALLEL]);
 	if (v[F_STORE].type == JSON_TRUE)
 		conversation_say(c, TRAIT_STORE, fields[F_STORE], v[F_STORE]);
-	if (says(v[F_TIER], "auto"))
-		conversation_say(c, TRAIT_TIER, fields[F_TIER], v[F_TIER]);
-	if (says(v[F_TRUNCATION], "disabled"))
+	if (!ask_absent(v[F_TRUNCATION]) &&
+	    !responses_is(v[F_TRUNCATION], "disabled"))
 		conversation_drop(r->c, STR("truncation"));
 	say_user(r, v);
 	return E_OK;

@@ -4,6 +4,8 @@
  * interleaved, so one stays open until its arguments are a whole object or
  * the stream ends.
  */
+#include <inttypes.h>
+
 #include "adapters/responses.h"
 
 /* ---- events ---- */
@@ -92,6 +94,15 @@ begin(struct sink *s)
 
 /* ---- ends ---- */
 
+/* An item of its own that only says who can read what. */
+static void
+put_seal(struct sink *s, struct output *seal)
+{
+	output_event(s, "response.output_item.added", seal);
+	seal->closed = true;
+	output_event(s, "response.output_item.done", seal);
+}
+
 static void
 close_part(struct sink *s, const struct output *out,
 	   const struct output_part *p)
@@ -150,6 +161,8 @@ close_reasoning(struct sink *s, const struct output *out)
 static void
 close_output(struct sink *s, struct output *out)
 {
+	struct output *seal;
+
 	if (out->closed)
 		return;
 	if (out->kind == OUTPUT_MESSAGE)
@@ -160,6 +173,13 @@ close_output(struct sink *s, struct output *out)
 		close_reasoning(s, out);
 	out->closed = true;
 	output_event(s, "response.output_item.done", out);
+	if (out->kind != OUTPUT_CALL || !out->signature.first)
+		return;
+	seal = answering_seal_call(s, s->own, out);
+	if (seal)
+		put_seal(s, seal);
+	else
+		s->out->failed = true;
 }
 
 /* Another item begins: those end of which nothing more can come. */
@@ -329,34 +349,28 @@ find_call(const struct sink *s, uint32_t call)
 	return NULL;
 }
 
-/* An item of its own that only says who can read what. */
 static void
-put_sealed(struct sink *s, const struct output *call, struct str seal)
+put_redacted(struct sink *s, const struct piece *piece)
 {
-	struct output *out;
+	struct output *seal;
 
 	close_finished(s);
-	out = call ? answering_seal_call(s, s->own, call, seal)
-		   : answering_seal(s, s->own, RESPONSES_REDACTED, seal);
-	if (!out) {
+	seal = answering_seal(s, s->own, RESPONSES_REDACTED, piece->text);
+	if (seal)
+		put_seal(s, seal);
+	else
 		s->out->failed = true;
-		return;
-	}
-	output_event(s, "response.output_item.added", out);
-	close_output(s, out);
 }
 
+/* A call's is said behind the call. */
 static void
 put_signature(struct sink *s, const struct piece *piece)
 {
-	const struct output *call = find_call(s, piece->call);
 	struct output *out = current(s, OUTPUT_REASONING);
 
-	if (!out && call) {
-		put_sealed(s, call, piece->text);
-		return;
-	}
 	if (!out)
+		out = find_call(s, piece->call);
+	if (!out || out->closed)
 		out = open_reasoning(s);
 	if (out && !rope_add(s->a, &out->signature, piece->text))
 		s->out->failed = true;
@@ -411,7 +425,7 @@ responses_put(struct sink *s, const struct piece *p)
 	case PIECE_REFUSAL: put_text(s, p); break;
 	case PIECE_THINKING: put_thinking(s, p); break;
 	case PIECE_SIGNATURE: put_signature(s, p); break;
-	case PIECE_REDACTED: put_sealed(s, NULL, p->text); break;
+	case PIECE_REDACTED: put_redacted(s, p); break;
 	case PIECE_CALL: put_call(s, p); break;
 	case PIECE_ARGS: put_args(s, p); break;
 	case PIECE_LOGPROBS: put_probabilities(s, p); break;
@@ -453,8 +467,8 @@ responses_error_event(struct buf *out, const struct complaint *c,
 	error = json_get(root, "error");
 	buf_printf(out,
 		   "event: error\ndata: {\"type\":\"error\","
-		   "\"sequence_number\":%llu",
-		   w ? (unsigned long long)w->sequence++ : 0ull);
+		   "\"sequence_number\":%" PRIu64,
+		   w ? w->sequence++ : c->sequence);
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const names[] = {"code", "message", "param"};
 		struct str v = json_get(error, names[i]).raw;

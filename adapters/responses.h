@@ -120,7 +120,7 @@ struct output_part *output_part(struct sink *s, struct output *out,
 struct output *answering_seal(struct sink *s, struct answering *w,
 			      const char *prefix, struct str seal);
 struct output *answering_seal_call(struct sink *s, struct answering *w,
-				   const struct output *call, struct str seal);
+				   const struct output *call);
 /* All items are as complete as they will be. */
 void answering_close(struct answering *w);
 /* Elements of OpenAI's {"content":[...]}, without the brackets. */

@@ -68,11 +68,13 @@ enum {
 	E_ARGUMENTS,
 	E_TEXT,
 	E_LOGPROBS,
+	E_SEQUENCE,
 	EVENT_MEMBERS
 };
 static const char *const event_members[EVENT_MEMBERS] = {
-	"type",		 "response",	  "delta",     "item", "output_index",
-	"content_index", "summary_index", "arguments", "text", "logprobs"};
+	"type",		"response",	 "delta",	   "item",
+	"output_index", "content_index", "summary_index",  "arguments",
+	"text",		"logprobs",	 "sequence_number"};
 
 static uint64_t
 number_of(struct json_value v)
@@ -284,6 +286,8 @@ responses_parse_event(struct source *s, struct str event, struct str data,
 	}
 	if (!json_members(data, event_members, EVENT_MEMBERS, v, &fault))
 		return E_UP_BAD_RESPONSE;
+	if (json_u64(v[E_SEQUENCE], &s->sequence))
+		s->sequence++;
 	kind = event_of(v[E_TYPE]);
 	out->error = kind == EVENT_ERROR;
 	if (out->error)

@@ -251,6 +251,7 @@ struct source {
 	struct arena *a;
 	const struct ask *ask;
 	struct usage part; /* what was said of the usage so far */
+	uint64_t sequence; /* the next event's, where the wire numbers them */
 	void *own;	   /* wire.source_bytes, zeroed */
 	piece_fn *put;	   /* NULL: nobody wants pieces */
 	void *user;

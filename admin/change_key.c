@@ -27,6 +27,7 @@ static const struct member key_members[] = {
 	 0},
 	{"budget", MEMBER_TEXT, false, FORM_TEXT_AT(budget), 0},
 	{"expires", MEMBER_TIME, false, FORM_AT(order.key.expires_ms), 0, 0},
+	{"strict", MEMBER_BOOL, false, FORM_AT(order.key.strict), 0, 0},
 	{"secret", MEMBER_TEXT, false, FORM_TEXT_AT(secret), 0},
 };
 
@@ -43,6 +44,8 @@ static const struct member set_members[] = {
 	 SET_CONCURRENCY},
 	{"budget", MEMBER_TEXT, false, FORM_TEXT_AT(budget), SET_BUDGET},
 	{"expires", MEMBER_TEXT, false, FORM_TEXT_AT(expires), SET_EXPIRES},
+	{"strict", MEMBER_BOOL, false, FORM_AT(order.key.strict), 0,
+	 SET_STRICT},
 };
 
 static const struct member rotate_members[] = {

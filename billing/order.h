@@ -53,7 +53,8 @@ enum order_set {
 	SET_ALLOW = 4096,
 	SET_EXPIRES = 8192,
 	SET_BUDGET = 16384, /* has_budget, budget, budget_window */
-	SET_PLAN = 512,	    /* begins at once, in place of the one before */
+	SET_STRICT = 32768,
+	SET_PLAN = 512, /* begins at once, in place of the one before */
 };
 /* price_pin: the version that is current when the order is obeyed */
 #define PIN_CURRENT UINT32_MAX
@@ -70,6 +71,8 @@ struct order_key {
 	char allow[KEY_ALLOW];
 	uint32_t rpm, tpm, concurrency;
 	uint32_t has_budget;
+	uint32_t strict;
+	uint32_t spare;
 	struct money budget;
 	uint32_t budget_window; /* enum budget_window */
 	uint64_t expires_ms;

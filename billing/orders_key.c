@@ -19,7 +19,8 @@ key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
 	 struct key_record *k)
 {
 	memset(k, 0, sizeof(*k));
-	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0);
+	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0) |
+		   (in->strict ? KEY_STRICT : 0);
 	k->account = account;
 	k->rpm = in->rpm;
 	k->tpm = in->tpm;
@@ -259,6 +260,9 @@ order_key_set(struct task *t)
 		k.concurrency = in->key.concurrency;
 	if (in->set & SET_EXPIRES)
 		k.expires_ms = in->key.expires_ms;
+	if (in->set & SET_STRICT)
+		k.flags = (k.flags & ~(uint32_t)KEY_STRICT) |
+			  (in->key.strict ? KEY_STRICT : 0);
 	if (in->set & SET_BUDGET && in->key.has_budget)
 		return budget_change(t, id, &k);
 	if (in->set & SET_BUDGET)

@@ -338,6 +338,7 @@ ctl_key_create(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
 				{OPTION_BUDGET, "budget", AS_TEXT},
 				{OPTION_EXPIRES, "expires", AS_TEXT},
+				{OPTION_STRICT, "strict", AS_TRUE},
 				{OPTION_SECRET, "secret", AS_TEXT},
 			},
 	};
@@ -365,6 +366,8 @@ ctl_key_set(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_CONCURRENCY, "concurrency", AS_NUMBER},
 				{OPTION_BUDGET, "budget", AS_TEXT},
 				{OPTION_EXPIRES, "expires", AS_TEXT},
+				{OPTION_STRICT, "strict", AS_TRUE},
+				{OPTION_LENIENT, "strict", AS_FALSE},
 			},
 	};
 

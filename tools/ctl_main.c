@@ -51,6 +51,8 @@ static const struct {
 	[OPTION_COUNT] = {"count", true},
 	[OPTION_PLAN] = {"plan", true},
 	[OPTION_GRACE] = {"grace", true},
+	[OPTION_STRICT] = {"strict", false},
+	[OPTION_LENIENT] = {"lenient", false},
 };
 
 /* The command line, taken apart. */

@@ -29,6 +29,8 @@ read_once(struct request *req)
 	if (!c)
 		return E_NO_MEMORY;
 	conversation_init(c, &req->arena);
+	c->strict =
+		atomic_load(&req->w->region->keys[req->key].flags) & KEY_STRICT;
 	e = req->dialect->read(c, &req->ask, &detail);
 	if (e == E_OK && !keep_tools(c))
 		return E_NO_MEMORY;

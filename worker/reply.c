@@ -141,6 +141,8 @@ complain(struct request *req, struct complaint *c)
 				.status = status_for(req),
 				.detail = req->detail,
 				.param = req->param,
+				.sequence =
+					req->source ? req->source->sequence : 0,
 				.request_id = request_id_str(req)};
 	if (c->status == 429 || c->status == 503)
 		c->retry_after_s = retry_after(req);

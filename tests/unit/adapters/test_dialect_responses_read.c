@@ -192,7 +192,7 @@ TEST(settings_are_read)
 		fix_round(ASKED("\"text\":{\"format\":{\"type\":\"text\"}},"
 				"\"tools\":[],\"tool_choice\":null,"
 				"\"top_logprobs\":0,\"reasoning\":{\"effort\":"
-				"null},\"service_tier\":\"auto\",\"store\":"
+				"null},\"store\":"
 				"false,\"truncation\":\"disabled\","
 				"\"previous_response_id\":null")),
 		WRITTEN(X));

@@ -168,6 +168,19 @@ TEST(errors_in_a_stream_are_told_apart_from_its_end)
 	(void)delta_of("{\"type\":\"a\",\"type\":\"b\"}", E_UP_BAD_RESPONSE);
 }
 
+TEST(numbers_of_events_are_followed)
+{
+	struct ask ask = {.kind = ASK_CHAT};
+	struct source s = {.a = &arena, .ask = &ask};
+	struct delta d;
+
+	CHECK(wire_responses.parse_event(
+		      &s, STR_NONE,
+		      STR("{\"type\":\"x\",\"sequence_number\":41}"),
+		      &d) == E_OK);
+	CHECK_INT(s.sequence, 42);
+}
+
 TEST(native_streams_are_only_counted)
 {
 	struct delta d = delta_of(
@@ -189,6 +202,7 @@ main(void)
 	RUN(what_was_not_said_in_fragments_is_said_at_the_end);
 	RUN(thoughts_come_with_their_seal);
 	RUN(errors_in_a_stream_are_told_apart_from_its_end);
+	RUN(numbers_of_events_are_followed);
 	RUN(native_streams_are_only_counted);
 	arena_free(&arena);
 	buf_free(&text);
