@@ -26,6 +26,11 @@ ANSWER = {
         'index': 0, 'finish_reason': 'stop',
         'message': {'role': 'assistant', 'content': 'hello'}}],
     'usage': {'prompt_tokens': 5, 'completion_tokens': 1, 'total_tokens': 6}}
+CONVERSE = {
+    'output': {'message': {'role': 'assistant',
+                           'content': [{'text': 'hello'}]}},
+    'stopReason': 'end_turn', 'metrics': {'latencyMs': 1},
+    'usage': {'inputTokens': 5, 'outputTokens': 1, 'totalTokens': 6}}
 
 
 def mac(key, text):
@@ -94,6 +99,11 @@ class Provider(http.server.ThreadingHTTPServer):
         with self.lock:
             self.asked['signed'] += 1
         return True
+
+    def take_bedrock(self, path, fields, body):
+        if path != '/bedrock/model/a.b-v1%3A0/converse':
+            return self.fault(f'bedrock: {path}')
+        return self.take_aws(path, fields, body)
 
     def take_hmac(self, path, fields, body):
         words = dict(word.split('=') for word in
@@ -175,7 +185,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             fine = getattr(server, 'take_' + kind)(self.path, fields, body)
         except (KeyError, ValueError, IndexError) as wrong:
             fine = server.fault(f'{kind}: {wrong!r} {fields}')
-        self.answer(200, ANSWER) if fine else self.answer(
+        good = CONVERSE if kind == 'bedrock' else ANSWER
+        self.answer(200, good) if fine else self.answer(
             401, {'error': {'message': 'who are you?'}})
 
     def answer(self, status, body):
@@ -217,10 +228,10 @@ class Credentials(unittest.TestCase):
 
     def start(self, *channels, ready=True, **keys):
         """A gateway; channel NAME offers the model NAME at /NAME."""
-        rows = [{'provider': 'openai', **channel,
+        rows = [{'provider': 'openai',
                  'base_url': f'{self.provider.url}/{channel["name"]}',
-                 'models': [{'name': channel['name'], 'upstream': 'm'}]}
-                for channel in channels]
+                 'models': [{'name': channel['name'], 'upstream': 'm'}],
+                 **channel} for channel in channels]
         models = [{'name': channel['name'], 'input': '1', 'output': '1'}
                   for channel in channels]
         gateway = harness.Gateway(rows, start=False, models=models, **keys)
@@ -269,14 +280,21 @@ class Credentials(unittest.TestCase):
                  'session_token': 'env:TEST_SESSION'},
                 'env:TEST_PLAIN',
                 {'profile': 'test', 'credentials_file': aws}]},
+            {'name': 'bedrock', 'provider': 'bedrock', 'region': 'eu-west-3',
+             'models': [{'name': 'bedrock', 'upstream': 'a.b-v1:0'}]},
             {'name': 'hmac', 'auth': 'hmac', 'hmac_header': 'x-mine',
              'keys': ['env:TEST_HMAC']},
-            environment={'TEST_KEY_ID': KEY_ID, 'TEST_SECRET': SECRET,
+            environment={'AWS_ACCESS_KEY_ID': KEY_ID,
+                         'AWS_SECRET_ACCESS_KEY': SECRET,
+                         'AWS_SESSION_TOKEN': SESSION,
+                         'TEST_KEY_ID': KEY_ID, 'TEST_SECRET': SECRET,
                          'TEST_SESSION': SESSION, 'TEST_PLAIN': 'plain-key',
                          'TEST_HMAC': HMAC_KEY}.items())
         key = self.customer(gateway)
         self.fine(gateway, key, 'aws', 6)
         self.assertEqual(self.provider.asked['signed'], 4)
+        self.fine(gateway, key, 'bedrock')
+        self.assertEqual(self.provider.asked['signed'], 5)
         self.fine(gateway, key, 'hmac')
         shown = gateway.run_tool(gateway.server, '-T', '-c', gateway.file,
                                  '-p', gateway.folder).stdout
