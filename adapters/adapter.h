@@ -124,6 +124,8 @@ enum quirk {
 	QUIRK_SIGNATURES = 2048,   /* takes extra_content.google back */
 	QUIRK_THINK_SWITCH = 4096, /* enable_thinking, thinking_budget */
 	QUIRK_NO_CALL_IDS = 8192,  /* Gemini before 3: calls have none */
+	/* Anthropic: the model stands in the path, the version in the body */
+	QUIRK_VERTEX = 16384,
 };
 
 /* A provider. */

@@ -45,18 +45,41 @@ anthropic_fields(struct arena *a, const struct ask *ask, const struct target *t)
 			    STR_ARG(version), STR_ARG(f->beta));
 }
 
+/* From the quote before the model's name on: behind it no other can be. */
+static const char *
+model_member(const struct ask *ask)
+{
+	const char *at = ask->model_value.raw.p - 1;
+
+	while (*at != '"') /* the name's last one */
+		at--;
+	do
+		at--;
+	while (*at != '"');
+	return at;
+}
+
+/* In place of the model: its other name, or what Vertex wants to know. */
 static enum err
 anthropic_patch(struct arena *a, const struct ask *ask, const struct target *t,
 		struct pieces *out)
 {
+	bool vertex = t->quirks & QUIRK_VERTEX;
 	struct str model = ask->model_value.raw;
+	const char *from = vertex ? model_member(ask) : model.p;
 	const char *behind = model.p + model.n;
 
 	(void)a;
 	out->n = 0;
 	out->bytes = 0;
-	pieces_add(out, str_make(ask->body.p, (size_t)(model.p - ask->body.p)));
-	pieces_add(out, t->model_json);
+	pieces_add(out, str_make(ask->body.p, (size_t)(from - ask->body.p)));
+	if (vertex)
+		pieces_add(out, STR("\"anthropic_version\":"
+				    "\"" ANTHROPIC_AT_VERTEX "\""));
+	if (vertex && ask->kind == ASK_COUNT) /* no path holds the model */
+		pieces_add(out, STR(",\"model\":"));
+	if (!vertex || ask->kind == ASK_COUNT)
+		pieces_add(out, t->model_json);
 	pieces_add(out, str_make(behind,
 				 (size_t)(ask->body.p + ask->body.n - behind)));
 	return E_OK;

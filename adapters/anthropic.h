@@ -7,6 +7,9 @@
 #include "adapters/adapter.h"
 #include "adapters/names.h"
 
+/* At Vertex this is said in the body, and the model is not. */
+#define ANTHROPIC_AT_VERTEX "vertex-2023-10-16"
+
 /* Of tools, and of calls' ids. */
 extern const struct name_rule anthropic_names;
 

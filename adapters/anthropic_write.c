@@ -564,8 +564,13 @@ anthropic_write(struct writing *w)
 
 	anthropic_think(w, &t);
 	json_open(o, '{');
-	json_name(o, "model");
-	json_put_raw(o, w->target->model_json);
+	if (w->target->quirks & QUIRK_VERTEX) {
+		json_name(o, "anthropic_version");
+		json_put_str(o, STR(ANTHROPIC_AT_VERTEX));
+	} else {
+		json_name(o, "model");
+		json_put_raw(o, w->target->model_json);
+	}
 	json_name(o, "max_tokens");
 	json_put_u64(o, t.max_tokens);
 	put_system(w);

@@ -50,3 +50,9 @@ void gemini_end(struct sink *s, const struct usage *u, struct money cost);
 extern const struct name_rule gemini_names; /* of functions */
 /* ":generateContent" and so on: the end of a path; {NULL, 0}: none. */
 struct str gemini_action(const struct ask *ask);
+
+/* vertex.c */
+struct str vertex_gemini_path(struct arena *a, const struct ask *ask,
+			      const struct target *t);
+struct str vertex_anthropic_path(struct arena *a, const struct ask *ask,
+				 const struct target *t);

@@ -176,8 +176,10 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	h.at += digits_write(h.at, body->bytes);
 	put(&h, STR("\r\n"));
 	put(&h, more);
-	put_field(&h, STR("openai-organization: "), t->organization);
-	put_field(&h, STR("openai-project: "), t->project);
+	if (ad->wire == &wire_openai) {
+		put_field(&h, STR("openai-organization: "), t->organization);
+		put_field(&h, STR("openai-project: "), t->project);
+	}
 	out->n = 0;
 	out->bytes = 0;
 	pieces_add(out, str_make(h.start, (size_t)(h.at - h.start)));

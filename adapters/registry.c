@@ -1,4 +1,5 @@
 /* THE table of providers. */
+#include "adapters/gemini.h"
 #include "adapters/openai.h"
 #include "adapters/responses.h"
 
@@ -51,6 +52,16 @@ static const struct adapter adapters[] = {
 	 .quirks = OLDER | QUIRK_TOP_K | QUIRK_CACHE_MARKS | QUIRK_THOUGHTS |
 		   QUIRK_SIGNATURES},
 	{.name = "gemini", .wire = &wire_gemini, .auth = AUTH_GOOG_KEY},
+	{.name = "vertex",
+	 .wire = &wire_gemini,
+	 .quirks = QUIRK_NO_CALL_IDS,
+	 .auth = AUTH_GOOGLE,
+	 .path = vertex_gemini_path},
+	{.name = "vertex-anthropic",
+	 .wire = &wire_anthropic,
+	 .quirks = QUIRK_VERTEX,
+	 .auth = AUTH_GOOGLE,
+	 .path = vertex_anthropic_path},
 	{.name = "bedrock", .wire = &wire_bedrock, .auth = AUTH_AWS},
 	{.name = "ollama", .wire = &wire_ollama},
 	{.name = "cohere", .wire = &wire_cohere},

@@ -324,6 +324,34 @@ is_loopback(struct str host)
 }
 
 static bool
+is_plain(struct str s)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-_.:";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!memchr(letters, s.p[i], sizeof(letters) - 1))
+			return false;
+	return true;
+}
+
+/* What becomes part of a path. */
+static bool
+check_place(const struct conf_channel *ch, struct buf *error)
+{
+	if (!str_starts(ch->provider, STR("vertex")))
+		return true;
+	if (ch->project.n == 0 || !is_plain(ch->project))
+		return conf_fault(error, ch->where, "channels.project",
+				  "a project's id is required here: it stands "
+				  "in every path");
+	return (is_plain(ch->location) && is_plain(ch->region)) ||
+	       conf_fault(error, ch->where, "channels.location",
+			  "is no name of a location");
+}
+
+static bool
 check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
 {
 	if (is_demo(ch))
@@ -363,8 +391,8 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 			   ch->api_version) &&
 	       resolve_groups(c, ch, error) && resolve_models(c, ch, error) &&
 	       header_safe(error, ch->where, "channels.region", ch->region) &&
-	       demo_keys(ch, error) && conf_credentials(c, ch, error) &&
-	       check_upstream(c, ch, error);
+	       check_place(ch, error) && demo_keys(ch, error) &&
+	       conf_credentials(c, ch, error) && check_upstream(c, ch, error);
 }
 
 static bool

@@ -361,7 +361,8 @@ build(struct request *req)
 			   .project = c->project,
 			   .api_version = c->api_version,
 			   .auth = (enum auth)c->auth,
-			   .region = c->region,
+			   .region =
+				   c->location.n > 0 ? c->location : c->region,
 			   .signature_field = c->hmac_header,
 			   .now_s = clock_wall_ns() / NS_PER_SEC,
 			   .quirks = l->adapter->quirks,

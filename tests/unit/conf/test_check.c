@@ -6,6 +6,10 @@
 	"channels = ( { name = \"c\"; provider = \"openai\"; "            \
 	"base_url = \"https://a\"; models = ( { name = \"m\"; } ); " rest \
 	" } );\n"
+#define VERTEX(rest)                                                      \
+	"channels = ( { name = \"c\"; provider = \"vertex\"; "            \
+	"base_url = \"https://a\"; models = ( { name = \"m\"; } ); " rest \
+	" } );\n"
 #define DEMO(rest) \
 	"channels = ( { name = \"d\"; provider = \"demo\"; " rest " } );\n"
 
@@ -71,6 +75,14 @@ static const struct {
 	{LISTEN MODEL CHANNEL("keys = ( " K8 K8 K8 K8 K8 K8 K8 K8 "\"k\" );"),
 	 "t:3: channels.keys: 65 keys are too many for one channel: 64 at "
 	 "most; make a second channel for the rest"},
+	{LISTEN MODEL VERTEX(""),
+	 "t:3: channels.project: a project's id is required here: it stands in "
+	 "every path"},
+	{LISTEN MODEL VERTEX("project = \"a/../b\";"),
+	 "t:3: channels.project: a project's id is required here: it stands in "
+	 "every path"},
+	{LISTEN MODEL VERTEX("project = \"p\"; location = \"a?b\";"),
+	 "t:3: channels.location: is no name of a location"},
 	{LISTEN MODEL CHANNEL("organization = \"a b\";"),
 	 "t:3: channels.organization: may not hold spaces or control "
 	 "characters"},
