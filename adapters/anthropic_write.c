@@ -5,6 +5,8 @@
  */
 #include "adapters/anthropic_write.h"
 
+#include "adapters/closed.h"
+
 /* ---- blocks ---- */
 
 static void
@@ -550,7 +552,7 @@ put_output(struct writing *w, struct str effort)
 		json_name(w->out, "format");
 		put_type(w->out, "json_schema");
 		json_name(w->out, "schema");
-		json_put_raw(w->out, c->format_schema.raw);
+		json_put_closed(w->out, c->format_schema);
 		json_close(w->out, '}');
 	}
 	json_close(w->out, '}');

@@ -6,6 +6,7 @@
  */
 #include "adapters/anthropic_write.h"
 #include "adapters/bedrock.h"
+#include "adapters/closed.h"
 
 const struct name_rule bedrock_names = {.marks = "_-", .max = 64};
 
@@ -301,6 +302,24 @@ put_additional(struct writing *w, const struct thinking *t)
 
 /* ---- the rest ---- */
 
+/* The schema as a text; every object in it must be closed. */
+static void
+put_schema_text(struct json_out *o, struct json_value schema)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct json_out inner;
+
+	json_out_init(&inner, &text);
+	if (schema.type == JSON_OBJECT)
+		json_put_closed(&inner, schema);
+	else
+		json_put_raw(&inner, STR("{\"type\":\"object\","
+					 "\"additionalProperties\":false}"));
+	if (text.failed)
+		o->buf->failed = true;
+	json_put_str(o, buf_str(&text));
+}
+
 /* Any object, without a schema, is not to be had. */
 static void
 put_format(struct writing *w)
@@ -321,9 +340,7 @@ put_format(struct writing *w)
 	json_name(o, "jsonSchema");
 	json_open(o, '{');
 	json_name(o, "schema");
-	json_put_str(o, c->format_schema.type == JSON_OBJECT
-				? c->format_schema.raw
-				: STR("{\"type\":\"object\"}"));
+	put_schema_text(o, c->format_schema);
 	if (c->format_name.n > 0)
 		wire_put(o, "name",
 			 name_legal(w->a, &bedrock_names, c->format_name));

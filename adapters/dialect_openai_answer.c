@@ -521,6 +521,11 @@ put_signature_delta(struct sink *s, const struct piece *p)
 	struct json_out o;
 
 	if (open_call(&o, s, p)) {
+		/* some SDKs want a function in every delta */
+		json_name(&o, "function");
+		json_open(&o, '{');
+		put_word(&o, "arguments", "");
+		json_close(&o, '}');
 		put_call_signature(&o, p->text);
 		close_call(&o, true);
 	} else {

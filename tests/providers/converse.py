@@ -123,8 +123,7 @@ class Converse:
         self.check_thinking(extra.get('thinking'), seen)
         seen.set(body, metadata='requestMetadata')
         seen.set(body.get('requestMetadata', {}), user='user')
-        if extra.get('tool_choice', {}).get('disable_parallel_tool_use'):
-            seen.parallel = False
+        self.read_choice(extra.get('tool_choice', {}), seen)
         form = body.get('outputConfig', {}).get('textFormat')
         if form:
             self.read_format(form['structure']['jsonSchema'], seen)
@@ -139,6 +138,15 @@ class Converse:
         except ValueError:
             raise Refused('outputConfig: the schema is no JSON') from None
         seen.format = {'kind': 'schema', 'schema': schema}
+
+    def read_choice(self, choice, seen):
+        """Claude's own way to say it, past the API."""
+        if choice.get('disable_parallel_tool_use'):
+            seen.parallel = False
+        kind = choice.get('type')
+        if kind and seen.choice is None:
+            seen.choice = {'any': 'required', 'tool': {
+                'name': choice.get('name')}}.get(kind, kind)
 
     def check_thinking(self, thinking, seen):
         if not thinking or thinking['type'] != 'enabled':

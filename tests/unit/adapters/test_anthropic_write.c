@@ -156,7 +156,8 @@ TEST(settings_keep_their_words)
 	      "\"u1\"},\"service_tier\":\"standard_only\"}",
 	      HEAD ",\"messages\":" HEY
 		   ",\"output_config\":{\"format\":{\"type\":\"json_schema\","
-		   "\"schema\":{\"type\":\"object\"}}},\"metadata\":{"
+		   "\"schema\":{\"type\":\"object\","
+		   "\"additionalProperties\":false}}},\"metadata\":{"
 		   "\"user_id\":\"u1\"},\"service_tier\":\"standard_only\"}");
 }
 

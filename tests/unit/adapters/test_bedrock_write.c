@@ -318,7 +318,8 @@ TEST(schemas_stand_in_a_string)
 	m.c.format_name = STR("person");
 	check_has("\"outputConfig\":{\"textFormat\":{\"type\":\"json_schema\","
 		  "\"structure\":{\"jsonSchema\":{\"schema\":\"{\\\"type\\\":"
-		  "\\\"object\\\"}\",\"name\":\"person\"}}}}}");
+		  "\\\"object\\\",\\\"additionalProperties\\\":"
+		  "false}\",\"name\":\"person\"}}}}}");
 	hello(CLAUDE);
 	maker_format(&m, FORMAT_JSON, NULL);
 	maker_check_refused(&m, &wire_bedrock, "FORMAT");

@@ -296,6 +296,8 @@ TEST(calls_are_streamed_by_index)
 					 "\"g\",\"arguments\":\"\"}}]")
 					DELTA(0,
 					      "\"tool_calls\":[{\"index\":1,"
+					      "\"function\":{"
+					      "\"arguments\":\"\"},"
 					      "\"extra_content\":{\"google\":{"
 					      "\"thought_signature\":\"s\"}}}"
 					      "]") DELTA(0, "\"tool_calls\":[{"
