@@ -233,6 +233,21 @@ writing_refuse(struct writing *w, const char *field)
 		w->refused = field;
 }
 
+/* Of one tool that must be called one call comes, asked for or not. */
+static bool
+calls_once(const struct conversation *c)
+{
+	return c->traits[TRAIT_TOOL_CHOICE].field && c->tools &&
+	       !c->tools->next &&
+	       (c->choice == CHOICE_REQUIRED || c->choice == CHOICE_NAMED);
+}
+
+static bool
+may_drop(const struct conversation *c, unsigned trait)
+{
+	return harmless[trait] || (trait == TRAIT_PARALLEL && calls_once(c));
+}
+
 enum err
 writing_end(struct writing *w)
 {
@@ -243,7 +258,7 @@ writing_end(struct writing *w)
 	for (unsigned i = 0; i < TRAITS; i++) {
 		if (!t[i].field || w->taken >> i & 1)
 			continue;
-		if (harmless[i])
+		if (may_drop(w->talk, i))
 			writing_drop(w, t[i].field);
 		else
 			writing_refuse(w, t[i].field);

@@ -109,6 +109,28 @@ TEST(what_nobody_takes_is_named)
 	arena_free(&arena);
 }
 
+TEST(one_call_of_one_forced_tool_need_not_be_asked_for)
+{
+	struct conversation c;
+	struct writing w;
+
+	arena_init(&arena);
+	conversation_init(&c, &arena);
+	conversation_say(&c, TRAIT_PARALLEL, "parallel", value_of("false"));
+	CHECK(conversation_tool(&c) != NULL);
+	CHECK(lost(&c, &w) == E_FIELD_LOST);
+	CHECK_STR(w.refused, "parallel");
+	conversation_say(&c, TRAIT_TOOL_CHOICE, "choice", value_of("\"any\""));
+	c.choice = CHOICE_REQUIRED;
+	CHECK(lost(&c, &w) == E_FIELD_LOST);
+	CHECK_STR(w.refused, "choice");
+	CHECK(str_eq(w.dropped, STR("parallel")));
+	CHECK(conversation_tool(&c) != NULL);
+	CHECK(lost(&c, &w) == E_FIELD_LOST);
+	CHECK(w.dropped.n == 0);
+	arena_free(&arena);
+}
+
 TEST(what_is_taken_is_written)
 {
 	CLEANUP(buf_free) struct buf body = BUF_INIT;
@@ -140,6 +162,7 @@ main(void)
 	RUN(arguments_are_an_object_or_kept_as_text);
 	RUN(a_data_url_is_taken_apart);
 	RUN(what_nobody_takes_is_named);
+	RUN(one_call_of_one_forced_tool_need_not_be_asked_for);
 	RUN(what_is_taken_is_written);
 	return tap_done();
 }
