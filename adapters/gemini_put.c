@@ -358,8 +358,9 @@ call_of(struct sink *s, struct choice *c, uint32_t index)
 
 	while (*at && (*at)->index < index)
 		at = &(*at)->next;
-	if (*at && (*at)->index == index)
-		return *at;
+	made = *at;
+	if (made && made->index == index)
+		return made;
 	made = arena_zalloc(s->a, sizeof(*made));
 	if (!made) {
 		s->out->failed = true;

@@ -23,7 +23,7 @@ part_at(const struct gemini_case *g, unsigned turn, unsigned i)
 		CHECK_INT(part_->kind, kind_);                             \
 		if (!str_eq(part_->member_, STR(text_))) {                 \
 			printf("# it is %.*s\n", STR_ARG(part_->member_)); \
-			CHECK(!#member_);                                  \
+			CHECK_STR(#member_, text_);                        \
 		}                                                          \
 	} while (0)
 

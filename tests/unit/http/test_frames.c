@@ -401,7 +401,7 @@ TEST(the_user_may_stop)
 
 TEST(a_zeroed_one_may_be_freed)
 {
-	struct frames f = {FRAMES_SSE};
+	struct frames f = {.kind = FRAMES_SSE};
 
 	frames_free(&f);
 	frames_free(&f);
