@@ -126,12 +126,17 @@ conversation_call_name(const struct conversation *c, struct str id)
 	return STR_NONE;
 }
 
+/* With its quotes; not of an empty one, which may be nowhere. */
+static struct json_value
+quoted(struct str raw)
+{
+	return (struct json_value){JSON_STRING, str_make(raw.p - 1, raw.n + 2)};
+}
+
 bool
 part_args(struct arena *a, struct part *p, struct str raw)
 {
 	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	struct json_value quoted = {JSON_STRING,
-				    str_make(raw.p - 1, raw.n + 2)};
 	struct json_value root;
 	struct json_error fault;
 	struct str plain;
@@ -140,7 +145,7 @@ part_args(struct arena *a, struct part *p, struct str raw)
 	p->args = STR_NONE;
 	if (raw.n == 0)
 		return true;
-	if (!json_unescape(quoted, &text))
+	if (!json_unescape(quoted(raw), &text))
 		return !text.failed;
 	plain = buf_str(&text);
 	if (!json_valid(plain, &root, &fault) || root.type != JSON_OBJECT)
@@ -174,12 +179,10 @@ struct str
 json_plain(struct arena *a, struct str raw)
 {
 	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	struct json_value quoted = {JSON_STRING,
-				    str_make(raw.p - 1, raw.n + 2)};
 
 	if (raw.n == 0 || !memchr(raw.p, '\\', raw.n))
 		return raw;
-	if (!json_unescape(quoted, &text))
+	if (!json_unescape(quoted(raw), &text))
 		return raw;
 	return arena_dup(a, buf_str(&text));
 }
