@@ -125,6 +125,9 @@ class Responses:
         seen.set(body, user='safety_identifier')
         seen.set(body, thinking='reasoning')
         seen.set(body.get('text') or {}, verbosity='verbosity')
+        seen.set({'logprobs': 'message.output_text.logprobs'
+                  in (body.get('include') or []) or None},
+                 logprobs='logprobs')
         seen.options['body'] = body
         return seen
 
