@@ -456,7 +456,7 @@ responses_error_event(struct buf *out, const struct complaint *c,
 {
 	CLEANUP(buf_free) struct buf body = BUF_INIT;
 	struct answering *w = s ? s->own : NULL;
-	struct json_value error = {JSON_ABSENT, STR_NONE}, root;
+	struct json_value error, root;
 	struct json_error fault;
 
 	dialect_openai.error(&body, c);

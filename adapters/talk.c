@@ -157,7 +157,7 @@ part_args(struct arena *a, struct part *p, struct str raw)
 bool
 part_data_url(struct arena *a, struct part *p, struct str raw)
 {
-	struct str rest = raw, mime;
+	struct str rest, mime;
 	ptrdiff_t comma;
 
 	if (!str_starts(raw, STR("data:")))

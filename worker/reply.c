@@ -279,25 +279,33 @@ put_converted(struct request *req, const struct usage *booked, struct buf *text)
 		text->failed = true;
 }
 
+/* As it came, but for the cost where the dialect has a place for it. */
+static void
+put_native(struct request *req, const struct usage *booked, struct buf *text)
+{
+	struct pieces p;
+
+	if (!req->dialect->put_cost ||
+	    req->dialect->put_cost(&req->arena, &req->answer, gather_str(req),
+				   booked, req->charge, &p) != E_OK) {
+		buf_add_str(text, gather_str(req));
+		return;
+	}
+	for (unsigned i = 0; i < p.n; i++)
+		buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
+}
+
 static void
 reply_whole(struct request *req)
 {
 	struct buf *fields = &req->w->fields, *text = &req->w->text;
 	struct usage booked = booked_usage(req);
-	struct pieces p;
 
 	buf_reset(text);
 	if (req->reply)
 		put_converted(req, &booked, text);
-	else if (!req->dialect->put_cost)
-		buf_add_str(text, gather_str(req));
-	else if (req->dialect->put_cost(&req->arena, &req->answer,
-					gather_str(req), &booked, req->charge,
-					&p) == E_OK)
-		for (unsigned i = 0; i < p.n; i++)
-			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
 	else
-		buf_add_str(text, gather_str(req));
+		put_native(req, &booked, text);
 	reply_fields(req, fields);
 	put_charge(req, fields);
 	buf_add_cstr(fields, "content-type: application/json\r\n");
