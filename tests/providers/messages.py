@@ -116,6 +116,7 @@ class Messages:
         spec = dict(self.request)
         if counting:
             spec['max_tokens'] = spec.pop('max_tokens!')
+            spec['model!'] = text   # no path holds it, at Vertex neither
         fields(body, '', spec)
         seen = Seen(self.model(request), bool(body.get('stream')))
         for block in blocks_of(body.get('system') or []):
@@ -346,6 +347,8 @@ class VertexMessages(Messages):
         request.google.check(request.headers)
 
     def model(self, request):
+        if request.kind == 'count':
+            return request.value['model']
         streams = request.match.group('verb') == 'streamRawPredict'
         need(bool(request.value.get('stream')) == streams,
              'stream: does not fit the method', 'stream')

@@ -59,6 +59,8 @@ PATHS = [(re.compile(pattern + r'\Z'), kind, names) for pattern, kind, names in 
      ('vertex',)),
     (VERTEX + r'google/models/(?P<model>[^/:]+):(?P<verb>countTokens)',
      'count', ('vertex',)),
+    (VERTEX + r'anthropic/models/count-tokens:(?P<verb>rawPredict)', 'count',
+     ('vertex-anthropic',)),
     (VERTEX + r'anthropic/models/(?P<model>[^/:]+):'
      r'(?P<verb>rawPredict|streamRawPredict)', 'chat',
      ('vertex-anthropic',)),

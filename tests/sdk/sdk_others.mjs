@@ -109,16 +109,18 @@ export function genai({ base, key, model }) {
 	};
 }
 
-function vercel(model) {
+function vercel(model, providerOptions) {
 	const tools = Object.fromEntries(s.TOOLS.map(
 		({ name, description, schema }) => [name, tool({ description,
 			inputSchema: jsonSchema(schema) })]));
-	const ask = (more) => generateText({ model, maxRetries: 0, ...more });
+	const ask = (more) => generateText({ model, maxRetries: 0,
+		providerOptions, ...more });
 	const calls = (list) => list.map(({ toolName, input }) =>
 		({ name: toolName, args: input }));
 	const streamed = (more) => {
 		let failure = null;
-		const got = streamText({ model, maxRetries: 0, ...more,
+		const got = streamText({ model, maxRetries: 0, providerOptions,
+			...more,
 			onError: ({ error }) => { failure = error; } });
 		return { got, failure: () => failure };
 	};
@@ -165,7 +167,9 @@ function vercel(model) {
 export const aiChat = ({ base, key, model }) => vercel(
 	createOpenAI({ apiKey: key, baseURL: `${base}/v1` }).chat(model));
 export const aiResponses = ({ base, key, model }) => vercel(
-	createOpenAI({ apiKey: key, baseURL: `${base}/v1` })(model));
+	createOpenAI({ apiKey: key, baseURL: `${base}/v1` })(model),
+	// nothing is stored here: items of earlier answers come whole
+	{ openai: { store: false } });
 export const aiAnthropic = ({ base, key, model }) => vercel(
 	createAnthropic({ apiKey: key, baseURL: `${base}/v1` })(model));
 export const aiGoogle = ({ base, key, model }) => vercel(
