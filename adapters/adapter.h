@@ -155,6 +155,9 @@ struct complaint {
 	uint64_t retry_after_s;		       /* 0 = not said */
 };
 
+/* Our own words for it, the detail in its place, as a JSON string. */
+void complaint_put_text(struct json_out *o, const struct complaint *c);
+
 struct dialect {
 	const char *name;
 	struct str stream_end; /* the last event of a good stream */

@@ -342,15 +342,6 @@ struct stream {
 };
 
 static void
-put_text(struct source *s, enum piece_kind kind, struct json_value text)
-{
-	struct piece p = {.kind = kind, .text = json_inside(text)};
-
-	if (p.text.n > 0)
-		source_put(s, &p);
-}
-
-static void
 put_args(struct source *s, struct str raw)
 {
 	struct stream *st = s->own;
@@ -428,12 +419,12 @@ on_block_start(struct source *s, const struct json_value *e, struct delta *out)
 	if (type_is(b[B_TYPE], "tool_use")) {
 		begin_call(s, b);
 	} else if (type_is(b[B_TYPE], "text")) {
-		put_text(s, PIECE_TEXT, b[B_TEXT]);
+		source_put_text(s, PIECE_TEXT, b[B_TEXT]);
 	} else if (type_is(b[B_TYPE], "thinking")) {
-		put_text(s, PIECE_THINKING, b[B_THINKING]);
-		put_text(s, PIECE_SIGNATURE, b[B_SIGNATURE]);
+		source_put_text(s, PIECE_THINKING, b[B_THINKING]);
+		source_put_text(s, PIECE_SIGNATURE, b[B_SIGNATURE]);
 	} else if (type_is(b[B_TYPE], "redacted_thinking")) {
-		put_text(s, PIECE_REDACTED, b[B_DATA]);
+		source_put_text(s, PIECE_REDACTED, b[B_DATA]);
 	}
 }
 
@@ -448,10 +439,10 @@ on_block_delta(struct source *s, const struct json_value *e, struct delta *out)
 	out->choices = true;
 	out->content_bytes =
 		json_inside(d[1]).n + json_inside(d[2]).n + json_inside(d[3]).n;
-	put_text(s, PIECE_TEXT, d[1]);
-	put_text(s, PIECE_THINKING, d[2]);
+	source_put_text(s, PIECE_TEXT, d[1]);
+	source_put_text(s, PIECE_THINKING, d[2]);
 	put_args(s, json_inside(d[3]));
-	put_text(s, PIECE_SIGNATURE, d[4]);
+	source_put_text(s, PIECE_SIGNATURE, d[4]);
 }
 
 /* A call without arguments streams none: others want an object. */

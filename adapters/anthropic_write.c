@@ -10,29 +10,14 @@
 /* ---- blocks ---- */
 
 static void
-put_member(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
-static void
-put_type(struct json_out *o, const char *type)
-{
-	json_open(o, '{');
-	json_name(o, "type");
-	json_put_str(o, str_of(type));
-}
-
-static void
 put_mark(struct json_out *o, bool cached, struct str ttl)
 {
 	if (!cached)
 		return;
 	json_name(o, "cache_control");
-	put_type(o, "ephemeral");
+	json_open_type(o, "ephemeral");
 	if (ttl.n > 0)
-		put_member(o, "ttl", ttl);
+		json_put_member(o, "ttl", ttl);
 	json_close(o, '}');
 }
 
@@ -47,8 +32,8 @@ end_block(struct json_out *o, const struct part *p)
 static void
 put_text(struct json_out *o, const struct part *p)
 {
-	put_type(o, "text");
-	put_member(o, "text", p->text);
+	json_open_type(o, "text");
+	json_put_member(o, "text", p->text);
 	end_block(o, p);
 }
 
@@ -57,10 +42,10 @@ put_source(struct json_out *o, const struct part *p)
 {
 	json_name(o, "source");
 	if (p->url.n > 0) {
-		put_type(o, "url");
-		put_member(o, "url", p->url);
+		json_open_type(o, "url");
+		json_put_member(o, "url", p->url);
 	} else {
-		put_type(o, "base64");
+		json_open_type(o, "base64");
 		json_name(o, "media_type");
 		json_put_str(o, p->mime);
 		json_name(o, "data");
@@ -84,7 +69,7 @@ put_image(struct writing *w, const struct part *p)
 	}
 	if (is_detailed(p))
 		writing_drop(w, "image detail");
-	put_type(w->out, "image");
+	json_open_type(w->out, "image");
 	put_source(w->out, p);
 	end_block(w->out, p);
 }
@@ -93,7 +78,7 @@ static void
 put_title(struct json_out *o, const struct part *p)
 {
 	if (p->name.n > 0)
-		put_member(o, "title", p->name);
+		json_put_member(o, "title", p->name);
 	end_block(o, p);
 }
 
@@ -107,9 +92,9 @@ put_text_file(struct writing *w, const struct part *p)
 		writing_refuse(w, "file");
 		return;
 	}
-	put_type(o, "document");
+	json_open_type(o, "document");
 	json_name(o, "source");
-	put_type(o, "text");
+	json_open_type(o, "text");
 	json_name(o, "media_type");
 	json_put_str(o, STR("text/plain"));
 	json_name(o, "data");
@@ -126,7 +111,7 @@ put_file(struct writing *w, const struct part *p)
 	} else if (p->data.n > 0 && str_starts(p->mime, STR("text/"))) {
 		put_text_file(w, p);
 	} else if (p->url.n > 0 || (p->data.n > 0 && p->mime.n > 0)) {
-		put_type(w->out, "document");
+		json_open_type(w->out, "document");
 		put_source(w->out, p);
 		put_title(w->out, p);
 	} else {
@@ -137,17 +122,17 @@ put_file(struct writing *w, const struct part *p)
 static void
 put_thinking(struct writing *w, const struct part *p)
 {
-	put_type(w->out, "thinking");
-	put_member(w->out, "thinking", p->text);
-	put_member(w->out, "signature", p->signature);
+	json_open_type(w->out, "thinking");
+	json_put_member(w->out, "thinking", p->text);
+	json_put_member(w->out, "signature", p->signature);
 	json_close(w->out, '}');
 }
 
 static void
 put_redacted(struct writing *w, const struct part *p)
 {
-	put_type(w->out, "redacted_thinking");
-	put_member(w->out, "data", p->data);
+	json_open_type(w->out, "redacted_thinking");
+	json_put_member(w->out, "data", p->data);
 	json_close(w->out, '}');
 }
 
@@ -218,7 +203,7 @@ put_call(struct messages *m, const struct part *p)
 		writing_refuse(m->w, "tool call arguments");
 		return;
 	}
-	put_type(o, "tool_use");
+	json_open_type(o, "tool_use");
 	json_name(o, "id");
 	json_put_str(o, id_of_call(m, p));
 	json_name(o, "name");
@@ -257,7 +242,7 @@ put_result(struct messages *m, const struct part *p)
 		writing_refuse(m->w, "tool result without a call");
 		return;
 	}
-	put_type(o, "tool_result");
+	json_open_type(o, "tool_result");
 	json_name(o, "tool_use_id");
 	json_put_str(o, id);
 	if (p->content) {
@@ -408,7 +393,7 @@ put_schema(struct json_out *o, struct json_value schema)
 		json_put_raw(o, schema.raw);
 		return;
 	}
-	put_type(o, "object");
+	json_open_type(o, "object");
 	if (schema.type == JSON_OBJECT && json_iter_init(&it, schema))
 		while (json_iter_next(&it, &name, &v)) {
 			json_put_raw(o, name);
@@ -428,7 +413,7 @@ put_tool(struct writing *w, const struct tool *t)
 	json_name(o, "name");
 	json_put_str(o, legal_name(w, t->name));
 	if (t->description.n > 0)
-		put_member(o, "description", t->description);
+		json_put_member(o, "description", t->description);
 	put_schema(o, t->schema);
 	if (t->strict.type == JSON_TRUE) {
 		json_name(o, "strict");
@@ -465,7 +450,7 @@ put_choice(struct writing *w)
 	if (!c->tools || (!chosen && !single))
 		return;
 	json_name(w->out, "tool_choice");
-	put_type(w->out, types[mode]);
+	json_open_type(w->out, types[mode]);
 	if (mode == CHOICE_NAMED) {
 		json_name(w->out, "name");
 		json_put_str(w->out, legal_name(w, c->choice_name));
@@ -547,10 +532,10 @@ put_output(struct writing *w, struct str effort)
 	json_name(w->out, "output_config");
 	json_open(w->out, '{');
 	if (effort.n > 0)
-		put_member(w->out, "effort", effort);
+		json_put_member(w->out, "effort", effort);
 	if (schema) {
 		json_name(w->out, "format");
-		put_type(w->out, "json_schema");
+		json_open_type(w->out, "json_schema");
 		json_name(w->out, "schema");
 		json_put_closed(w->out, c->format_schema);
 		json_close(w->out, '}');

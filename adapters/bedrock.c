@@ -7,37 +7,6 @@
 
 /* ---- the path ---- */
 
-static bool
-is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.~", c));
-}
-
-/* Ids hold colons, those of customers slashes. */
-static struct str
-encoded(struct arena *a, struct str model)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *p = arena_alloc(a, model.n * 3 + 1);
-	size_t n = 0;
-
-	if (!p)
-		return STR_NONE;
-	for (size_t i = 0; i < model.n; i++) {
-		unsigned char c = (unsigned char)model.p[i];
-
-		if (is_unreserved(model.p[i])) {
-			p[n++] = model.p[i];
-			continue;
-		}
-		p[n++] = '%';
-		p[n++] = digits[c >> 4];
-		p[n++] = digits[c & 15];
-	}
-	return str_make(p, n);
-}
-
 static struct str
 bedrock_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
@@ -45,7 +14,7 @@ bedrock_path(struct arena *a, const struct ask *ask, const struct target *t)
 
 	if (ask->kind != ASK_CHAT)
 		return STR_NONE;
-	model = encoded(a, t->model);
+	model = arena_percent(a, t->model);
 	if (!model.p)
 		return STR_NONE;
 	return arena_printf(a, "/model/%.*s/%s", STR_ARG(model),
@@ -302,15 +271,6 @@ static const char *const event_names[EVENT] = {"contentBlockIndex", "start",
 					       "delta", "stopReason", "usage"};
 
 static void
-put_text(const struct source *s, enum piece_kind kind, struct json_value text)
-{
-	struct piece p = {.kind = kind, .text = json_inside(text)};
-
-	if (p.text.n > 0)
-		source_put(s, &p);
-}
-
-static void
 put_args(const struct source *s, uint32_t call, struct str args)
 {
 	struct stream *own = s->own;
@@ -350,10 +310,10 @@ put_delta(const struct source *s, uint64_t block, struct json_value delta)
 	json_pick(delta, block_names, BLOCK, b);
 	input = json_get(b[B_CALL], "input");
 	pick_thought(b[B_THOUGHT], t);
-	put_text(s, PIECE_TEXT, b[B_TEXT]);
-	put_text(s, PIECE_THINKING, t[T_TEXT]);
-	put_text(s, PIECE_SIGNATURE, t[T_SIGNATURE]);
-	put_text(s, PIECE_REDACTED, t[T_REDACTED]);
+	source_put_text(s, PIECE_TEXT, b[B_TEXT]);
+	source_put_text(s, PIECE_THINKING, t[T_TEXT]);
+	source_put_text(s, PIECE_SIGNATURE, t[T_SIGNATURE]);
+	source_put_text(s, PIECE_REDACTED, t[T_REDACTED]);
 	if (wire_bytes(input) > 0 && wire_call_find(&own->calls, block, &call))
 		put_args(s, call, json_inside(input));
 }

@@ -42,7 +42,7 @@ bedrock_put_mark(struct writing *w, bool cached, struct str ttl)
 	open_block(w->out, "cachePoint");
 	wire_put_word(w->out, "type", "default");
 	if (ttl.n > 0)
-		wire_put(w->out, "ttl", ttl);
+		json_put_member(w->out, "ttl", ttl);
 	close_block(w->out);
 }
 
@@ -186,7 +186,7 @@ put_media(struct writing *w, const struct part *p)
 	open_block(w->out, kind);
 	wire_put_word(w->out, "format", format);
 	if (name.n > 0)
-		wire_put(w->out, "name", name);
+		json_put_member(w->out, "name", name);
 	put_source(w->out, p->data);
 	close_block(w->out);
 }
@@ -197,7 +197,7 @@ static void
 put_text(struct writing *w, struct str text)
 {
 	json_open(w->out, '{');
-	wire_put(w->out, "text", text);
+	json_put_member(w->out, "text", text);
 	json_close(w->out, '}');
 }
 
@@ -205,8 +205,8 @@ static void
 put_call(struct writing *w, const struct part *p)
 {
 	open_block(w->out, "toolUse");
-	wire_put(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
-	wire_put(w->out, "name", legal(w, p->name));
+	json_put_member(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
+	json_put_member(w->out, "name", legal(w, p->name));
 	wire_put_args(w, "input", p);
 	close_block(w->out);
 }
@@ -222,8 +222,8 @@ put_thought(struct writing *w, const struct part *p)
 	} else {
 		json_name(w->out, "reasoningText");
 		json_open(w->out, '{');
-		wire_put(w->out, "text", p->text);
-		wire_put(w->out, "signature", p->signature);
+		json_put_member(w->out, "text", p->text);
+		json_put_member(w->out, "signature", p->signature);
 		json_close(w->out, '}');
 	}
 	close_block(w->out);
@@ -243,7 +243,7 @@ static void
 put_result(struct writing *w, const struct part *p)
 {
 	open_block(w->out, "toolResult");
-	wire_put(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
+	json_put_member(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
 	json_name(w->out, "content");
 	json_open(w->out, '[');
 	for (const struct part *in = p->content; in; in = in->next)

@@ -50,9 +50,9 @@ put_tool(struct writing *w, const struct tool *t)
 	json_open(o, '{');
 	json_name(o, "toolSpec");
 	json_open(o, '{');
-	wire_put(o, "name", name_legal(w->a, &bedrock_names, t->name));
+	json_put_member(o, "name", name_legal(w->a, &bedrock_names, t->name));
 	if (t->description.n > 0)
-		wire_put(o, "description", t->description);
+		json_put_member(o, "description", t->description);
 	json_name(o, "inputSchema");
 	json_open(o, '{');
 	wire_put_schema(o, "json", t->schema);
@@ -93,8 +93,9 @@ put_choice(struct writing *w)
 	json_name(w->out, modes[c->choice]);
 	json_open(w->out, '{');
 	if (c->choice == CHOICE_NAMED)
-		wire_put(w->out, "name",
-			 name_legal(w->a, &bedrock_names, c->choice_name));
+		json_put_member(
+			w->out, "name",
+			name_legal(w->a, &bedrock_names, c->choice_name));
 	json_close(w->out, '}');
 	json_close(w->out, '}');
 }
@@ -204,8 +205,9 @@ put_claudes_choice(struct writing *w)
 	json_open(w->out, '{');
 	wire_put_word(w->out, "type", types[c->choice]);
 	if (c->choice == CHOICE_NAMED)
-		wire_put(w->out, "name",
-			 name_legal(w->a, &bedrock_names, c->choice_name));
+		json_put_member(
+			w->out, "name",
+			name_legal(w->a, &bedrock_names, c->choice_name));
 	json_name(w->out, "disable_parallel_tool_use");
 	json_put_bool(w->out, true);
 	json_close(w->out, '}');
@@ -219,7 +221,7 @@ put_claudes(struct writing *w, const struct thinking *t)
 	if (t->effort.n > 0) {
 		json_name(w->out, "output_config");
 		json_open(w->out, '{');
-		wire_put(w->out, "effort", t->effort);
+		json_put_member(w->out, "effort", t->effort);
 		json_close(w->out, '}');
 	}
 	put_claudes_choice(w);
@@ -272,7 +274,7 @@ put_others(struct writing *w)
 	trait_put(w, TRAIT_TOP_K, "top_k");
 	if (model_has(w, "openai.gpt-oss") && c->effort.n > 0 &&
 	    trait_take(w, TRAIT_THINKING))
-		wire_put(w->out, "reasoning_effort", c->effort);
+		json_put_member(w->out, "reasoning_effort", c->effort);
 }
 
 /* The member only if there is something in it. */
@@ -342,8 +344,9 @@ put_format(struct writing *w)
 	json_name(o, "schema");
 	put_schema_text(o, c->format_schema);
 	if (c->format_name.n > 0)
-		wire_put(o, "name",
-			 name_legal(w->a, &bedrock_names, c->format_name));
+		json_put_member(
+			o, "name",
+			name_legal(w->a, &bedrock_names, c->format_name));
 	for (unsigned i = 0; i < 4; i++)
 		json_close(o, '}');
 }
@@ -415,7 +418,7 @@ put_metadata(struct writing *w)
 	if (more && trait_take(w, TRAIT_METADATA))
 		put_members(w->out, t[TRAIT_METADATA].value);
 	if (user && trait_take(w, TRAIT_USER))
-		wire_put(w->out, "user", who);
+		json_put_member(w->out, "user", who);
 	json_close(w->out, '}');
 }
 

@@ -68,9 +68,6 @@ struct usage {
 	uint64_t reasoning;
 };
 
-/* The parts of a usage that came in more than one event. */
-enum usage_has { USAGE_HAS_INPUT = 1, USAGE_HAS_OUTPUT = 2 };
-
 /* A whole answer of an upstream. */
 struct answer {
 	struct usage usage;

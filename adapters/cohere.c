@@ -184,21 +184,6 @@ cohere_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 }
 
 static bool
-add_text(struct arena *a, struct reply_choice *c, enum part_kind kind,
-	 struct json_value text)
-{
-	struct part *p;
-
-	if (wire_bytes(text) == 0)
-		return true;
-	p = reply_part(a, c, kind);
-	if (!p)
-		return false;
-	p->text = json_inside(text);
-	return true;
-}
-
-static bool
 add_content(struct arena *a, struct reply_choice *c, struct json_value content)
 {
 	struct list l = list_of(content);
@@ -206,9 +191,9 @@ add_content(struct arena *a, struct reply_choice *c, struct json_value content)
 
 	while (list_next(&l, &v)) {
 		json_pick(v, part_names, PART, p);
-		if (!add_text(a, c, PART_THINKING, p[P_THINKING]) ||
-		    !add_text(a, c, PART_TEXT, p[P_TEXT]) ||
-		    !add_text(a, c, PART_TEXT, v))
+		if (!wire_add_text(a, c, PART_THINKING, p[P_THINKING]) ||
+		    !wire_add_text(a, c, PART_TEXT, p[P_TEXT]) ||
+		    !wire_add_text(a, c, PART_TEXT, v))
 			return false;
 	}
 	return true;
@@ -250,7 +235,7 @@ cohere_read_answer(struct arena *a, const struct ask *ask, struct str body,
 		return E_UP_BAD_RESPONSE;
 	json_pick(v[A_MESSAGE], message_names, MESSAGE, m);
 	if (!add_content(a, c, m[M_CONTENT]) ||
-	    !add_text(a, c, PART_TEXT, m[M_PLAN]) ||
+	    !wire_add_text(a, c, PART_TEXT, m[M_PLAN]) ||
 	    !add_calls(a, ask, c, m[M_CALLS]))
 		return E_NO_MEMORY;
 	out->id = json_inside(v[A_ID]);
@@ -272,15 +257,6 @@ static const char *const event_names[EVENT] = {"type",	"id",	 "index",
 enum { D_MESSAGE, D_REASON, D_USAGE, D_ERROR, DELTA };
 static const char *const delta_names[DELTA] = {"message", "finish_reason",
 					       "usage", "error"};
-
-static void
-put_text(const struct source *s, enum piece_kind kind, struct json_value text)
-{
-	struct piece p = {.kind = kind, .text = json_inside(text)};
-
-	if (p.text.n > 0)
-		source_put(s, &p);
-}
 
 static void
 put_args(const struct source *s, struct stream *own, uint32_t call,
@@ -365,9 +341,9 @@ put_pieces(const struct source *s, const struct json_value *v,
 		put_call_end(s, block);
 	else if (json_str_eq(v[V_TYPE].raw, STR("message-end")))
 		put_end(s, reason);
-	put_text(s, PIECE_TEXT, m[M_PLAN]);
-	put_text(s, PIECE_THINKING, p[P_THINKING]);
-	put_text(s, PIECE_TEXT, p[P_TEXT]);
+	source_put_text(s, PIECE_TEXT, m[M_PLAN]);
+	source_put_text(s, PIECE_THINKING, p[P_THINKING]);
+	source_put_text(s, PIECE_TEXT, p[P_TEXT]);
 }
 
 static enum err

@@ -24,17 +24,10 @@ can_think(struct str model)
 /* ---- parts ---- */
 
 static void
-put_type(struct writing *w, const char *type)
-{
-	json_open(w->out, '{');
-	wire_put_word(w->out, "type", type);
-}
-
-static void
 put_text(struct writing *w, const char *type, struct str text)
 {
-	put_type(w, type);
-	wire_put(w->out, type, text);
+	json_open_type(w->out, type);
+	json_put_member(w->out, type, text);
 	json_close(w->out, '}');
 }
 
@@ -60,15 +53,15 @@ put_data_url(struct writing *w, const struct part *p)
 static void
 put_image(struct writing *w, const struct part *p)
 {
-	put_type(w, "image_url");
+	json_open_type(w->out, "image_url");
 	json_name(w->out, "image_url");
 	json_open(w->out, '{');
 	if (p->data.n > 0)
 		put_data_url(w, p);
 	else
-		wire_put(w->out, "url", p->url);
+		json_put_member(w->out, "url", p->url);
 	if (p->detail.n > 0)
-		wire_put(w->out, "detail", p->detail);
+		json_put_member(w->out, "detail", p->detail);
 	json_close(w->out, '}');
 	json_close(w->out, '}');
 }
@@ -137,23 +130,9 @@ put_result(struct writing *w, const struct part *p)
 	if (p->failed)
 		writing_drop(w, "is_error");
 	open_message(w, "tool");
-	wire_put(w->out, "tool_call_id", wire_call_id(w, p));
+	json_put_member(w->out, "tool_call_id", wire_call_id(w, p));
 	wire_put_joined(w->out, "content", p->content, PART_TEXT);
 	json_close(w->out, '}');
-}
-
-/* Is there more than texts of results. */
-static bool
-has_words(const struct part *p)
-{
-	for (; p; p = p->next) {
-		if (p->kind != PART_RESULT)
-			return true;
-		for (const struct part *in = p->content; in; in = in->next)
-			if (!wire_is_text(in))
-				return true;
-	}
-	return false;
 }
 
 static void
@@ -162,7 +141,7 @@ put_user(struct writing *w, const struct turn *t)
 	for (const struct part *p = t->parts; p; p = p->next)
 		if (p->kind == PART_RESULT)
 			put_result(w, p);
-	if (!has_words(t->parts))
+	if (!wire_has_words(t->parts))
 		return;
 	open_message(w, "user");
 	put_content(w, t->parts);
@@ -172,14 +151,14 @@ put_user(struct writing *w, const struct turn *t)
 static void
 put_name(struct writing *w, struct str name)
 {
-	wire_put(w->out, "name", name_legal(w->a, &cohere_names, name));
+	json_put_member(w->out, "name", name_legal(w->a, &cohere_names, name));
 }
 
 static void
 put_call(struct writing *w, const struct part *p)
 {
-	put_type(w, "function");
-	wire_put(w->out, "id", wire_call_id(w, p));
+	json_open_type(w->out, "function");
+	json_put_member(w->out, "id", wire_call_id(w, p));
 	json_name(w->out, "function");
 	json_open(w->out, '{');
 	put_name(w, p->name);
@@ -235,7 +214,7 @@ put_assistant(struct writing *w, const struct turn *t)
 	}
 	open_message(w, "assistant");
 	if (is_lone_text(t->parts))
-		wire_put(w->out, "content", t->parts->text);
+		json_put_member(w->out, "content", t->parts->text);
 	else if (says)
 		put_said(w, t->parts, thinks);
 	if (calls)
@@ -272,12 +251,12 @@ put_tool(struct writing *w, const struct tool *t)
 {
 	if (t->cached)
 		writing_drop(w, "cache_control");
-	put_type(w, "function");
+	json_open_type(w->out, "function");
 	json_name(w->out, "function");
 	json_open(w->out, '{');
 	put_name(w, t->name);
 	if (t->description.n > 0)
-		wire_put(w->out, "description", t->description);
+		json_put_member(w->out, "description", t->description);
 	wire_put_schema(w->out, "parameters", t->schema);
 	json_close(w->out, '}');
 	json_close(w->out, '}');
@@ -339,7 +318,7 @@ put_format(struct writing *w)
 	if (!trait_take(w, TRAIT_FORMAT) || c->format == FORMAT_TEXT)
 		return;
 	json_name(w->out, "response_format");
-	put_type(w, "json_object");
+	json_open_type(w->out, "json_object");
 	if (c->format == FORMAT_SCHEMA &&
 	    c->format_schema.type == JSON_OBJECT) {
 		json_name(w->out, "json_schema");
@@ -360,7 +339,7 @@ put_thinking(struct writing *w)
 	if (!trait_take(w, TRAIT_THINKING) || !thinks)
 		return;
 	json_name(w->out, "thinking");
-	put_type(w, off ? "disabled" : "enabled");
+	json_open_type(w->out, off ? "disabled" : "enabled");
 	if (!off && c->budget > 0) {
 		json_name(w->out, "token_budget");
 		json_put_u64(w->out, c->budget);

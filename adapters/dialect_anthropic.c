@@ -100,23 +100,6 @@ word_of(struct str type)
 }
 
 static void
-put_text(struct json_out *o, const struct complaint *c)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	const char *pattern = err_row(c->err)->text;
-	const char *hole = strstr(pattern, "%s");
-
-	if (!hole) {
-		json_put_str(o, str_of(pattern));
-		return;
-	}
-	buf_add(&text, pattern, (size_t)(hole - pattern));
-	buf_add_cstr(&text, c->detail ? c->detail : "");
-	buf_add_cstr(&text, hole + 2);
-	json_put_str(o, buf_str(&text));
-}
-
-static void
 anthropic_error(struct buf *out, const struct complaint *c)
 {
 	static const struct upstream_error none;
@@ -133,7 +116,7 @@ anthropic_error(struct buf *out, const struct complaint *c)
 	if (u->message.n > 0)
 		json_put_inside(&o, u->message);
 	else
-		put_text(&o, c);
+		complaint_put_text(&o, c);
 	json_close(&o, '}');
 	json_name(&o, "request_id");
 	if (c->request_id.n > 0)
@@ -187,21 +170,6 @@ put_usage(struct json_out *o, const struct usage *u)
 	json_close(o, '}');
 }
 
-static void
-put_member(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
-static void
-put_type(struct json_out *o, const char *type)
-{
-	json_open(o, '{');
-	json_name(o, "type");
-	json_put_str(o, str_of(type));
-}
-
 /* Our request's id without its prefix, with another one. */
 static struct str
 own_id(const struct sink *s, const char *prefix)
@@ -240,7 +208,7 @@ put_finish(struct json_out *o, enum finish finish, bool calls,
 static void
 put_message(struct json_out *o, const struct sink *s)
 {
-	put_type(o, "message");
+	json_open_type(o, "message");
 	json_name(o, "id");
 	json_put_str(o, own_id(s, "msg_"));
 	json_name(o, "role");
@@ -262,7 +230,7 @@ put_input(struct json_out *o, const struct part *p)
 	}
 	json_open(o, '{');
 	if (p->text.n > 0)
-		put_member(o, "raw_arguments", p->text);
+		json_put_member(o, "raw_arguments", p->text);
 	json_close(o, '}');
 }
 
@@ -273,8 +241,8 @@ put_call_sign(struct json_out *o, struct str signature)
 	if (signature.n == 0)
 		return;
 	json_close(o, '}');
-	put_type(o, "thinking");
-	put_member(o, "thinking", STR(""));
+	json_open_type(o, "thinking");
+	json_put_member(o, "thinking", STR(""));
 	json_name(o, "signature");
 	json_put_raw(o, STR("\"" ANTHROPIC_CALL_SIGN));
 	buf_add_str(o->buf, signature);
@@ -288,22 +256,22 @@ put_block(struct json_out *o, const struct sink *s, const struct part *p,
 	switch (p->kind) {
 	case PART_TEXT:
 	case PART_REFUSAL:
-		put_type(o, "text");
-		put_member(o, "text", p->text);
+		json_open_type(o, "text");
+		json_put_member(o, "text", p->text);
 		break;
 	case PART_THINKING:
-		put_type(o, "thinking");
-		put_member(o, "thinking", p->text);
-		put_member(o, "signature", p->signature);
+		json_open_type(o, "thinking");
+		json_put_member(o, "thinking", p->text);
+		json_put_member(o, "signature", p->signature);
 		break;
 	case PART_REDACTED:
-		put_type(o, "redacted_thinking");
-		put_member(o, "data", p->data);
+		json_open_type(o, "redacted_thinking");
+		json_put_member(o, "data", p->data);
 		break;
 	case PART_CALL:
-		put_type(o, "tool_use");
-		put_member(o, "id", call_id(s, p->id, *calls));
-		put_member(o, "name", p->name);
+		json_open_type(o, "tool_use");
+		json_put_member(o, "id", call_id(s, p->id, *calls));
+		json_put_member(o, "name", p->name);
 		put_input(o, p);
 		++*calls;
 		put_call_sign(o, p->signature);
@@ -365,7 +333,7 @@ event_begin(struct sink *s, struct json_out *o, const char *type)
 	buf_add_cstr(s->out, type);
 	buf_add_cstr(s->out, "\ndata: ");
 	json_out_init(o, s->out);
-	put_type(o, type);
+	json_open_type(o, type);
 }
 
 static void
@@ -423,7 +391,7 @@ block_begin(struct sink *s, struct stream *st, struct json_out *o,
 	json_name(o, "index");
 	json_put_u64(o, st->index);
 	json_name(o, "content_block");
-	put_type(o, type);
+	json_open_type(o, type);
 }
 
 static void
@@ -435,11 +403,11 @@ open_block(struct sink *s, struct stream *st, enum block block)
 		return;
 	if (block == BLOCK_TEXT) {
 		block_begin(s, st, &o, "text");
-		put_member(&o, "text", STR(""));
+		json_put_member(&o, "text", STR(""));
 	} else {
 		block_begin(s, st, &o, "thinking");
-		put_member(&o, "thinking", STR(""));
-		put_member(&o, "signature", STR(""));
+		json_put_member(&o, "thinking", STR(""));
+		json_put_member(&o, "signature", STR(""));
 	}
 	json_close(&o, '}');
 	event_end(s, &o);
@@ -456,8 +424,8 @@ put_delta(struct sink *s, uint32_t index, const char *type, const char *name,
 	json_name(&o, "index");
 	json_put_u64(&o, index);
 	json_name(&o, "delta");
-	put_type(&o, type);
-	put_member(&o, name, text);
+	json_open_type(&o, type);
+	json_put_member(&o, name, text);
 	json_close(&o, '}');
 	event_end(s, &o);
 }
@@ -468,7 +436,7 @@ put_redacted(struct sink *s, struct stream *st, struct str data)
 	struct json_out o;
 
 	block_begin(s, st, &o, "redacted_thinking");
-	put_member(&o, "data", data);
+	json_put_member(&o, "data", data);
 	json_close(&o, '}');
 	event_end(s, &o);
 	st->open = BLOCK_THINKING;
@@ -486,8 +454,8 @@ put_call(struct sink *s, struct stream *st, const struct piece *p)
 		return;
 	}
 	block_begin(s, st, &o, "tool_use");
-	put_member(&o, "id", call_id(s, p->id, p->call));
-	put_member(&o, "name", p->name);
+	json_put_member(&o, "id", call_id(s, p->id, p->call));
+	json_put_member(&o, "name", p->name);
 	json_name(&o, "input");
 	json_put_raw(&o, STR("{}"));
 	json_close(&o, '}');

@@ -209,23 +209,6 @@ is_status_name(struct str code)
 }
 
 static void
-put_text(struct json_out *o, const struct complaint *c)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	const char *pattern = err_row(c->err)->text;
-	const char *hole = strstr(pattern, "%s");
-
-	if (!hole) {
-		json_put_str(o, str_of(pattern));
-		return;
-	}
-	buf_add(&text, pattern, (size_t)(hole - pattern));
-	buf_add_cstr(&text, c->detail ? c->detail : "");
-	buf_add_cstr(&text, hole + 2);
-	json_put_str(o, buf_str(&text));
-}
-
-static void
 open_detail(struct json_out *o, const char *type)
 {
 	json_open(o, '{');
@@ -290,7 +273,7 @@ gemini_error(struct buf *out, const struct complaint *c)
 	if (u->message.n > 0)
 		json_put_inside(&o, u->message);
 	else
-		put_text(&o, c);
+		complaint_put_text(&o, c);
 	json_name(&o, "status");
 	json_put_str(&o, is_status_name(u->code) ? u->code
 						 : str_of(status_name(status)));

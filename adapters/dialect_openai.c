@@ -138,23 +138,6 @@ openai_parse(struct arena *a, struct ask *out, const char **detail)
 
 /* ---- errors ---- */
 
-static void
-put_text(struct json_out *o, const struct complaint *c)
-{
-	CLEANUP(buf_free) struct buf text = BUF_INIT;
-	const char *pattern = err_row(c->err)->text;
-	const char *hole = strstr(pattern, "%s");
-
-	if (!hole) {
-		json_put_str(o, str_of(pattern));
-		return;
-	}
-	buf_add(&text, pattern, (size_t)(hole - pattern));
-	buf_add_cstr(&text, c->detail ? c->detail : "");
-	buf_add_cstr(&text, hole + 2);
-	json_put_str(o, buf_str(&text));
-}
-
 /* Upstream words are JSON string content already: copied as they are. */
 static void
 put_words(struct json_out *o, struct str words, const char *otherwise)
@@ -187,7 +170,7 @@ openai_error(struct buf *out, const struct complaint *c)
 	if (u->message.n > 0)
 		put_words(&o, u->message, NULL);
 	else
-		put_text(&o, c);
+		complaint_put_text(&o, c);
 	json_name(&o, "type");
 	put_words(&o, u->type, row->type);
 	json_name(&o, "param");

@@ -32,13 +32,6 @@ finish_of(enum finish f, bool calls)
 }
 
 static void
-put_member(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
-static void
 put_word(struct json_out *o, const char *name, const char *word)
 {
 	json_name(o, name);
@@ -128,7 +121,7 @@ put_call_signature(struct json_out *o, struct str signature)
 	json_open(o, '{');
 	json_name(o, "google");
 	json_open(o, '{');
-	put_member(o, "thought_signature", signature);
+	json_put_member(o, "thought_signature", signature);
 	json_close(o, '}');
 	json_close(o, '}');
 }
@@ -138,7 +131,7 @@ put_function(struct json_out *o, const char *name, const struct part *p)
 {
 	json_name(o, name);
 	json_open(o, '{');
-	put_member(o, "name", p->name);
+	json_put_member(o, "name", p->name);
 	json_name(o, "arguments");
 	if (p->args.n > 0)
 		json_put_str(o, p->args);
@@ -242,8 +235,8 @@ put_detail(struct json_out *o, const struct part *p, uint64_t index)
 	} else {
 		put_word(o, "type", "thinking");
 		put_number(o, "index", index);
-		put_member(o, "thinking", p->text);
-		put_member(o, "signature", p->signature);
+		json_put_member(o, "thinking", p->text);
+		json_put_member(o, "signature", p->signature);
 	}
 	json_close(o, '}');
 }
@@ -397,7 +390,7 @@ put_text_chunk(struct sink *s, uint32_t choice, struct str text,
 	buf_add_str(s->out, own->head);
 	json_out_init(&o, s->out);
 	json_open(&o, '{');
-	put_member(&o, "text", text);
+	json_put_member(&o, "text", text);
 	put_number(&o, "index", choice);
 	put_logprobs(&o, STR_NONE);
 	json_name(&o, "finish_reason");
@@ -431,7 +424,7 @@ put_delta(struct sink *s, uint32_t choice, const char *name, struct str text)
 	struct json_out o;
 
 	open_chunk(&o, s, choice);
-	put_member(&o, name, text);
+	json_put_member(&o, name, text);
 	close_chunk(&o, STR_NONE, NULL);
 }
 
@@ -450,7 +443,7 @@ put_detail_delta(struct sink *s, const struct piece *p)
 	json_open(&o, '{');
 	put_word(&o, "type", redacted ? "redacted_thinking" : "thinking");
 	put_number(&o, "index", own->choices[p->choice].blocks++);
-	put_member(&o, redacted ? "data" : "signature", p->text);
+	json_put_member(&o, redacted ? "data" : "signature", p->text);
 	json_close(&o, '}');
 	json_close(&o, ']');
 	close_chunk(&o, STR_NONE, NULL);
@@ -496,7 +489,7 @@ put_call_delta(struct sink *s, const struct piece *p)
 	}
 	json_name(&o, tool ? "function" : "function_call");
 	json_open(&o, '{');
-	put_member(&o, "name", p->name);
+	json_put_member(&o, "name", p->name);
 	put_word(&o, "arguments", "");
 	json_close(&o, '}');
 	close_call(&o, tool);
@@ -510,7 +503,7 @@ put_args_delta(struct sink *s, const struct piece *p)
 
 	json_name(&o, tool ? "function" : "function_call");
 	json_open(&o, '{');
-	put_member(&o, "arguments", p->text);
+	json_put_member(&o, "arguments", p->text);
 	json_close(&o, '}');
 	close_call(&o, tool);
 }

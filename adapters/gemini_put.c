@@ -33,24 +33,17 @@ _Static_assert(sizeof(struct sink_state) <= GEMINI_SINK_BYTES, "it fits");
 /* ---- parts ---- */
 
 static void
-put_inside(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
-static void
 put_text(struct json_out *o, struct str text, bool thought,
 	 struct str signature)
 {
 	json_open(o, '{');
-	put_inside(o, "text", text);
+	json_put_member(o, "text", text);
 	if (thought) {
 		json_name(o, "thought");
 		json_put_bool(o, true);
 	}
 	if (signature.n > 0)
-		put_inside(o, "thoughtSignature", signature);
+		json_put_member(o, "thoughtSignature", signature);
 	json_close(o, '}');
 }
 
@@ -58,7 +51,7 @@ static void
 put_redacted(struct json_out *o, struct str data)
 {
 	json_open(o, '{');
-	put_inside(o, "text", STR(""));
+	json_put_member(o, "text", STR(""));
 	json_name(o, "thought");
 	json_put_bool(o, true);
 	json_name(o, "thoughtSignature");
@@ -75,13 +68,13 @@ put_call(struct json_out *o, const struct part *p)
 	json_name(o, "functionCall");
 	json_open(o, '{');
 	if (p->id.n > 0)
-		put_inside(o, "id", p->id);
-	put_inside(o, "name", p->name);
+		json_put_member(o, "id", p->id);
+	json_put_member(o, "name", p->name);
 	json_name(o, "args");
 	json_put_raw(o, p->args.n > 0 ? p->args : STR("{}"));
 	json_close(o, '}');
 	if (p->signature.n > 0)
-		put_inside(o, "thoughtSignature", p->signature);
+		json_put_member(o, "thoughtSignature", p->signature);
 	json_close(o, '}');
 }
 
@@ -197,7 +190,7 @@ put_token(struct json_out *o, struct json_value token)
 
 	json_pick(token, names, 2, v);
 	json_open(o, '{');
-	put_inside(o, "token", json_inside(v[0]));
+	json_put_member(o, "token", json_inside(v[0]));
 	json_name(o, "logProbability");
 	json_put_raw(o, v[1].type == JSON_NUMBER ? v[1].raw : STR("0"));
 	json_close(o, '}');

@@ -9,30 +9,23 @@
 /* ---- parts ---- */
 
 static void
-put_inside(struct writing *w, const char *name, struct str raw)
-{
-	json_name(w->out, name);
-	json_put_inside(w->out, raw);
-}
-
-static void
 put_function_name(struct writing *w, struct str raw)
 {
-	put_inside(w, "name", name_legal(w->a, &gemini_names, raw));
+	json_put_member(w->out, "name", name_legal(w->a, &gemini_names, raw));
 }
 
 static void
 put_signature(struct writing *w, struct str signature)
 {
 	if (signature.n > 0)
-		put_inside(w, "thoughtSignature", signature);
+		json_put_member(w->out, "thoughtSignature", signature);
 }
 
 static void
 put_text(struct writing *w, struct str text)
 {
 	json_open(w->out, '{');
-	put_inside(w, "text", text);
+	json_put_member(w->out, "text", text);
 	json_close(w->out, '}');
 }
 
@@ -92,7 +85,7 @@ put_media(struct writing *w, const struct part *p)
 		json_name(w->out, "data");
 		json_put_str(w->out, p->data);
 	} else {
-		put_inside(w, "fileUri", p->url);
+		json_put_member(w->out, "fileUri", p->url);
 	}
 	json_close(w->out, '}');
 	json_close(w->out, '}');
@@ -110,7 +103,7 @@ static void
 put_id(struct writing *w, const struct part *p)
 {
 	if (p->id.n > 0 && ids_known(w))
-		put_inside(w, "id", p->id);
+		json_put_member(w->out, "id", p->id);
 }
 
 /* `first` of its turn: the newer models want a signature there. */
@@ -202,7 +195,7 @@ put_thought(struct writing *w, const struct part *p)
 	if (p->text.n == 0)
 		return;
 	json_open(w->out, '{');
-	put_inside(w, "text", p->text);
+	json_put_member(w->out, "text", p->text);
 	json_name(w->out, "thought");
 	json_put_bool(w->out, true);
 	json_close(w->out, '}');
@@ -345,7 +338,7 @@ put_tool(struct writing *w, const struct tool *t, bool *strict)
 	json_open(w->out, '{');
 	put_function_name(w, t->name);
 	if (t->description.n > 0)
-		put_inside(w, "description", t->description);
+		json_put_member(w->out, "description", t->description);
 	if (t->schema.type == JSON_OBJECT) {
 		json_name(w->out, "parametersJsonSchema");
 		json_put_raw(w->out, t->schema.raw);

@@ -75,22 +75,8 @@ put_result(struct writing *w, const struct part *p)
 		writing_drop(w, "is_error");
 	open_message(w, "tool");
 	wire_put_joined(w->out, "content", p->content, PART_TEXT);
-	wire_put(w->out, "tool_name", name_legal(w->a, &names, name));
+	json_put_member(w->out, "tool_name", name_legal(w->a, &names, name));
 	json_close(w->out, '}');
-}
-
-/* Is there more than results of tools. */
-static bool
-has_words(const struct part *p)
-{
-	for (; p; p = p->next) {
-		if (p->kind != PART_RESULT)
-			return true;
-		for (const struct part *in = p->content; in; in = in->next)
-			if (!wire_is_text(in))
-				return true;
-	}
-	return false;
 }
 
 static void
@@ -99,7 +85,7 @@ put_user(struct writing *w, const struct turn *t)
 	for (const struct part *p = t->parts; p; p = p->next)
 		if (p->kind == PART_RESULT)
 			put_result(w, p);
-	if (!has_words(t->parts))
+	if (!wire_has_words(t->parts))
 		return;
 	open_message(w, "user");
 	wire_put_joined(w->out, "content", t->parts, PART_TEXT);
@@ -123,7 +109,8 @@ put_calls(struct writing *w, const struct part *p)
 		json_open(w->out, '{');
 		json_name(w->out, "function");
 		json_open(w->out, '{');
-		wire_put(w->out, "name", name_legal(w->a, &names, p->name));
+		json_put_member(w->out, "name",
+				name_legal(w->a, &names, p->name));
 		wire_put_args(w, "arguments", p);
 		json_close(w->out, '}');
 		json_close(w->out, '}');
@@ -192,8 +179,8 @@ put_tool(struct writing *w, const struct tool *t)
 	wire_put_word(w->out, "type", "function");
 	json_name(w->out, "function");
 	json_open(w->out, '{');
-	wire_put(w->out, "name", name_legal(w->a, &names, t->name));
-	wire_put(w->out, "description", t->description);
+	json_put_member(w->out, "name", name_legal(w->a, &names, t->name));
+	json_put_member(w->out, "description", t->description);
 	wire_put_schema(w->out, "parameters", t->schema);
 	json_close(w->out, '}');
 	json_close(w->out, '}');
@@ -434,21 +421,6 @@ ollama_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 }
 
 static bool
-add_text(struct arena *a, struct reply_choice *c, enum part_kind kind,
-	 struct json_value text)
-{
-	struct part *p;
-
-	if (wire_bytes(text) == 0)
-		return true;
-	p = reply_part(a, c, kind);
-	if (!p)
-		return false;
-	p->text = json_inside(text);
-	return true;
-}
-
-static bool
 add_calls(struct arena *a, const struct ask *ask, struct reply_choice *c,
 	  struct json_value v)
 {
@@ -480,8 +452,8 @@ ollama_read_answer(struct arena *a, const struct ask *ask, struct str body,
 	if (!json_members(body, members, MEMBERS, v, &fault))
 		return E_UP_BAD_RESPONSE;
 	json_pick(v[M_MESSAGE], said, SAID, m);
-	if (!add_text(a, c, PART_THINKING, m[S_THINKING]) ||
-	    !add_text(a, c, PART_TEXT, m[S_CONTENT]) ||
+	if (!wire_add_text(a, c, PART_THINKING, m[S_THINKING]) ||
+	    !wire_add_text(a, c, PART_TEXT, m[S_CONTENT]) ||
 	    !add_calls(a, ask, c, m[S_CALLS]))
 		return E_NO_MEMORY;
 	out->model = json_inside(v[M_MODEL]);
@@ -497,15 +469,6 @@ struct stream {
 	uint32_t calls;
 	uint64_t bytes;
 };
-
-static void
-put_text(const struct source *s, enum piece_kind kind, struct json_value text)
-{
-	struct piece p = {.kind = kind, .text = json_inside(text)};
-
-	if (p.text.n > 0)
-		source_put(s, &p);
-}
 
 /* Calls come whole. */
 static enum err
@@ -549,8 +512,8 @@ put_pieces(const struct source *s, const struct json_value *v,
 	if (!own->begun)
 		source_put(s, &begin);
 	own->begun = true;
-	put_text(s, PIECE_THINKING, m[S_THINKING]);
-	put_text(s, PIECE_TEXT, m[S_CONTENT]);
+	source_put_text(s, PIECE_THINKING, m[S_THINKING]);
+	source_put_text(s, PIECE_TEXT, m[S_CONTENT]);
 	if (logprobs.json.n > 0)
 		source_put(s, &logprobs);
 	e = put_stream_calls(s, own, m[S_CALLS]);

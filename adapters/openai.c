@@ -43,39 +43,14 @@ openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 	return STR_NONE;
 }
 
-/* RFC 3986: all but unreserved bytes as %XX. */
-static struct str
-percent_encoded(struct arena *a, struct str s)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	char *out = arena_alloc(a, s.n * 3 + 1);
-	size_t n = 0;
-
-	if (!out)
-		return STR_NONE;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-		    (c >= 'a' && c <= 'z') || (c && strchr("-._~", c))) {
-			out[n++] = (char)c;
-		} else {
-			out[n++] = '%';
-			out[n++] = hex[c >> 4];
-			out[n++] = hex[c & 15];
-		}
-	}
-	return str_make(out, n);
-}
-
 /* Its newer endpoint, where base_url ends in /openai/v1, is OpenAI's. */
 struct str
 openai_azure_path(struct arena *a, const struct ask *ask,
 		  const struct target *t)
 {
 	struct str path = openai_path(a, ask, t);
-	struct str version = percent_encoded(a, t->api_version);
-	struct str model = percent_encoded(a, t->model);
+	struct str version = arena_percent(a, t->api_version);
+	struct str model = arena_percent(a, t->model);
 
 	if (!path.p || has_version(t->path))
 		return path;
@@ -195,14 +170,6 @@ read_usage(struct json_value usage, struct usage *u, struct json_value *cost)
 
 /* ---- answers ---- */
 
-static struct str
-inside_quotes(struct json_value v)
-{
-	if (v.type != JSON_STRING)
-		return STR_NONE;
-	return str_make(v.raw.p + 1, v.raw.n - 2);
-}
-
 static uint64_t
 text_of(struct json_value v)
 {
@@ -318,7 +285,7 @@ openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 	if (!out->usage.present && ask->kind != ASK_EMBEDDINGS)
 		out->content_bytes = choice_bytes(v[M_CHOICES], &any);
 	out->usage_value = v[M_USAGE];
-	out->model = inside_quotes(v[M_MODEL]);
+	out->model = json_inside(v[M_MODEL]);
 	return E_OK;
 }
 
@@ -345,7 +312,7 @@ openai_parse_event(struct source *src, struct str event, struct str data,
 	out->content_bytes = choice_bytes(v[M_CHOICES], &out->choices);
 	read_usage(v[M_USAGE], &out->usage, &out->cost_value);
 	out->usage_value = v[M_USAGE];
-	out->model = inside_quotes(v[M_MODEL]);
+	out->model = json_inside(v[M_MODEL]);
 	if (!src->put)
 		return E_OK;
 	e = (struct openai_event){v[M_ID], v[M_MODEL], v[M_CHOICES]};
@@ -392,15 +359,15 @@ openai_parse_error(int status, struct str type, struct str body,
 	if (!json_members(body, top, 2, v, &fault))
 		return;
 	if (v[0].type == JSON_STRING) {
-		out->message = inside_quotes(v[0]);
+		out->message = json_inside(v[0]);
 		return;
 	}
-	out->message = inside_quotes(json_get(v[0], "message"));
+	out->message = json_inside(json_get(v[0], "message"));
 	if (out->message.n == 0)
-		out->message = inside_quotes(v[1]);
-	out->type = inside_quotes(json_get(v[0], "type"));
-	out->code = inside_quotes(json_get(v[0], "code"));
-	out->param = inside_quotes(json_get(v[0], "param"));
+		out->message = json_inside(v[1]);
+	out->type = json_inside(json_get(v[0], "type"));
+	out->code = json_inside(json_get(v[0], "code"));
+	out->param = json_inside(json_get(v[0], "param"));
 	out->err = judge(status, out->code);
 }
 

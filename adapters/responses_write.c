@@ -19,21 +19,6 @@ struct items {
 const struct name_rule responses_tool_names = {.marks = "_-", .max = 64};
 static const struct name_rule call_ids = {.marks = "_-.:+/=@|", .max = 64};
 
-static void
-put_type(struct json_out *o, const char *type)
-{
-	json_open(o, '{');
-	json_name(o, "type");
-	json_put_str(o, str_of(type));
-}
-
-static void
-put_member(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
 /* As the provider allows it. */
 static void
 put_legal(struct writing *w, const char *name, const struct name_rule *rule,
@@ -64,29 +49,29 @@ put_data_url(struct json_out *o, const char *name, struct str mime,
 static void
 put_image(struct json_out *o, const struct part *p)
 {
-	put_type(o, "input_image");
+	json_open_type(o, "input_image");
 	if (p->data.n > 0)
 		put_data_url(o, "image_url",
 			     p->mime.n > 0 ? p->mime : STR("image/png"),
 			     p->data);
 	else
-		put_member(o, "image_url", p->url);
-	put_member(o, "detail", p->detail.n > 0 ? p->detail : STR("auto"));
+		json_put_member(o, "image_url", p->url);
+	json_put_member(o, "detail", p->detail.n > 0 ? p->detail : STR("auto"));
 	json_close(o, '}');
 }
 
 static void
 put_file(struct json_out *o, const struct part *p)
 {
-	put_type(o, "input_file");
+	json_open_type(o, "input_file");
 	if (p->data.n > 0) {
-		put_member(o, "filename",
-			   p->name.n > 0 ? p->name : STR("file.pdf"));
+		json_put_member(o, "filename",
+				p->name.n > 0 ? p->name : STR("file.pdf"));
 		put_data_url(o, "file_data",
 			     p->mime.n > 0 ? p->mime : STR("application/pdf"),
 			     p->data);
 	} else {
-		put_member(o, "file_url", p->url);
+		json_put_member(o, "file_url", p->url);
 	}
 	json_close(o, '}');
 }
@@ -102,12 +87,12 @@ put_audio(struct items *i, const struct part *p)
 		writing_refuse(i->w, "audio");
 		return;
 	}
-	put_type(i->o, "input_audio");
+	json_open_type(i->o, "input_audio");
 	json_name(i->o, "input_audio");
 	json_open(i->o, '{');
 	json_name(i->o, "data");
 	json_put_str(i->o, p->data);
-	put_member(i->o, "format", wav ? STR("wav") : STR("mp3"));
+	json_put_member(i->o, "format", wav ? STR("wav") : STR("mp3"));
 	json_close(i->o, '}');
 	json_close(i->o, '}');
 }
@@ -116,8 +101,8 @@ static void
 put_text(struct json_out *o, const char *type, const char *name,
 	 struct str text)
 {
-	put_type(o, type);
-	put_member(o, name, text);
+	json_open_type(o, type);
+	json_put_member(o, name, text);
 	json_close(o, '}');
 }
 
@@ -223,13 +208,13 @@ put_call_id(struct items *i, struct str id, uint32_t *n)
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "call_%u", (*n)++);
-	put_member(i->o, "call_id", str_of(text));
+	json_put_member(i->o, "call_id", str_of(text));
 }
 
 static void
 put_call(struct items *i, const struct part *p)
 {
-	put_type(i->o, "function_call");
+	json_open_type(i->o, "function_call");
 	put_call_id(i, p->id, &i->calls);
 	put_legal(i->w, "name", &responses_tool_names, p->name);
 	json_name(i->o, "arguments");
@@ -243,7 +228,7 @@ put_call(struct items *i, const struct part *p)
 static void
 put_result(struct items *i, const struct part *p)
 {
-	put_type(i->o, "function_call_output");
+	json_open_type(i->o, "function_call_output");
 	put_call_id(i, p->id, &i->results);
 	json_name(i->o, "output");
 	if (p->content)
@@ -269,15 +254,15 @@ put_thinking(struct items *i, const struct part *p)
 		writing_drop(i->w, "thinking");
 		return;
 	}
-	put_type(i->o, "reasoning");
-	put_member(i->o, "id", str_make(p->signature.p, (size_t)colon));
+	json_open_type(i->o, "reasoning");
+	json_put_member(i->o, "id", str_make(p->signature.p, (size_t)colon));
 	json_name(i->o, "summary");
 	json_open(i->o, '[');
 	if (p->text.n > 0)
 		put_text(i->o, "summary_text", "text", p->text);
 	json_close(i->o, ']');
-	put_member(i->o, "encrypted_content",
-		   str_from(p->signature, (size_t)colon + 1));
+	json_put_member(i->o, "encrypted_content",
+			str_from(p->signature, (size_t)colon + 1));
 	json_close(i->o, '}');
 }
 
@@ -355,10 +340,10 @@ put_tool(struct items *i, const struct tool *t)
 {
 	if (t->cached)
 		writing_drop(i->w, "cache_control");
-	put_type(i->o, "function");
+	json_open_type(i->o, "function");
 	put_legal(i->w, "name", &responses_tool_names, t->name);
 	if (t->description.n > 0)
-		put_member(i->o, "description", t->description);
+		json_put_member(i->o, "description", t->description);
 	json_name(i->o, "parameters");
 	json_put_raw(i->o, t->schema.type == JSON_OBJECT
 				   ? t->schema.raw
@@ -386,7 +371,7 @@ put_choice(struct writing *w)
 		json_put_str(w->out, str_of(modes[w->talk->choice]));
 		return;
 	}
-	put_type(w->out, "function");
+	json_open_type(w->out, "function");
 	put_legal(w, "name", &responses_tool_names, w->talk->choice_name);
 	json_close(w->out, '}');
 }
@@ -418,14 +403,14 @@ put_format(struct writing *w)
 		return;
 	json_name(w->out, "format");
 	if (c->format != FORMAT_SCHEMA) {
-		put_type(w->out,
-			 c->format == FORMAT_JSON ? "json_object" : "text");
+		json_open_type(w->out, c->format == FORMAT_JSON ? "json_object"
+								: "text");
 		json_close(w->out, '}');
 		return;
 	}
-	put_type(w->out, "json_schema");
-	put_member(w->out, "name",
-		   c->format_name.n > 0 ? c->format_name : STR("answer"));
+	json_open_type(w->out, "json_schema");
+	json_put_member(w->out, "name",
+			c->format_name.n > 0 ? c->format_name : STR("answer"));
 	json_name(w->out, "schema");
 	json_put_raw(w->out, c->format_schema.type == JSON_OBJECT
 				     ? c->format_schema.raw
@@ -489,9 +474,9 @@ put_reasoning(struct writing *w, bool *thinks)
 	json_name(w->out, "reasoning");
 	json_open(w->out, '{');
 	if (effort.n > 0)
-		put_member(w->out, "effort", effort);
+		json_put_member(w->out, "effort", effort);
 	if (c->show_thoughts && c->think != THINK_OFF)
-		put_member(w->out, "summary", STR("auto"));
+		json_put_member(w->out, "summary", STR("auto"));
 	json_close(w->out, '}');
 }
 

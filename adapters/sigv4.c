@@ -29,34 +29,6 @@ sigv4_time(uint64_t now_s, char out[SIGV4_TIME + 1])
 }
 
 static bool
-is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-	       c == '~' || c == '/';
-}
-
-static void
-add_path(struct buf *out, struct str path)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < path.n; i++) {
-		unsigned char c = (unsigned char)path.p[i];
-
-		if (is_unreserved(path.p[i])) {
-			buf_add_char(out, path.p[i]);
-			continue;
-		}
-		buf_add_char(out, '%');
-		buf_add_char(out, digits[c >> 4]);
-		buf_add_char(out, digits[c & 15]);
-	}
-	if (path.n == 0)
-		buf_add_char(out, '/');
-}
-
-static bool
 comes_before(struct str a, struct str b)
 {
 	int order = memcmp(a.p, b.p, MIN_OF(a.n, b.n));
@@ -107,7 +79,7 @@ add_canonical(struct buf *out, const struct sigv4_request *r)
 
 	buf_add_str(out, r->method);
 	buf_add_char(out, '\n');
-	add_path(out, path);
+	buf_add_percent(out, path.n ? path : STR("/"), "/");
 	buf_add_char(out, '\n');
 	add_query(out, query);
 	buf_add_char(out, '\n');

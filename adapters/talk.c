@@ -195,6 +195,21 @@ json_put_inside(struct json_out *o, struct str raw)
 	buf_add_char(o->buf, '"');
 }
 
+void
+json_put_member(struct json_out *o, const char *name, struct str raw)
+{
+	json_name(o, name);
+	json_put_inside(o, raw);
+}
+
+void
+json_open_type(struct json_out *o, const char *type)
+{
+	json_open(o, '{');
+	json_name(o, "type");
+	json_put_str(o, str_of(type));
+}
+
 /* ---- requests, written ---- */
 
 static const bool harmless[TRAITS] = {
@@ -307,4 +322,16 @@ reply_part(struct arena *a, struct reply_choice *c, enum part_kind kind)
 	*c->tail = p;
 	c->tail = &p->next;
 	return p;
+}
+
+/* ---- streamed answers ---- */
+
+void
+source_put_text(const struct source *s, enum piece_kind kind,
+		struct json_value text)
+{
+	struct piece p = {.kind = kind, .text = json_inside(text)};
+
+	if (p.text.n > 0)
+		source_put(s, &p);
 }

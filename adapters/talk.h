@@ -156,6 +156,10 @@ json_inside(struct json_value v)
 struct str json_plain(struct arena *a, struct str raw);
 /* Raw text between quotes, a comma before if need be. */
 void json_put_inside(struct json_out *o, struct str raw);
+/* A member of an object, its value raw text. */
+void json_put_member(struct json_out *o, const char *name, struct str raw);
+/* An object that begins with its type; to be closed. */
+void json_open_type(struct json_out *o, const char *type);
 
 /* ---- writing a request for an upstream ---- */
 
@@ -263,6 +267,10 @@ source_put(const struct source *s, const struct piece *p)
 	if (s->put)
 		s->put(s->user, p);
 }
+
+/* The inside of a string, if there is any. */
+void source_put_text(const struct source *s, enum piece_kind kind,
+		     struct json_value text);
 
 /* What a client's stream is written with. */
 struct sink {

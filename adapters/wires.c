@@ -4,13 +4,6 @@
 /* ---- writing ---- */
 
 void
-wire_put(struct json_out *o, const char *name, struct str raw)
-{
-	json_name(o, name);
-	json_put_inside(o, raw);
-}
-
-void
 wire_put_word(struct json_out *o, const char *name, const char *word)
 {
 	json_name(o, name);
@@ -283,5 +276,33 @@ wire_call_find(const struct wire_calls *c, uint64_t block, uint32_t *call)
 	if (c->n == 0)
 		return false;
 	*call = c->n - 1;
+	return true;
+}
+
+bool
+wire_has_words(const struct part *p)
+{
+	for (; p; p = p->next) {
+		if (p->kind != PART_RESULT)
+			return true;
+		for (const struct part *in = p->content; in; in = in->next)
+			if (!wire_is_text(in))
+				return true;
+	}
+	return false;
+}
+
+bool
+wire_add_text(struct arena *a, struct reply_choice *c, enum part_kind kind,
+	      struct json_value text)
+{
+	struct part *p;
+
+	if (wire_bytes(text) == 0)
+		return true;
+	p = reply_part(a, c, kind);
+	if (!p)
+		return false;
+	p->text = json_inside(text);
 	return true;
 }

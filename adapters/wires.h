@@ -8,8 +8,7 @@
 
 /* ---- writing ---- */
 
-/* Members of an object: of raw text, of a word of ours. */
-void wire_put(struct json_out *o, const char *name, struct str raw);
+/* A member of an object: a word of ours. */
 void wire_put_word(struct json_out *o, const char *name, const char *word);
 /* A call's arguments are an object, or the request is refused. */
 void wire_put_args(struct writing *w, const char *name, const struct part *p);
@@ -31,6 +30,8 @@ struct str wire_image_mime(const struct part *p);
 bool wire_is_plain(struct str s);
 /* Refuses a picture, sound or file by the client's name of it. */
 void wire_refuse_media(struct writing *w, const struct part *p);
+/* Is there more in a turn than texts of results. */
+bool wire_has_words(const struct part *p);
 /* Without tools, what is said of them says nothing: takes that. True: there
  * are tools that may be called. */
 bool wire_has_tools(struct writing *w);
@@ -46,6 +47,9 @@ bool wire_count(struct json_value v, uint64_t *out);
 uint64_t wire_bytes(struct json_value v);
 /* Text as the inside of a JSON string; {NULL, 0}: out of memory. */
 struct str wire_quoted(struct arena *a, struct str text);
+/* A part of an answer, if there is any text. False: out of memory. */
+NODISCARD bool wire_add_text(struct arena *a, struct reply_choice *c,
+			     enum part_kind kind, struct json_value text);
 enum err wire_judge(int status);
 /* {"message"}, {"error": "text"}, {"error": {"message", "type", "code"}}. */
 void wire_read_error(int status, struct str body, struct upstream_error *out);

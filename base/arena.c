@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/poison.h"
 
 #define ALIGN_TO    16u
@@ -201,4 +202,13 @@ arena_free(struct arena *a)
 		c = next;
 	}
 	arena_init(a);
+}
+
+struct str
+arena_percent(struct arena *a, struct str s)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	buf_add_percent(&text, s, "");
+	return text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
 }

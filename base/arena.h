@@ -27,5 +27,7 @@ NODISCARD void *arena_zalloc(struct arena *a, size_t n);
 NODISCARD struct str arena_dup(struct arena *a, struct str s);
 NODISCARD struct str arena_printf(struct arena *a, const char *fmt, ...)
 	PRINTF(2, 3);
+/* Percent-encoded (RFC 3986), but for what is unreserved. */
+NODISCARD struct str arena_percent(struct arena *a, struct str s);
 /* Gives everything back. May be called twice. */
 void arena_free(struct arena *a);

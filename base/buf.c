@@ -68,6 +68,26 @@ buf_add_i64(struct buf *b, int64_t v)
 }
 
 void
+buf_add_percent(struct buf *b, struct str s, const char *kept)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		    (c >= 'a' && c <= 'z') ||
+		    (c && (strchr("-._~", c) || strchr(kept, c)))) {
+			buf_add_char(b, (char)c);
+			continue;
+		}
+		buf_add_char(b, '%');
+		buf_add_char(b, hex[c >> 4]);
+		buf_add_char(b, hex[c & 15]);
+	}
+}
+
+void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list args, again;

@@ -57,6 +57,8 @@ buf_add_char(struct buf *b, char c)
 
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
+/* Percent-encoded (RFC 3986), but for what is unreserved or in `kept`. */
+void buf_add_percent(struct buf *b, struct str s, const char *kept);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* Room for `n` more bytes; NULL when out of memory. Then add to b->n. */
 char *buf_reserve(struct buf *b, size_t n);

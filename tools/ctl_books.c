@@ -186,26 +186,13 @@ ctl_account_set(const struct ctl *c, const struct ctl_words *w)
 	return send_change(c, w, &change);
 }
 
-int
-ctl_account_topup(const struct ctl *c, const struct ctl_words *w)
+/* Which options a command takes, its row in the table of commands says. */
+static int
+move_money(const struct ctl *c, const struct ctl_words *w, const char *suffix)
 {
-	static const struct change change = {
+	const struct change change = {
 		.prefix = "/admin/v1/accounts/",
-		.suffix = "/topup",
-		.word = "amount",
-		.idem = true,
-		.members = {{OPTION_NOTE, "note", AS_TEXT}},
-	};
-
-	return send_change(c, w, &change);
-}
-
-int
-ctl_account_refund(const struct ctl *c, const struct ctl_words *w)
-{
-	static const struct change change = {
-		.prefix = "/admin/v1/accounts/",
-		.suffix = "/refund",
+		.suffix = suffix,
 		.word = "amount",
 		.idem = true,
 		.members =
@@ -219,31 +206,27 @@ ctl_account_refund(const struct ctl *c, const struct ctl_words *w)
 }
 
 int
+ctl_account_topup(const struct ctl *c, const struct ctl_words *w)
+{
+	return move_money(c, w, "/topup");
+}
+
+int
+ctl_account_refund(const struct ctl *c, const struct ctl_words *w)
+{
+	return move_money(c, w, "/refund");
+}
+
+int
 ctl_account_correct(const struct ctl *c, const struct ctl_words *w)
 {
-	static const struct change change = {
-		.prefix = "/admin/v1/accounts/",
-		.suffix = "/correct",
-		.word = "amount",
-		.idem = true,
-		.members = {{OPTION_NOTE, "note", AS_TEXT}},
-	};
-
-	return send_change(c, w, &change);
+	return move_money(c, w, "/correct");
 }
 
 int
 ctl_account_credit(const struct ctl *c, const struct ctl_words *w)
 {
-	static const struct change change = {
-		.prefix = "/admin/v1/accounts/",
-		.suffix = "/credit",
-		.word = "amount",
-		.idem = true,
-		.members = {{OPTION_NOTE, "note", AS_TEXT}},
-	};
-
-	return send_change(c, w, &change);
+	return move_money(c, w, "/credit");
 }
 
 /* ---- codes ---- */

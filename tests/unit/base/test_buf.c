@@ -68,9 +68,21 @@ TEST(a_failed_allocation_is_remembered)
 	CHECK(!b.failed && b.n == 0 && b.cap > 0);
 }
 
+TEST(what_is_not_unreserved_is_percent_encoded)
+{
+	CLEANUP(buf_free) struct buf b = BUF_INIT;
+
+	buf_add_percent(&b, str_make("aZ9-._~/:%\0\xe9", 12), "");
+	CHECK(str_eq(buf_str(&b), STR("aZ9-._~%2F%3A%25%00%E9")));
+	buf_reset(&b);
+	buf_add_percent(&b, STR("/a b"), "/");
+	CHECK(str_eq(buf_str(&b), STR("/a%20b")));
+}
+
 int
 main(void)
 {
+	RUN(what_is_not_unreserved_is_percent_encoded);
 	RUN(appends_join);
 	RUN(it_grows_over_many_sizes);
 	RUN(consume_drops_the_front);
