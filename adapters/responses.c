@@ -37,20 +37,22 @@ responses_path(struct arena *a, const struct ask *ask, const struct target *t)
 					     : STR("/v1/responses");
 }
 
+/* Unlike chat completions it stands beside the deployments, and the body's
+ * model names one. Where base_url ends in /openai/v1 it is OpenAI's. */
 struct str
 responses_azure_path(struct arena *a, const struct ask *ask,
 		     const struct target *t)
 {
-	struct str version = t->api_version;
+	struct str version = arena_percent(a, t->api_version);
 
-	if (ask->kind != ASK_CHAT)
+	if (ask->kind != ASK_CHAT || !version.p)
 		return STR_NONE;
+	if (str_ends(t->path, STR("/v1")))
+		return STR("/responses");
 	if (version.n == 0)
 		version = STR("2025-04-01-preview");
-	return arena_printf(a,
-			    "/openai/deployments/%.*s/responses?api-version="
-			    "%.*s",
-			    STR_ARG(t->model), STR_ARG(version));
+	return arena_printf(a, "/openai/responses?api-version=%.*s",
+			    STR_ARG(version));
 }
 
 /* ---- usage ---- */

@@ -11,7 +11,7 @@ struct str responses_signature(struct arena *a, const struct json_value *item);
 
 /* wire.write */
 enum err responses_write(struct writing *w);
-/* The path at Azure, by deployment. */
+/* The path at Azure. */
 struct str responses_azure_path(struct arena *a, const struct ask *ask,
 				const struct target *t);
 

@@ -54,10 +54,14 @@ TEST(paths_follow_the_base_url)
 	CHECK(str_eq(wire_responses.path(&arena, &chat, &t),
 		     STR("/v1/responses")));
 	CHECK(!wire_responses.path(&arena, &embeddings, &t).p);
-	t.api_version = STR("2025-01-01");
 	CHECK(str_eq(responses_azure_path(&arena, &chat, &t),
-		     STR("/openai/deployments/dep/responses?api-version="
-			 "2025-01-01")));
+		     STR("/openai/responses?api-version=2025-04-01-preview")));
+	t.api_version = STR("2025-01-01&x");
+	CHECK(str_eq(responses_azure_path(&arena, &chat, &t),
+		     STR("/openai/responses?api-version=2025-01-01%26x")));
+	t.path = STR("/openai/v1");
+	CHECK(str_eq(responses_azure_path(&arena, &chat, &t),
+		     STR("/responses")));
 	CHECK(!responses_azure_path(&arena, &embeddings, &t).p);
 }
 
