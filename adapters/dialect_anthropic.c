@@ -178,7 +178,7 @@ own_id(const struct sink *s, const char *prefix)
 
 	if (str_starts(id, STR("req_")))
 		id = str_from(id, 4);
-	return arena_printf(s->a, "%s%.*s", prefix, STR_ARG(id));
+	return arena_join(s->a, str_of(prefix), id);
 }
 
 /* Ours, where the upstream has none: one a call. */

@@ -63,8 +63,7 @@ signed_lines(struct arena *a, enum auth auth, const struct target *t,
 {
 	struct sigv4_scope scope = {t->credential, t->secret, t->region,
 				    STR("bedrock"), t->now_s};
-	struct str target =
-		arena_printf(a, "%.*s%.*s", STR_ARG(t->path), STR_ARG(path));
+	struct str target = arena_join(a, t->path, path);
 	struct str value;
 
 	if (target.n == 0)

@@ -157,16 +157,25 @@ arena_zalloc(struct arena *a, size_t n)
 }
 
 struct str
-arena_dup(struct arena *a, struct str s)
+arena_join(struct arena *a, struct str first, struct str second)
 {
-	char *p = s.n < SIZE_MAX ? arena_alloc(a, s.n + 1) : NULL;
+	size_t n = first.n + second.n;
+	char *p = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
 
 	if (p == NULL)
 		return STR_NONE;
-	if (s.n)
-		memcpy(p, s.p, s.n);
-	p[s.n] = '\0';
-	return str_make(p, s.n);
+	if (first.n)
+		memcpy(p, first.p, first.n);
+	if (second.n)
+		memcpy(p + first.n, second.p, second.n);
+	p[n] = '\0';
+	return str_make(p, n);
+}
+
+struct str
+arena_dup(struct arena *a, struct str s)
+{
+	return arena_join(a, s, STR_NONE);
 }
 
 struct str

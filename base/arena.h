@@ -25,6 +25,9 @@ NODISCARD void *arena_zalloc(struct arena *a, size_t n);
 /* A copy that lives as long as the arena, NUL-terminated beyond its end;
  * {NULL, 0} when out of memory. */
 NODISCARD struct str arena_dup(struct arena *a, struct str s);
+/* Both, one behind the other; {NULL, 0} when out of memory. */
+NODISCARD struct str arena_join(struct arena *a, struct str first,
+				struct str second);
 NODISCARD struct str arena_printf(struct arena *a, const char *fmt, ...)
 	PRINTF(2, 3);
 /* Percent-encoded (RFC 3986), but for what is unreserved. */

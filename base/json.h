@@ -116,6 +116,7 @@ struct json_out {
 void json_out_init(struct json_out *o, struct buf *buf);
 void json_open(struct json_out *o, char bracket);  /* '{' or '[' */
 void json_close(struct json_out *o, char bracket); /* '}' or ']' */
+/* One of our own names: written as it is, nothing in it is escaped. */
 void json_name(struct json_out *o, const char *name);
 void json_put_str(struct json_out *o, struct str s); /* escaped; bytes that
 						are not UTF-8 become U+FFFD */

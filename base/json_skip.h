@@ -56,5 +56,16 @@ json_skip_string(const char *at, const char *end, struct json_skip *r)
 		}
 	}
 #endif
+	/* The end of the text is near. */
+	for (const char *p = at; end - at < 16 && p < end; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c == '"') {
+			*r = (struct json_skip){false, false};
+			return p;
+		}
+		if (c < 0x20 || c >= 0x80 || c == '\\')
+			break;
+	}
 	return json_skip_long(at, end, r);
 }

@@ -90,6 +90,11 @@ json_str_eq(struct str raw, struct str text)
 	enum piece kind;
 	char room[4];
 
+	/* An escape is longer than what it stands for. */
+	if (in.n <= text.n)
+		return str_eq(in, text) && str_find(in, '\\') < 0;
+	if (str_find(in, '\\') < 0)
+		return false;
 	while ((kind = next_piece(&in, &piece, room)) == RUN) {
 		if (!str_starts(text, piece))
 			return false;

@@ -116,9 +116,12 @@ put_quoted(struct buf *b, struct str s)
 void
 json_name(struct json_out *o, const char *name)
 {
+	struct str plain = str_of(name);
+
 	before_value(o);
-	put_quoted(o->buf, str_of(name));
-	buf_add_char(o->buf, ':');
+	buf_add_char(o->buf, '"');
+	buf_add_str(o->buf, plain);
+	buf_add(o->buf, "\":", 2);
 	o->comma = false;
 }
 

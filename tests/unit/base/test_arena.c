@@ -82,6 +82,8 @@ TEST(copies_are_terminated)
 	s = arena_dup(&a, STR("abc"));
 	CHECK_INT(s.n, 3);
 	CHECK_STR(s.p, "abc");
+	s = arena_join(&a, STR("abc"), STR("de"));
+	CHECK(str_eq(s, STR("abcde")) && s.p[5] == '\0');
 	s = arena_dup(&a, STR_NONE);
 	CHECK(s.p != NULL && s.p[0] == '\0');
 	s = arena_printf(&a, "%s-%d", "x", 42);

@@ -45,6 +45,8 @@ TEST(a_part_is_not_the_whole)
 	CHECK(!json_str_eq(STR("\"ab\""), STR("abc")));
 	CHECK(!json_str_eq(STR("\"\""), STR("a")));
 	CHECK(json_str_eq(STR("\"\""), STR_NONE));
+	CHECK(!json_str_eq(STR("\"a\\n\""), STR("a\\n")));
+	CHECK(json_str_eq(STR("\"a\\n\""), STR("a\n")));
 }
 
 TEST(a_lone_surrogate_counts_three_and_is_no_text)
