@@ -60,6 +60,7 @@ hash_key(struct request *req)
 	req->idem[0] |= 1; /* 0, 0 is none */
 }
 
+/* Of all that says what is asked for. */
 static uint64_t
 hash_body(const struct request *req)
 {
@@ -69,10 +70,12 @@ hash_body(const struct request *req)
 		uint8_t path[SHA256_BYTES];
 		uint8_t body[SHA256_BYTES];
 	} in = {.what = "idem-body", .method = (uint32_t)req->method};
+	/* whole and decoded where a model stands in it */
+	struct str path = req->ask.path.n > 0 ? req->ask.path : req->path;
 	uint8_t out[SHA256_BYTES];
 	uint64_t h;
 
-	sha256(req->path.p, req->path.n, in.path);
+	sha256(path.p, path.n, in.path);
 	sha256(req->ask.body.p, req->ask.body.n, in.body);
 	hmac_sha256(req->w->args->pepper, SHA256_BYTES, &in, sizeof(in), out);
 	memcpy(&h, out, sizeof(h));

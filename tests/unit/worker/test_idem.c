@@ -1,4 +1,6 @@
 /* Idempotency-Key of clients. */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "shm/claims.h"
 #include "shm/workers.h"
@@ -136,6 +138,37 @@ TEST(whatever_ends_it_early_lets_the_claim_go)
 	CHECK(fix_done(f));
 }
 
+/* What the ledger is asked about the body, of a request by this path. */
+static uint64_t
+body_hash(struct fixture *f, const char *path)
+{
+	struct exchange *x =
+		fix_open(f, "POST", path, FIX_KEY, "idempotency-key: k-1\r\n");
+	const char *at;
+	unsigned long long hash = 0;
+
+	fix_body(x, "{\"contents\":[{\"parts\":[{\"text\":\"hi\"}]}]}");
+	at = strstr(f->calls->sent.p, "&body=");
+	CHECK(at != NULL);
+	if (at)
+		hash = strtoull(at + 6, NULL, 16);
+	say(f, "other");
+	CHECK_INT(x->status, 422);
+	fix_settle(f);
+	return hash;
+}
+
+TEST(a_model_in_the_path_belongs_to_what_was_asked)
+{
+	struct fixture *f = started();
+	uint64_t one = body_hash(f, "/v1beta/models/gpt:generateContent");
+
+	CHECK(body_hash(f, "/v1beta/models/gpt:generateContent") == one);
+	CHECK(body_hash(f, "/v1beta/models/g%70t:generateContent") == one);
+	CHECK(body_hash(f, "/v1beta/models/cheap:generateContent") != one);
+	CHECK(fix_done(f));
+}
+
 TEST(keys_are_one_header_of_printable_text)
 {
 	struct fixture *f = started();
@@ -185,6 +218,7 @@ main(void)
 	RUN(a_settled_key_gets_what_it_came_to_and_nothing_upstream);
 	RUN(while_one_runs_the_others_are_told_so);
 	RUN(whatever_ends_it_early_lets_the_claim_go);
+	RUN(a_model_in_the_path_belongs_to_what_was_asked);
 	RUN(keys_are_one_header_of_printable_text);
 	RUN(keys_and_bodies_have_their_own_hashes);
 	return tap_done();
