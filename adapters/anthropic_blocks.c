@@ -263,7 +263,7 @@ read_call(struct reading *r, struct place *at, struct json_value block)
 	struct part *p;
 
 	json_pick(block, names, 3, v);
-	if (v[0].type != JSON_STRING)
+	if (json_inside(v[0]).n == 0)
 		return reading_bad(r, "messages.content.id");
 	if (v[1].type != JSON_STRING)
 		return reading_bad(r, "messages.content.name");
@@ -288,7 +288,7 @@ read_result(struct reading *r, struct place *at, struct json_value block)
 	struct part *p;
 
 	json_pick(block, names, 3, v);
-	if (v[0].type != JSON_STRING)
+	if (json_inside(v[0]).n == 0)
 		return reading_bad(r, "messages.content.tool_use_id");
 	if (ask_flag(v[2], &(bool){false}) != E_OK)
 		return reading_bad(r, "messages.content.is_error");

@@ -337,7 +337,7 @@ read_all(struct reading *r, struct json_value root)
 	    !read_settings(r, v))
 		return false;
 	anthropic_mark_last(r, v[R_CACHE]);
-	return true;
+	return conversation_link(r->c) || reading_no_memory(r);
 }
 
 enum err

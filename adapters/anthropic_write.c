@@ -138,76 +138,26 @@ put_redacted(struct writing *w, const struct part *p)
 
 /* ---- calls and their results ---- */
 
-/* Calls that have no id get one; so do the results, which follow in the same
- * order for the same name. */
-struct nameless {
-	struct nameless *next;
-	struct str name;
-	struct str id;
-};
-
-struct messages {
-	struct writing *w;
-	struct nameless *calls, **tail;
-	unsigned n;
-};
-
 static struct str
 legal_name(struct writing *w, struct str raw)
 {
 	return name_legal(w->a, &anthropic_names, raw);
 }
 
-static struct str
-id_of_call(struct messages *m, const struct part *p)
-{
-	struct nameless *c;
-
-	if (p->id.n > 0)
-		return legal_name(m->w, p->id);
-	c = arena_alloc(m->w->a, sizeof(*c));
-	if (!c)
-		return STR_NONE;
-	*c = (struct nameless){.name = p->name};
-	c->id = arena_printf(m->w->a, "call_%u", ++m->n);
-	*m->tail = c;
-	m->tail = &c->next;
-	return c->id;
-}
-
-static struct str
-id_of_result(struct messages *m, const struct part *p)
-{
-	struct nameless **at = &m->calls;
-	struct nameless *c;
-
-	if (p->id.n > 0)
-		return legal_name(m->w, p->id);
-	while (*at && p->name.n > 0 && !str_eq((*at)->name, p->name))
-		at = &(*at)->next;
-	c = *at;
-	if (!c)
-		return STR_NONE;
-	*at = c->next;
-	if (!c->next)
-		m->tail = at;
-	return c->id;
-}
-
 static void
-put_call(struct messages *m, const struct part *p)
+put_call(struct writing *w, const struct part *p)
 {
-	struct json_out *o = m->w->out;
+	struct json_out *o = w->out;
 
 	if (p->args.n == 0 && p->text.n > 0) {
-		writing_refuse(m->w, "tool call arguments");
+		writing_refuse(w, "tool call arguments");
 		return;
 	}
 	json_open_type(o, "tool_use");
 	json_name(o, "id");
-	json_put_str(o, id_of_call(m, p));
+	json_put_str(o, legal_name(w, p->id));
 	json_name(o, "name");
-	json_put_str(o, legal_name(m->w, p->name));
+	json_put_str(o, legal_name(w, p->name));
 	json_name(o, "input");
 	json_put_raw(o, p->args.n > 0 ? p->args : STR("{}"));
 	end_block(o, p);
@@ -230,26 +180,21 @@ says_something(const struct part *p)
 	return true;
 }
 
-static void put_part(struct messages *m, const struct part *p);
+static void put_part(struct writing *w, const struct part *p);
 
 static void
-put_result(struct messages *m, const struct part *p)
+put_result(struct writing *w, const struct part *p)
 {
-	struct json_out *o = m->w->out;
-	struct str id = id_of_result(m, p);
+	struct json_out *o = w->out;
 
-	if (id.n == 0) {
-		writing_refuse(m->w, "tool result without a call");
-		return;
-	}
 	json_open_type(o, "tool_result");
 	json_name(o, "tool_use_id");
-	json_put_str(o, id);
+	json_put_str(o, legal_name(w, p->id));
 	if (p->content) {
 		json_name(o, "content");
 		json_open(o, '[');
 		for (const struct part *c = p->content; c; c = c->next)
-			put_part(m, c);
+			put_part(w, c);
 		json_close(o, ']');
 	}
 	if (p->failed) {
@@ -260,20 +205,20 @@ put_result(struct messages *m, const struct part *p)
 }
 
 static void
-put_part(struct messages *m, const struct part *p)
+put_part(struct writing *w, const struct part *p)
 {
 	if (!says_something(p))
 		return;
 	switch (p->kind) {
 	case PART_TEXT:
-	case PART_REFUSAL: put_text(m->w->out, p); break;
-	case PART_THINKING: put_thinking(m->w, p); break;
-	case PART_REDACTED: put_redacted(m->w, p); break;
-	case PART_IMAGE: put_image(m->w, p); break;
-	case PART_AUDIO: writing_refuse(m->w, "audio"); break;
-	case PART_FILE: put_file(m->w, p); break;
-	case PART_CALL: put_call(m, p); break;
-	case PART_RESULT: put_result(m, p); break;
+	case PART_REFUSAL: put_text(w->out, p); break;
+	case PART_THINKING: put_thinking(w, p); break;
+	case PART_REDACTED: put_redacted(w, p); break;
+	case PART_IMAGE: put_image(w, p); break;
+	case PART_AUDIO: writing_refuse(w, "audio"); break;
+	case PART_FILE: put_file(w, p); break;
+	case PART_CALL: put_call(w, p); break;
+	case PART_RESULT: put_result(w, p); break;
 	}
 }
 
@@ -303,14 +248,14 @@ run_end(const struct turn *t)
 }
 
 static void
-put_run(struct messages *m, const struct turn *from, const struct turn *to,
+put_run(struct writing *w, const struct turn *from, const struct turn *to,
 	bool results)
 {
 	for (const struct turn *t = from; t != to; t = t->next)
 		for (const struct part *p = t->parts;
 		     p && t->speaker == from->speaker; p = p->next)
 			if ((p->kind == PART_RESULT) == results)
-				put_part(m, p);
+				put_part(w, p);
 }
 
 /* Thoughts that nobody signed are not taken back. */
@@ -326,11 +271,9 @@ drop_thoughts(struct writing *w)
 static void
 put_messages(struct writing *w)
 {
-	struct messages m = {.w = w};
 	const struct turn *t = w->talk->turns, *end;
 
 	drop_thoughts(w);
-	m.tail = &m.calls;
 	json_name(w->out, "messages");
 	json_open(w->out, '[');
 	for (; t; t = end) {
@@ -345,8 +288,8 @@ put_messages(struct writing *w)
 					     : STR("assistant"));
 		json_name(w->out, "content");
 		json_open(w->out, '[');
-		put_run(&m, t, end, true);
-		put_run(&m, t, end, false);
+		put_run(w, t, end, true);
+		put_run(w, t, end, false);
 		json_close(w->out, ']');
 		json_close(w->out, '}');
 	}

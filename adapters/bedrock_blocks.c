@@ -137,31 +137,6 @@ document_name(struct writing *w, const struct part *p, unsigned n)
 	return arena_printf(w->a, "%.*s %u", (int)end, name, n);
 }
 
-static unsigned
-count_documents(const struct part *list, const struct part *until, bool *found)
-{
-	unsigned n = 0;
-
-	for (const struct part *p = list; p && !*found; p = p->next) {
-		*found = p == until;
-		n += p->kind == PART_FILE;
-		n += count_documents(p->content, until, found);
-	}
-	return n;
-}
-
-/* The first one's is 1. */
-static unsigned
-document_number(const struct conversation *c, const struct part *p)
-{
-	bool found = false;
-	unsigned n = 0;
-
-	for (const struct turn *t = c->turns; t && !found; t = t->next)
-		n += count_documents(t->parts, p, &found);
-	return n;
-}
-
 static void
 put_media(struct writing *w, const struct part *p)
 {
@@ -177,7 +152,7 @@ put_media(struct writing *w, const struct part *p)
 	if (!format && p->kind == PART_FILE) {
 		kind = "document";
 		format = format_of(documents, p->mime);
-		name = document_name(w, p, document_number(w->talk, p));
+		name = document_name(w, p, ++w->documents);
 	}
 	if (!format || p->data.n == 0) {
 		wire_refuse_media(w, p);
@@ -205,7 +180,7 @@ static void
 put_call(struct writing *w, const struct part *p)
 {
 	open_block(w->out, "toolUse");
-	json_put_member(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
+	json_put_member(w->out, "toolUseId", legal(w, p->id));
 	json_put_member(w->out, "name", legal(w, p->name));
 	wire_put_args(w, "input", p);
 	close_block(w->out);
@@ -243,7 +218,7 @@ static void
 put_result(struct writing *w, const struct part *p)
 {
 	open_block(w->out, "toolResult");
-	json_put_member(w->out, "toolUseId", legal(w, wire_call_id(w, p)));
+	json_put_member(w->out, "toolUseId", legal(w, p->id));
 	json_name(w->out, "content");
 	json_open(w->out, '[');
 	for (const struct part *in = p->content; in; in = in->next)

@@ -130,7 +130,7 @@ put_result(struct writing *w, const struct part *p)
 	if (p->failed)
 		writing_drop(w, "is_error");
 	open_message(w, "tool");
-	json_put_member(w->out, "tool_call_id", wire_call_id(w, p));
+	json_put_member(w->out, "tool_call_id", p->id);
 	wire_put_joined(w->out, "content", p->content, PART_TEXT);
 	json_close(w->out, '}');
 }
@@ -158,7 +158,7 @@ static void
 put_call(struct writing *w, const struct part *p)
 {
 	json_open_type(w->out, "function");
-	json_put_member(w->out, "id", wire_call_id(w, p));
+	json_put_member(w->out, "id", p->id);
 	json_name(w->out, "function");
 	json_open(w->out, '{');
 	put_name(w, p->name);

@@ -430,8 +430,6 @@ read_result(struct openai_reading *r, const struct json_value *m, struct str id)
 		return E_NO_MEMORY;
 	p->id = id;
 	p->name = json_inside(m[M_NAME]);
-	if (p->name.n == 0)
-		p->name = conversation_call_name(r->c, id);
 	e = read_content(r, &content, m[M_CONTENT], true);
 	p->content = content.first;
 	/* a mark within says the same: all up to here */
@@ -477,5 +475,7 @@ openai_read_messages(struct openai_reading *r, struct json_value messages)
 		return openai_bad(r, "role");
 	for (r->at = 0; e == E_OK && json_iter_next(&it, &name, &v); r->at++)
 		e = read_message(r, v);
+	if (e == E_OK && !conversation_link(r->c))
+		e = E_NO_MEMORY;
 	return e;
 }

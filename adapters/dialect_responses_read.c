@@ -455,6 +455,8 @@ responses_read(struct conversation *c, const struct ask *ask,
 
 	json_pick(root, fields, FIELDS, v);
 	e = read_words(&r, v);
+	if (e == E_OK && !conversation_link(c))
+		e = E_NO_MEMORY;
 	if (e == E_OK)
 		e = reader_list(&r, "tools", v[F_TOOLS], read_tool);
 	if (e == E_OK)

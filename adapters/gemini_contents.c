@@ -7,9 +7,14 @@
 
 /* A call of the model, which a result may belong to. */
 struct call {
-	struct call *next;
+	struct call *next;   /* of the same name */
 	struct str id, name; /* raw */
 	bool answered;
+};
+
+/* Calls of one name, from the first that may be unanswered. */
+struct namesakes {
+	struct call *first, **tail;
 };
 
 static struct part *
@@ -99,19 +104,31 @@ make_id(struct reading *r)
 	return id;
 }
 
+static bool
+queue_call(struct reading *r, struct call *c)
+{
+	struct namesakes *same = index_get(&r->by_name, c->name);
+
+	if (!same) {
+		same = arena_alloc(r->c->a, sizeof(*same));
+		if (!same || !index_set(r->c->a, &r->by_name, c->name, same))
+			return false;
+		same->tail = &same->first;
+	}
+	*same->tail = c;
+	same->tail = &c->next;
+	return true;
+}
+
 static void
 note_call(struct reading *r, const struct part *p)
 {
-	struct call *c = arena_zalloc(r->c->a, sizeof(*c));
+	struct call *c = arena_alloc(r->c->a, sizeof(*c));
 
-	if (!c) {
+	if (c)
+		*c = (struct call){.id = p->id, .name = p->name};
+	if (!c || !index_set(r->c->a, &r->by_id, c->id, c) || !queue_call(r, c))
 		gemini_no_memory(r);
-		return;
-	}
-	c->id = p->id;
-	c->name = p->name;
-	*r->tail = c;
-	r->tail = &c->next;
 }
 
 static void
@@ -141,13 +158,16 @@ read_call(struct reading *r, struct part *p, struct json_value v)
 static struct call *
 find_call(struct reading *r, struct str id, struct str name)
 {
-	for (struct call *c = r->calls; c; c = c->next)
-		if (id.n > 0 && str_eq(c->id, id))
-			return c;
-	for (struct call *c = r->calls; c; c = c->next)
-		if (!c->answered && str_eq(c->name, name))
-			return c;
-	return NULL;
+	struct call *c = id.n > 0 ? index_get(&r->by_id, id) : NULL;
+	struct namesakes *same = c ? NULL : index_get(&r->by_name, name);
+
+	if (!same)
+		return c;
+	while (same->first && same->first->answered)
+		same->first = same->first->next;
+	if (!same->first)
+		same->tail = &same->first;
+	return same->first;
 }
 
 static void

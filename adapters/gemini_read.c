@@ -419,7 +419,6 @@ gemini_read(struct conversation *c, const struct ask *ask, const char **detail)
 	struct reading r = {.c = c, .err = E_OK};
 	struct json_value root;
 
-	r.tail = &r.calls;
 	if (!json_valid(ask->body, &root, NULL))
 		return E_BAD_JSON;
 	read_request(&r, inner_request(ask, root));

@@ -2,14 +2,15 @@
 /* A Gemini client's request while it is read. Private to gemini_read.c and
  * gemini_contents.c. */
 #include "adapters/gemini.h"
-
-struct call;
+#include "adapters/index.h"
 
 struct reading {
 	struct conversation *c;
 	enum err err; /* the first one counts */
 	const char *detail;
-	struct call *calls, **tail; /* of the model, in order */
+	/* The model's calls: the last one of an id, those of a name that have
+	 * no result yet. */
+	struct index by_id, by_name;
 	unsigned n_calls;
 };
 

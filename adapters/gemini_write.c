@@ -164,17 +164,13 @@ put_response(struct writing *w, const struct part *result)
 static void
 put_result(struct writing *w, const struct part *p)
 {
-	struct str name = p->name;
-
-	if (name.n == 0)
-		name = conversation_call_name(w->talk, p->id);
-	if (name.n == 0)
+	if (p->name.n == 0)
 		writing_refuse(w, "messages[].tool_call_id");
 	json_open(w->out, '{');
 	json_name(w->out, "functionResponse");
 	json_open(w->out, '{');
 	put_id(w, p);
-	put_function_name(w, name);
+	put_function_name(w, p->name);
 	json_name(w->out, "response");
 	put_response(w, p);
 	json_close(w->out, '}');

@@ -67,15 +67,13 @@ put_images(struct writing *w, const struct part *p)
 static void
 put_result(struct writing *w, const struct part *p)
 {
-	struct str name = wire_result_name(w, p);
-
-	if (name.n == 0)
+	if (p->name.n == 0)
 		writing_refuse(w, "messages[].tool_call_id");
 	if (p->failed)
 		writing_drop(w, "is_error");
 	open_message(w, "tool");
 	wire_put_joined(w->out, "content", p->content, PART_TEXT);
-	json_put_member(w->out, "tool_name", name_legal(w->a, &names, name));
+	json_put_member(w->out, "tool_name", name_legal(w->a, &names, p->name));
 	json_close(w->out, '}');
 }
 

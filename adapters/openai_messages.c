@@ -34,38 +34,6 @@ openai_put_name(struct writing *w, struct str raw)
 	json_put_str(w->out, name_legal(w->a, &openai_names, raw));
 }
 
-/* Which one of all calls without an id, or of those of this name. */
-static unsigned
-count_before(const struct conversation *c, const struct part *until,
-	     enum part_kind kind, struct str name)
-{
-	unsigned n = 0;
-
-	for (const struct turn *t = c->turns; t; t = t->next)
-		for (const struct part *p = t->parts; p; p = p->next) {
-			if (p == until)
-				return n;
-			n += p->kind == kind && p->id.n == 0 &&
-			     (name.n == 0 || str_eq(p->name, name));
-		}
-	return n;
-}
-
-/* The call that a result without an id belongs to: of all of its name, the
- * one in the same place. */
-static const struct part *
-call_of(const struct conversation *c, const struct part *result)
-{
-	unsigned n = count_before(c, result, PART_RESULT, result->name);
-
-	for (const struct turn *t = c->turns; t; t = t->next)
-		for (const struct part *p = t->parts; p; p = p->next)
-			if (p->kind == PART_CALL && p->id.n == 0 &&
-			    str_eq(p->name, result->name) && n-- == 0)
-				return p;
-	return NULL;
-}
-
 static bool
 is_short_id(struct str id)
 {
@@ -98,20 +66,12 @@ short_id(struct str id, char out[9])
 static void
 put_id(struct writing *w, const char *name, const struct part *p)
 {
-	char made[sizeof("call_") + DIGITS_MAX] = "call_", brief[9];
-	struct str id = p->id;
-	unsigned n = 0;
+	char brief[9];
 
-	if (id.n == 0) {
-		if (p->kind == PART_RESULT)
-			p = call_of(w->talk, p);
-		if (p)
-			n = count_before(w->talk, p, PART_CALL, STR(""));
-		id = str_make(made, 5 + digits_write(made + 5, n));
-	}
 	json_name(w->out, name);
-	json_put_str(w->out, QUIRK(w, SHORT_IDS) ? short_id(id, brief)
-						 : name_legal(w->a, &ids, id));
+	json_put_str(w->out, QUIRK(w, SHORT_IDS)
+				     ? short_id(p->id, brief)
+				     : name_legal(w->a, &ids, p->id));
 }
 
 /* ---- parts ---- */

@@ -4,6 +4,7 @@
  */
 #include "adapters/talk.h"
 
+#include "adapters/index.h"
 #include "base/must.h"
 
 /* ---- requests, read ---- */
@@ -116,14 +117,36 @@ conversation_refuse(struct conversation *c, const char *field)
 		c->refused = field;
 }
 
-struct str
-conversation_call_name(const struct conversation *c, struct str id)
+/* The same in every request that repeats the conversation. */
+static bool
+name_call(struct conversation *c, struct part *call, unsigned *n)
 {
+	if (call->id.n > 0)
+		return true;
+	call->id = arena_printf(c->a, "call_%u", (*n)++);
+	return call->id.p != NULL;
+}
+
+bool
+conversation_link(struct conversation *c)
+{
+	struct index calls = {NULL};
+	unsigned n = 0;
+
 	for (const struct turn *t = c->turns; t; t = t->next)
-		for (const struct part *p = t->parts; p; p = p->next)
-			if (p->kind == PART_CALL && str_eq(p->id, id))
-				return p->name;
-	return STR_NONE;
+		for (struct part *p = t->parts; p; p = p->next) {
+			const struct part *call = NULL;
+
+			if (p->kind == PART_CALL &&
+			    (!name_call(c, p, &n) ||
+			     !index_set(c->a, &calls, p->id, p)))
+				return false;
+			if (p->kind == PART_RESULT && p->name.n == 0)
+				call = index_get(&calls, p->id);
+			if (call)
+				p->name = call->name;
+		}
+	return true;
 }
 
 /* With its quotes; not of an empty one, which may be nowhere. */

@@ -43,7 +43,7 @@ struct part {
 	struct str url;	      /* raw; instead of data */
 	struct str mime;      /* plain: "image/png"; n == 0: not known */
 	struct str detail;    /* raw; of an image: "low", "high", "auto" */
-	struct str id;	      /* raw; n == 0: the dialect has none */
+	struct str id;	      /* raw; n == 0, in answers only: none */
 	struct str name;      /* raw */
 	/* A JSON object as text. n == 0 of a call: `text` holds, raw, what the
 	 * model wrote in its place and is no object. */
@@ -136,8 +136,10 @@ void conversation_say(struct conversation *c, enum trait_kind kind,
 /* Left out and harmless / without meaning elsewhere. Names need not live. */
 void conversation_drop(struct conversation *c, struct str field);
 void conversation_refuse(struct conversation *c, const char *field);
-/* The name a call of this id has, for dialects whose results have none. */
-struct str conversation_call_name(const struct conversation *c, struct str id);
+/* Once all turns are read: calls without an id get one, results without a
+ * name that of the last call of their id, if there is one. False when out of
+ * memory. */
+NODISCARD bool conversation_link(struct conversation *c);
 
 /* A call's arguments from the inside of a JSON string (quotes around it): p->args, or p->text if
  * they are no object. False when out of memory. */
@@ -174,6 +176,7 @@ struct writing {
 	uint64_t taken;	      /* a bit per trait */
 	struct str dropped;   /* names for x-tollgate-dropped, arena */
 	const char *refused;  /* the field that cannot be expressed */
+	unsigned documents;   /* written so far, where each has a name */
 };
 
 /* NULL: not said. Takes it. */

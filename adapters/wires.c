@@ -47,56 +47,6 @@ wire_put_schema(struct json_out *o, const char *name, struct json_value schema)
 	json_close(o, '}');
 }
 
-/* The part of this kind without an id that is `n` behind the first one, of
- * this name (n == 0: of any). */
-static const struct part *
-nth_nameless(const struct conversation *c, enum part_kind kind, struct str name,
-	     unsigned n)
-{
-	for (const struct turn *t = c->turns; t; t = t->next)
-		for (const struct part *p = t->parts; p; p = p->next)
-			if (p->kind == kind && p->id.n == 0 &&
-			    (name.n == 0 || str_eq(p->name, name)) && n-- == 0)
-				return p;
-	return NULL;
-}
-
-static unsigned
-place_of(const struct conversation *c, const struct part *p, struct str name)
-{
-	const struct part *other;
-	unsigned n = 0;
-
-	while ((other = nth_nameless(c, p->kind, name, n)) && other != p)
-		n++;
-	return n;
-}
-
-struct str
-wire_call_id(const struct writing *w, const struct part *p)
-{
-	const struct conversation *c = w->talk;
-
-	if (p->id.n > 0)
-		return p->id;
-	if (p->kind == PART_RESULT) {
-		unsigned n = place_of(c, p, p->name);
-		const struct part *call =
-			nth_nameless(c, PART_CALL, p->name, n);
-
-		p = call ? call : p;
-	}
-	return arena_printf(w->a, "call_%u", place_of(c, p, STR("")));
-}
-
-struct str
-wire_result_name(const struct writing *w, const struct part *p)
-{
-	struct str name = conversation_call_name(w->talk, p->id);
-
-	return p->name.n > 0 ? p->name : name;
-}
-
 bool
 wire_is_text(const struct part *p)
 {

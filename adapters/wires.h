@@ -1,8 +1,7 @@
 #pragma once
 /*
  * What upstream dialects that no client speaks have in common: small pieces
- * of JSON, errors in the usual shapes, calls without ids. Called by adapters;
- * pure.
+ * of JSON, errors in the usual shapes. Called by adapters; pure.
  */
 #include "adapters/adapter.h"
 
@@ -12,11 +11,6 @@
 void wire_put_word(struct json_out *o, const char *name, const char *word);
 /* A call's arguments are an object, or the request is refused. */
 void wire_put_args(struct writing *w, const char *name, const struct part *p);
-/* The id of a call or a result. Dialects without ids have their calls
- * answered in order, by name: then one is made, the same for both. */
-struct str wire_call_id(const struct writing *w, const struct part *p);
-/* The name of the tool a result is of; "" = no call of that id. */
-struct str wire_result_name(const struct writing *w, const struct part *p);
 /* A tool's; without a type it is an object's. */
 void wire_put_schema(struct json_out *o, const char *name,
 		     struct json_value schema);

@@ -38,6 +38,7 @@ gemini_case_write(struct gemini_case *g, const struct target *t)
 {
 	struct json_out o;
 
+	CHECK(conversation_link(&g->talk));
 	buf_reset(&g->out);
 	json_out_init(&o, &g->out);
 	g->w = (struct writing){.talk = &g->talk,

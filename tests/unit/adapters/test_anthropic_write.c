@@ -185,47 +185,6 @@ written(struct talks *t)
 	return t->err == E_OK ? t->body.p : "";
 }
 
-TEST(calls_without_ids_are_matched_by_name_and_order)
-{
-	static const char *const names[] = {"a", "b", "a"};
-	struct talks t;
-	struct part *p;
-
-	begin(&t);
-	for (unsigned i = 0; i < 3; i++) {
-		p = add(&t, SPEAKER_ASSISTANT, PART_CALL);
-		p->name = str_of(names[i]);
-	}
-	p = add(&t, SPEAKER_USER, PART_RESULT);
-	p->name = STR("b");
-	p = add(&t, SPEAKER_USER, PART_RESULT);
-	p->name = STR("a");
-	p = add(&t, SPEAKER_USER, PART_RESULT);
-	p->name = STR("a");
-	CHECK(strstr(written(&t),
-		     "[{\"type\":\"tool_use\",\"id\":\"call_1\",\"name\":\"a\","
-		     "\"input\":{}},{\"type\":\"tool_use\",\"id\":\"call_2\","
-		     "\"name\":\"b\",\"input\":{}},{\"type\":\"tool_use\","
-		     "\"id\":\"call_3\",\"name\":\"a\",\"input\":{}}]},"
-		     "{\"role\":\"user\",\"content\":[{\"type\":"
-		     "\"tool_result\",\"tool_use_id\":\"call_2\"},{\"type\":"
-		     "\"tool_result\",\"tool_use_id\":\"call_1\"},{\"type\":"
-		     "\"tool_result\",\"tool_use_id\":\"call_3\"}]}") != NULL);
-	talks_free(&t);
-}
-
-TEST(a_result_without_its_call_is_refused)
-{
-	struct talks t;
-
-	begin(&t);
-	(void)add(&t, SPEAKER_USER, PART_RESULT);
-	CHECK_STR(written(&t), "");
-	CHECK_INT(t.err, E_FIELD_LOST);
-	CHECK_STR(t.refused, "tool result without a call");
-	talks_free(&t);
-}
-
 static void
 check_refused(enum speaker speaker, struct part part, const char *name)
 {
@@ -392,8 +351,6 @@ main(void)
 	RUN(results_come_first_and_neighbours_are_merged);
 	RUN(files_of_any_kind_are_documents);
 	RUN(settings_keep_their_words);
-	RUN(calls_without_ids_are_matched_by_name_and_order);
-	RUN(a_result_without_its_call_is_refused);
 	RUN(what_cannot_be_said_is_refused);
 	RUN(settings_of_others_are_taken_only_where_they_fit);
 	RUN(harmless_settings_are_dropped_by_name);

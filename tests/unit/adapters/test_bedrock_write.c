@@ -55,10 +55,10 @@ TEST(calls_and_results_keep_their_ids)
 	maker_init(&m, CLAUDE);
 	maker_text(&m, SPEAKER_USER, "tool2");
 	maker_call(&m, "call_1", "get_weather", "{\"city\":\"Z\\u00fc\"}");
-	maker_call(&m, "", "get_time", "");
+	maker_call(&m, "call_0", "get_time", "");
 	maker_text(&m, SPEAKER_USER, "now");
 	maker_result(&m, "call_1", "sunny")->failed = true;
-	maker_result(&m, "", NULL)->name = STR("get_time");
+	maker_result(&m, "call_0", NULL);
 	maker_tool(&m, "get_weather", "{\"type\":\"object\"}")->description =
 		STR("Weather");
 	maker_tool(&m, "get_time", "{\"properties\":{}}")->strict =

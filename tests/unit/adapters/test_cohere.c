@@ -59,10 +59,10 @@ TEST(results_stand_right_behind_their_calls)
 	begin();
 	maker_text(&m, SPEAKER_USER, "tool2");
 	maker_call(&m, "call_1", "get_weather", "{\"city\":\"Z\\\"\"}");
-	maker_call(&m, "", "get_time", "{}");
+	maker_call(&m, "call_0", "get_time", "{}");
 	maker_text(&m, SPEAKER_USER, "now");
 	maker_result(&m, "call_1", "sunny");
-	maker_result(&m, "", "09:00")->name = STR("get_time");
+	maker_result(&m, "call_0", "09:00");
 	maker_check(&m, &wire_cohere,
 		    HEAD
 		    "[{\"role\":\"user\",\"content\":\"tool2\"},{\"role\":"

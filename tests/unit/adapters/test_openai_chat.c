@@ -90,26 +90,6 @@ TEST(results_come_first_and_their_images_after_them)
 	CHECK(str_eq(out.dropped, STR("is_error")));
 }
 
-TEST(calls_without_ids_meet_their_results)
-{
-	begin();
-	add_call("", "f");
-	add_call("", "g");
-	add_call("", "f");
-	add_result("", "g", "1");
-	add_result("", "f", "2");
-	add_result("", "f", "3");
-	(void)written(0);
-	CHECK(strstr(out.body, "{\"id\":\"call_0\",\"type\":\"function\","
-			       "\"function\":{\"name\":\"f\"") != NULL);
-	CHECK(strstr(out.body, "\"call_1\",\"content\":\"1\"") != NULL);
-	CHECK(strstr(out.body, "\"call_0\",\"content\":\"2\"") != NULL);
-	CHECK(strstr(out.body, "\"call_2\",\"content\":\"3\"") != NULL);
-	begin();
-	add_result("", "nobody", "1");
-	CHECK(strstr(written(0), "\"call_0\"") != NULL);
-}
-
 TEST(ids_are_made_short_where_they_must_be)
 {
 	const char *id, *again;
@@ -221,7 +201,6 @@ main(void)
 {
 	arena_init(&arena);
 	RUN(results_come_first_and_their_images_after_them);
-	RUN(calls_without_ids_meet_their_results);
 	RUN(ids_are_made_short_where_they_must_be);
 	RUN(media_that_cannot_be_sent_are_refused);
 	RUN(audio_has_a_format);

@@ -31,9 +31,44 @@ TEST(turns_of_one_speaker_are_one_turn)
 	CHECK(c.turns->parts->next == c.turns->parts[0].next);
 	CHECK(str_eq(c.turns->parts->next->text, STR("b")));
 	CHECK(c.turns->next == c.last && !c.last->next);
-	CHECK(str_eq(conversation_call_name(&c, STR("call_1")),
-		     STR("weather")));
-	CHECK(conversation_call_name(&c, STR("call_2")).n == 0);
+	arena_free(&arena);
+}
+
+static struct part *
+add(struct conversation *c, enum part_kind kind, const char *id,
+    const char *name)
+{
+	enum speaker speaker =
+		kind == PART_CALL ? SPEAKER_ASSISTANT : SPEAKER_USER;
+	struct part *p = turn_add(c, conversation_turn(c, speaker), kind);
+
+	p->id = str_of(id);
+	p->name = str_of(name);
+	return p;
+}
+
+TEST(results_are_named_after_the_call_before_them)
+{
+	struct conversation c;
+	struct part *first, *second, *named, *lost, *call;
+
+	arena_init(&arena);
+	conversation_init(&c, &arena);
+	add(&c, PART_CALL, "call_1", "weather");
+	first = add(&c, PART_RESULT, "call_1", "");
+	named = add(&c, PART_RESULT, "call_1", "mine");
+	/* some count anew in each turn */
+	add(&c, PART_CALL, "call_1", "time");
+	second = add(&c, PART_RESULT, "call_1", "");
+	lost = add(&c, PART_RESULT, "call_2", "");
+	add(&c, PART_CALL, "", "x");
+	call = add(&c, PART_CALL, "", "y");
+	CHECK(conversation_link(&c));
+	CHECK(str_eq(first->name, STR("weather")));
+	CHECK(str_eq(named->name, STR("mine")));
+	CHECK(str_eq(second->name, STR("time")));
+	CHECK(lost->name.n == 0);
+	CHECK(str_eq(call->id, STR("call_1")));
 	arena_free(&arena);
 }
 
@@ -159,6 +194,7 @@ int
 main(void)
 {
 	RUN(turns_of_one_speaker_are_one_turn);
+	RUN(results_are_named_after_the_call_before_them);
 	RUN(arguments_are_an_object_or_kept_as_text);
 	RUN(a_data_url_is_taken_apart);
 	RUN(what_nobody_takes_is_named);

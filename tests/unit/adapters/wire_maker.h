@@ -172,6 +172,7 @@ maker_write(struct maker *m, const struct wire *wire)
 	struct json_error fault;
 	struct writing w;
 
+	CHECK(conversation_link(&m->c));
 	buf_reset(&m->body);
 	json_out_init(&out, &m->body);
 	w = (struct writing){.talk = &m->c,
