@@ -28,6 +28,8 @@ static const struct member key_members[] = {
 	{"budget", MEMBER_TEXT, false, FORM_TEXT_AT(budget), 0},
 	{"expires", MEMBER_TIME, false, FORM_AT(order.key.expires_ms), 0, 0},
 	{"strict", MEMBER_BOOL, false, FORM_AT(order.key.strict), 0, 0},
+	{"substitution", MEMBER_BOOL, false, FORM_AT(order.key.substitution), 0,
+	 0},
 	{"secret", MEMBER_TEXT, false, FORM_TEXT_AT(secret), 0},
 };
 
@@ -46,6 +48,8 @@ static const struct member set_members[] = {
 	{"expires", MEMBER_TEXT, false, FORM_TEXT_AT(expires), SET_EXPIRES},
 	{"strict", MEMBER_BOOL, false, FORM_AT(order.key.strict), 0,
 	 SET_STRICT},
+	{"substitution", MEMBER_BOOL, false, FORM_AT(order.key.substitution), 0,
+	 SET_SUBSTITUTION},
 };
 
 static const struct member rotate_members[] = {

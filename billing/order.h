@@ -54,6 +54,7 @@ enum order_set {
 	SET_EXPIRES = 8192,
 	SET_BUDGET = 16384, /* has_budget, budget, budget_window */
 	SET_STRICT = 32768,
+	SET_SUBSTITUTION = 65536,
 	SET_PLAN = 512, /* begins at once, in place of the one before */
 };
 /* price_pin: the version that is current when the order is obeyed */
@@ -72,7 +73,7 @@ struct order_key {
 	uint32_t rpm, tpm, concurrency;
 	uint32_t has_budget;
 	uint32_t strict;
-	uint32_t spare;
+	uint32_t substitution;
 	struct money budget;
 	uint32_t budget_window; /* enum budget_window */
 	uint64_t expires_ms;

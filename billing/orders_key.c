@@ -20,7 +20,8 @@ key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
 {
 	memset(k, 0, sizeof(*k));
 	k->flags = KEY_LIVE | (in->has_budget ? KEY_BUDGET : 0) |
-		   (in->strict ? KEY_STRICT : 0);
+		   (in->strict ? KEY_STRICT : 0) |
+		   (in->substitution ? KEY_SUBSTITUTION : 0);
 	k->account = account;
 	k->rpm = in->rpm;
 	k->tpm = in->tpm;
@@ -239,6 +240,12 @@ budget_change(struct task *t, uint32_t id, struct key_record *k)
 	return ORDER_DONE;
 }
 
+static void
+set_flag(struct key_record *k, uint32_t flag, bool on)
+{
+	k->flags = on ? k->flags | flag : k->flags & ~flag;
+}
+
 enum order_result
 order_key_set(struct task *t)
 {
@@ -261,8 +268,9 @@ order_key_set(struct task *t)
 	if (in->set & SET_EXPIRES)
 		k.expires_ms = in->key.expires_ms;
 	if (in->set & SET_STRICT)
-		k.flags = (k.flags & ~(uint32_t)KEY_STRICT) |
-			  (in->key.strict ? KEY_STRICT : 0);
+		set_flag(&k, KEY_STRICT, in->key.strict);
+	if (in->set & SET_SUBSTITUTION)
+		set_flag(&k, KEY_SUBSTITUTION, in->key.substitution);
 	if (in->set & SET_BUDGET && in->key.has_budget)
 		return budget_change(t, id, &k);
 	if (in->set & SET_BUDGET)

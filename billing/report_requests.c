@@ -52,6 +52,7 @@ static const char *const columns[] = {
 	"ttft_ms",
 	"duration_ms",
 	"tags",
+	"substituted",
 };
 
 struct place {
@@ -320,6 +321,7 @@ row_of(struct report *r, const struct places *list, const struct entry *e)
 		sheet_empty(s);
 	sheet_us_as_ms(s, e->duration_us);
 	sheet_empty(s); /* tags: keys and accounts have none */
+	sheet_bool(s, e->flags & NOTE_SUBSTITUTED);
 	sheet_end_row(s);
 	report_add(r, e, charge);
 	r->sum->upstream_nano += legs;

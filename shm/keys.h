@@ -24,8 +24,9 @@
 enum key_flag {
 	KEY_LIVE = 1,
 	KEY_REVOKED = 2,
-	KEY_BUDGET = 4, /* its counter takes part in holds */
-	KEY_STRICT = 8, /* nothing a client says may be left out */
+	KEY_BUDGET = 4,	       /* its counter takes part in holds */
+	KEY_STRICT = 8,	       /* nothing a client says may be left out */
+	KEY_SUBSTITUTION = 16, /* another model may answer than the asked */
 };
 
 /* How long a budget lasts; calendar days and months of `time_zone`. */

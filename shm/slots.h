@@ -93,9 +93,9 @@ enum note_flag {
 	NOTE_PARTIAL = 2,   /* the answer is not whole */
 	NOTE_ESTIMATED = 4, /* tokens were counted here */
 	NOTE_OVER_HOLD = 8, /* the upstream reported more than the hold (R14) */
-	NOTE_MISMATCH = 16, /* another model answered */
-	NOTE_PENDING = 32,  /* sent before the commit (stalled disk) */
-	NOTE_LOST = 64,	    /* an attempt: another one answered, or none */
+	NOTE_SUBSTITUTED = 16, /* another model answered, as the key allows */
+	NOTE_PENDING = 32,     /* sent before the commit (stalled disk) */
+	NOTE_LOST = 64,	       /* an attempt: another one answered, or none */
 };
 
 enum usage_source {

@@ -322,6 +322,7 @@ ctl_key_create(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_BUDGET, "budget", AS_TEXT},
 				{OPTION_EXPIRES, "expires", AS_TEXT},
 				{OPTION_STRICT, "strict", AS_TRUE},
+				{OPTION_SUBSTITUTION, "substitution", AS_TRUE},
 				{OPTION_SECRET, "secret", AS_TEXT},
 			},
 	};
@@ -351,6 +352,9 @@ ctl_key_set(const struct ctl *c, const struct ctl_words *w)
 				{OPTION_EXPIRES, "expires", AS_TEXT},
 				{OPTION_STRICT, "strict", AS_TRUE},
 				{OPTION_LENIENT, "strict", AS_FALSE},
+				{OPTION_SUBSTITUTION, "substitution", AS_TRUE},
+				{OPTION_NO_SUBSTITUTION, "substitution",
+				 AS_FALSE},
 			},
 	};
 

@@ -413,12 +413,12 @@ static const struct ctl_command commands[] = {
 	 "--account NAME [--name N] [--group G] [--models a,b]\n"
 	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"
 	 "      [--budget USD/day|month|total] [--expires RFC3339] [--secret TEXT]\n"
-	 "      [--strict]",
+	 "      [--strict] [--substitution]",
 	 "a new client key, shown once", 0,
 	 LIMITS | BIT(OPTION_ACCOUNT) | BIT(OPTION_NAME) | BIT(OPTION_GROUP) |
 		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) |
 		 BIT(OPTION_BUDGET) | BIT(OPTION_EXPIRES) | BIT(OPTION_SECRET) |
-		 BIT(OPTION_STRICT),
+		 BIT(OPTION_STRICT) | BIT(OPTION_SUBSTITUTION),
 	 ctl_key_create},
 	{"key list", "[--account NAME]", "client keys", 0, BIT(OPTION_ACCOUNT),
 	 run_key_list},
@@ -426,11 +426,14 @@ static const struct ctl_command commands[] = {
 	{"key set",
 	 "ID [--name N] [--group G] [--models a,b] [--allow-ip CIDR,...]\n"
 	 "      [--rpm N] [--tpm N] [--concurrency N] [--expires RFC3339|none]\n"
-	 "      [--budget USD/day|month|total|none] [--strict|--lenient]",
+	 "      [--budget USD/day|month|total|none] [--strict|--lenient]\n"
+	 "      [--substitution|--no-substitution]",
 	 "change it; an empty list allows all", 1,
 	 LIMITS | BIT(OPTION_NAME) | BIT(OPTION_GROUP) | BIT(OPTION_MODELS) |
 		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_BUDGET) |
-		 BIT(OPTION_EXPIRES) | BIT(OPTION_STRICT) | BIT(OPTION_LENIENT),
+		 BIT(OPTION_EXPIRES) | BIT(OPTION_STRICT) |
+		 BIT(OPTION_LENIENT) | BIT(OPTION_SUBSTITUTION) |
+		 BIT(OPTION_NO_SUBSTITUTION),
 	 ctl_key_set},
 	{"key rotate", "ID [--grace 24h] [--secret TEXT]",
 	 "a new secret, shown once; the old one is good for the grace", 1,

@@ -53,6 +53,8 @@ static const struct {
 	[OPTION_GRACE] = {"grace", true},
 	[OPTION_STRICT] = {"strict", false},
 	[OPTION_LENIENT] = {"lenient", false},
+	[OPTION_SUBSTITUTION] = {"substitution", false},
+	[OPTION_NO_SUBSTITUTION] = {"no-substitution", false},
 };
 
 /* The command line, taken apart. */

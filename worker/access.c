@@ -172,6 +172,8 @@ put_who(struct buf *b, const struct request *req)
 		put_word(b, STR(",\"provider\":"),
 			 str_of(req->offer->lane->adapter->name));
 		put_u64(b, STR(",\"attempt\":"), req->attempts);
+		if (req->substituted)
+			buf_add_cstr(b, ",\"substituted\":true");
 	}
 }
 

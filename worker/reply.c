@@ -84,7 +84,8 @@ put_origin(struct request *req, struct buf *out)
 		"vary: origin\r\naccess-control-expose-headers: "
 		"x-request-id, x-tollgate-channel, "
 		"x-tollgate-model, x-tollgate-attempts, "
-		"x-tollgate-dropped, x-tollgate-estimated, "
+		"x-tollgate-dropped, x-tollgate-substituted, "
+		"x-tollgate-estimated, "
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
@@ -100,6 +101,9 @@ reply_fields(struct request *req, struct buf *out)
 			 req->served.n > 0 ? req->served
 					   : req->offer->model->upstream);
 		put_number(out, "x-tollgate-attempts: ", req->attempts);
+		if (req->substituted)
+			put_line(out, "x-tollgate-substituted: ",
+				 req->offer->model->upstream);
 	}
 	put_line(out, "x-tollgate-dropped: ", req->dropped);
 	if (req->key != SHM_NONE && req->account != SHM_NONE)

@@ -181,6 +181,7 @@ struct request {
 	bool kept; /* the last events of a native stream have begun */
 	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
+	bool substituted;      /* and it is not the one that was asked */
 	char upstream_id[40];
 	struct str error_type; /* of a refusal, where the head says it */
 	uint8_t upstream_id_len;

@@ -200,6 +200,7 @@ attempt_failed(struct request *req, enum err e)
 	req->kept = false;
 	buf_reset(&req->usage_data);
 	req->served = STR_NONE;
+	req->substituted = false;
 	req->seen_bytes = 0;
 	req->first_byte_ns = 0;
 	if (!err_row(e)->other_channel ||

@@ -176,7 +176,8 @@ write_note(struct request *req, const struct verdict *v)
 	n->status = status_of(req);
 	n->error_type = err_vocab_id(e);
 	n->usage_source = (uint8_t)req->usage_source;
-	n->flags = v->flags | (req->ask.stream ? NOTE_STREAM : 0);
+	n->flags = v->flags | (req->ask.stream ? NOTE_STREAM : 0) |
+		   (req->substituted ? NOTE_SUBSTITUTED : 0);
 	n->rule = (uint8_t)v->rule;
 	n->attempts = (uint8_t)MIN_OF(req->attempts, 255u);
 	n->tokens = req->tokens;
@@ -207,6 +208,8 @@ count(struct request *req)
 		   req->tokens.reasoning);
 	series_add(s, M_CHARGED, req->charge.nano);
 	series_add(s, M_UPSTREAM_COST, req->upstream_cost.nano);
+	if (req->substituted)
+		series_add(s, M_SUBSTITUTIONS, 1);
 }
 
 void

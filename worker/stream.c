@@ -114,11 +114,16 @@ same_model(const struct request *req, struct str served)
 	return false;
 }
 
+/* Another one is an error, but where the key takes what it gets. */
 static bool
 check_model(struct request *req, struct str served)
 {
-	if (!same_model(req, served))
-		return false;
+	if (!same_model(req, served)) {
+		if (!(atomic_load(&req->w->region->keys[req->key].flags) &
+		      KEY_SUBSTITUTION))
+			return false;
+		req->substituted = true;
+	}
 	if (req->served.n == 0 && served.n > 0 &&
 	    !str_eq(served, req->offer->model->upstream))
 		req->served =

@@ -175,6 +175,39 @@ class Surface(unittest.TestCase):
         self.assertEqual(answer.headers['x-tollgate-model'],
                          'gpt-4o-2024-11-20')
 
+    def test_a_key_may_take_another_model(self):
+        """Told in the header, the ledger, the log and a metric."""
+        made = self.gate.ctl('key', 'create', '--account', 'a',
+                             '--substitution')
+        self.assertTrue(made['substitution'])
+        id_, key = str(made['id']), made['key']
+        for stream in ('false', 'true'):
+            with self.subTest(stream=stream):
+                answer = self.gate.ask('POST', '/v1/chat/completions', {
+                    'model': 'gpt-4o', 'stream': stream == 'true',
+                    'messages': [{'role': 'user',
+                                  'content': '@@model=gpt-3'}]}, key)
+                self.assertEqual(answer.status, 200, answer.body)
+                self.assertEqual(answer.headers['x-tollgate-model'], 'gpt-3')
+                self.assertEqual(answer.headers['x-tollgate-substituted'],
+                                 'gpt-4o')
+        answer = self.gate.chat(key)
+        self.assertNotIn('x-tollgate-substituted', answer.headers)
+        rows = [row for row in self.gate.report() if row['key_id'] == id_]
+        self.assertEqual([(row['model_served'], row['substituted'])
+                          for row in rows],
+                         [('gpt-3', 'true'), ('gpt-3', 'true'),
+                          ('gpt-4o', 'false')])
+        self.assertEqual([value for name, value in self.gate.metrics().items()
+                          if name.startswith('tollgate_substitutions_total{')
+                          and value], [2])
+        # and no longer
+        self.assertFalse(self.gate.ctl('key', 'set', id_,
+                                       '--no-substitution')['substitution'])
+        answer = self.gate.chat(key, '@@model=gpt-3')
+        self.assertEqual(answer.status, 502)
+        self.assertEqual(answer.error()['code'], 'upstream_model_mismatch')
+
     def test_prompts_and_keys_are_nowhere(self):
         canary = 'CANARY-OF-THE-PROMPT-4711'
         self.gate.chat(self.key, canary)

@@ -409,6 +409,24 @@ TEST(the_name_that_answered_is_told_and_noted)
 	CHECK(fix_done(f));
 }
 
+TEST(a_key_may_take_another_model_and_it_is_told_and_noted)
+{
+	struct fixture *f = fix_started();
+	struct exchange *x;
+
+	atomic_fetch_or(&f->region.keys[0].flags, KEY_SUBSTITUTION);
+	x = fix_streaming(f, STREAMED);
+	fix_up_text(f, "data: {\"model\":\"other\",\"choices\":"
+		       "[{\"delta\":{\"content\":\"x\"}}]}\n\n");
+	CHECK_STR(fix_field(x, "x-tollgate-model"), "other");
+	CHECK_STR(fix_field(x, "x-tollgate-substituted"), "up-gpt");
+	fix_up_done(f);
+	fix_settle(f);
+	CHECK(f->entry[0].note.flags & NOTE_SUBSTITUTED);
+	CHECK_INT(f->entry[0].note.served_len, 5);
+	CHECK(fix_done(f));
+}
+
 /* ---- whole answers ---- */
 
 TEST(a_whole_answer_goes_on_with_its_cost_and_nothing_else_changed)
@@ -651,6 +669,7 @@ main(void)
 	RUN(a_head_that_is_no_event_stream_leads_to_the_next_channel);
 	RUN(another_model_than_asked_is_no_answer);
 	RUN(the_name_that_answered_is_told_and_noted);
+	RUN(a_key_may_take_another_model_and_it_is_told_and_noted);
 	RUN(a_whole_answer_goes_on_with_its_cost_and_nothing_else_changed);
 	RUN(whole_answers_that_are_none_lead_to_the_next_channel);
 	RUN(an_answer_beyond_the_limit_is_given_up);
