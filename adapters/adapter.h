@@ -161,6 +161,9 @@ void complaint_put_text(struct json_out *o, const struct complaint *c);
 struct dialect {
 	const char *name;
 	struct str stream_end; /* the last event of a good stream */
+	/* The same where natively the upstream's is passed on: for one that
+	 * ended after all its last events but this. */
+	struct str native_end;
 	/* Reads the fields the gateway acts on. On an error *detail names the
 	 * field or the place (lives in the arena or for ever). */
 	enum err (*parse)(struct arena *a, struct ask *ask,

@@ -471,6 +471,7 @@ on_message_delta(struct source *s, const struct json_value *e,
 	read_said(&st->said, e[V_USAGE]);
 	out->usage = usage_of(&st->said);
 	out->last = true;
+	out->whole = d[0].type == JSON_STRING;
 	p.finish = anthropic_finish(json_inside(d[0]));
 	p.sequence = json_inside(d[1]);
 	if (p.finish != FINISH_NONE)

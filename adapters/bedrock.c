@@ -367,7 +367,7 @@ bedrock_parse_event(struct source *s, struct str event, struct str data,
 		return E_UP_BAD_RESPONSE;
 	out->choices = v[V_BLOCK].type != JSON_ABSENT;
 	out->content_bytes = block_bytes(v[V_START]) + block_bytes(v[V_DELTA]);
-	out->last = str_eq(event, STR("messageStop"));
+	out->last = out->whole = str_eq(event, STR("messageStop"));
 	if (str_eq(event, STR("metadata"))) {
 		out->done = out->last = true;
 		out->usage = read_usage(v[V_USAGE]);

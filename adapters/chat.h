@@ -86,6 +86,8 @@ struct delta {
 	/* One of the last events of a good answer: kept back, with all that
 	 * follow, until the books are closed. */
 	bool last;
+	/* All was said: the answer is good though no end mark follow. */
+	bool whole;
 	uint64_t content_bytes; /* billable text in it */
 	struct usage usage;
 	struct json_value usage_value;

@@ -555,9 +555,13 @@ anthropic_end(struct sink *s, const struct usage *u, struct money cost)
 	event_end(s, &o);
 }
 
+#define MESSAGE_STOP \
+	"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.stream_end = {"", 0},
+	.native_end = {MESSAGE_STOP, sizeof(MESSAGE_STOP) - 1},
 	.parse = anthropic_parse,
 	.read = anthropic_read,
 	.write_count = anthropic_write_count,

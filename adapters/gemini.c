@@ -223,7 +223,7 @@ gemini_parse_event(struct source *s, struct str event, struct str data,
 	out->content_bytes = content_bytes(v[M_CANDIDATES]);
 	out->model = gemini_model(v[M_MODEL]);
 	own->finished |= refused || any_finish(v[M_CANDIDATES]);
-	out->last = own->finished;
+	out->last = out->whole = own->finished;
 	/* what came before is not final, but better than an estimate */
 	if (v[M_USAGE].type == JSON_OBJECT)
 		s->part = read_usage(v[M_USAGE]);

@@ -247,6 +247,21 @@ choice_bytes(struct json_value choices, bool *any)
 }
 
 static bool
+any_finish(struct json_value choices)
+{
+	struct json_value choice;
+	struct json_iter it;
+	struct str name;
+
+	if (choices.type != JSON_ARRAY || !json_iter_init(&it, choices))
+		return false;
+	while (json_iter_next(&it, &name, &choice))
+		if (json_get(choice, "finish_reason").type == JSON_STRING)
+			return true;
+	return false;
+}
+
+static bool
 has_element(struct json_value array)
 {
 	struct str inside;
@@ -311,6 +326,9 @@ openai_parse_event(struct source *src, struct str event, struct str data,
 	}
 	out->content_bytes = choice_bytes(v[M_CHOICES], &out->choices);
 	read_usage(v[M_USAGE], &out->usage, &out->cost_value);
+	/* some send what they counted so far with every event */
+	out->whole = out->usage.present &&
+		     (!out->choices || any_finish(v[M_CHOICES]));
 	out->usage_value = v[M_USAGE];
 	out->model = json_inside(v[M_MODEL]);
 	if (!src->put)

@@ -297,7 +297,7 @@ responses_parse_event(struct source *s, struct str event, struct str data,
 	if (kind == EVENT_CREATED || kind == EVENT_END)
 		out->model = json_inside(json_get(v[E_RESPONSE], "model"));
 	if (kind == EVENT_END) {
-		out->last = true;
+		out->last = out->whole = true;
 		out->usage_value = json_get(v[E_RESPONSE], "usage");
 		responses_usage(out->usage_value, &out->usage,
 				&out->cost_value);

@@ -178,7 +178,8 @@ struct request {
 	struct gather body;
 	struct frames frames;
 	struct answer answer;
-	bool kept; /* the last events of a native stream have begun */
+	bool kept;  /* the last events of a native stream have begun */
+	bool whole; /* delta.whole */
 	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
 	bool substituted;      /* and it is not the one that was asked */

@@ -197,7 +197,7 @@ attempt_failed(struct request *req, enum err e)
 	req->usage = (struct usage){.present = false};
 	req->answer = (struct answer){0};
 	req->reply = NULL;
-	req->kept = false;
+	req->kept = req->whole = false;
 	buf_reset(&req->usage_data);
 	req->served = STR_NONE;
 	req->substituted = false;

@@ -350,6 +350,7 @@ take_delta(struct request *req, const struct sse_event *ev,
 {
 	if (d->content_bytes > 0 && req->first_byte_ns == 0)
 		first_content(req);
+	req->whole |= d->whole;
 	if (d->content_bytes > 0 && !meter_arrived(req, d->content_bytes)) {
 		stop_at_hold(req);
 		return false;
@@ -573,6 +574,17 @@ read_last_line(struct request *req)
 	return on_event(req, &ev) || req->upstream_done;
 }
 
+/* No end mark, but what comes last has come. */
+static bool
+ends_unmarked(struct request *req)
+{
+	if (!req->whole || frames_unfinished(&req->frames))
+		return false;
+	if (!converts(req) && req->kept)
+		buf_add_str(&req->usage_data, req->dialect->native_end);
+	return true;
+}
+
 void
 stream_end(struct request *req)
 {
@@ -590,9 +602,7 @@ stream_end(struct request *req)
 		whole_answer(req);
 	} else if (ended) {
 		attempt_end(req, E_OK);
-	} else if (req->upstream_done || ((req->usage.present || req->kept) &&
-					  !frames_unfinished(&req->frames))) {
-		/* no end mark, but what comes last has come */
+	} else if (req->upstream_done || ends_unmarked(req)) {
 		attempt_end(req, E_OK);
 		req->upstream_done = true;
 		finish(req);

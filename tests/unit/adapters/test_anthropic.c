@@ -289,7 +289,7 @@ note_piece(void *user, const struct piece *p)
 struct seen {
 	struct usage usage;
 	uint64_t bytes;
-	bool done, error;
+	bool done, error, whole;
 	unsigned last; /* number of the first of the last events, 0 = none */
 	struct str model;
 };
@@ -311,6 +311,7 @@ stream(const char *const *events, unsigned n, const struct conversation *talk,
 		seen->bytes += d.content_bytes;
 		seen->done |= d.done;
 		seen->error |= d.error;
+		seen->whole |= d.whole;
 		if (d.last && !seen->last)
 			seen->last = i + 1;
 		if (d.usage.present)
@@ -360,7 +361,7 @@ TEST(a_text_is_streamed)
 			"finish 1 ");
 	CHECK_INT(s.bytes, 8 + 6);
 	CHECK(s.done && !s.error);
-	CHECK_INT(s.last, 9);
+	CHECK(s.last == 9 && s.whole);
 	CHECK(s.usage.present);
 	CHECK_INT(s.usage.input, 12);
 	CHECK_INT(s.usage.cache_read, 5);
@@ -474,7 +475,7 @@ TEST(half_a_usage_is_none)
 	struct seen s;
 
 	stream(events, 2, NULL, &s);
-	CHECK(!s.usage.present && s.last == 2);
+	CHECK(!s.usage.present && s.last == 2 && !s.whole);
 	stream(nonsense, 2, NULL, &s);
 	CHECK(!s.usage.present);
 }
