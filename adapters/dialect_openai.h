@@ -1,6 +1,7 @@
 #pragma once
 /* The parts of OpenAI as a client dialect; private to adapters/. */
 #include "adapters/openai.h"
+#include "adapters/rope.h"
 
 /* dialect_openai_chat.c: requests, chats and legacy completions. */
 enum err openai_read(struct conversation *c, const struct ask *ask,
@@ -50,11 +51,12 @@ openai_absent(struct json_value v)
 
 /* dialect_openai_answer.c: answers, whole and streamed. */
 struct openai_choice {
-	bool begun;	    /* its role was said */
-	bool signs_call;    /* the piece before was of a call */
-	uint32_t calls;	    /* begun so far */
-	uint32_t blocks;    /* of reasoning_details */
-	uint64_t with_args; /* a bit per call that has arguments */
+	bool begun;	     /* its role was said */
+	bool signs_call;     /* the piece before was of a call */
+	uint32_t calls;	     /* begun so far */
+	uint32_t blocks;     /* of reasoning_details */
+	struct rope thought; /* what the next signature is of */
+	uint64_t with_args;  /* a bit per call that has arguments */
 	enum finish finish;
 };
 

@@ -428,12 +428,12 @@ put_delta(struct sink *s, uint32_t choice, const char *name, struct str text)
 	close_chunk(&o, STR_NONE, NULL);
 }
 
-/* An entry of reasoning_details: the text of a signed one went before, as
- * reasoning_content. */
+/* An entry of reasoning_details. The text of a signed one went before, as
+ * reasoning_content, and stands here again: there may be others, and which
+ * words a signature is of could not be told from all of them in a row. */
 static void
-put_detail_delta(struct sink *s, const struct piece *p)
+put_detail_delta(struct sink *s, struct openai_choice *c, const struct piece *p)
 {
-	struct openai_sink *own = s->own;
 	bool redacted = p->kind == PIECE_REDACTED;
 	struct json_out o;
 
@@ -442,11 +442,25 @@ put_detail_delta(struct sink *s, const struct piece *p)
 	json_open(&o, '[');
 	json_open(&o, '{');
 	put_word(&o, "type", redacted ? "redacted_thinking" : "thinking");
-	put_number(&o, "index", own->choices[p->choice].blocks++);
+	put_number(&o, "index", c->blocks++);
+	if (!redacted) {
+		json_name(&o, "thinking");
+		put_rope(&o, &c->thought);
+	}
+	c->thought = (struct rope){NULL, NULL};
 	json_put_member(&o, redacted ? "data" : "signature", p->text);
 	json_close(&o, '}');
 	json_close(&o, ']');
 	close_chunk(&o, STR_NONE, NULL);
+}
+
+static void
+put_thinking_delta(struct sink *s, struct openai_choice *c,
+		   const struct piece *p)
+{
+	put_delta(s, p->choice, "reasoning_content", p->text);
+	if (!rope_add(s->a, &c->thought, p->text))
+		s->out->failed = true;
 }
 
 /* ---- chunks of calls ---- */
@@ -557,16 +571,14 @@ put_piece(struct sink *s, struct openai_choice *c, const struct piece *p)
 	switch (p->kind) {
 	case PIECE_TEXT: put_delta(s, p->choice, "content", p->text); break;
 	case PIECE_REFUSAL: put_delta(s, p->choice, "refusal", p->text); break;
-	case PIECE_THINKING:
-		put_delta(s, p->choice, "reasoning_content", p->text);
-		break;
+	case PIECE_THINKING: put_thinking_delta(s, c, p); break;
 	case PIECE_SIGNATURE:
 		if (c->signs_call)
 			put_signature_delta(s, p);
 		else
-			put_detail_delta(s, p);
+			put_detail_delta(s, c, p);
 		return;
-	case PIECE_REDACTED: put_detail_delta(s, p); break;
+	case PIECE_REDACTED: put_detail_delta(s, c, p); break;
 	case PIECE_CALL:
 	case PIECE_ARGS: put_call_piece(s, c, p); return;
 	case PIECE_LOGPROBS: put_logprobs_delta(s, p); return;

@@ -30,6 +30,7 @@ void openai_put_word(struct json_out *o, const char *name, const char *word);
 struct openai_thought {
 	bool redacted;
 	bool has_text;
+	bool whole; /* in our own words: all of a thought, signed */
 	struct str text, signature, data; /* raw */
 };
 void openai_read_thought(struct json_value detail, struct openai_thought *out);
@@ -45,6 +46,7 @@ enum err openai_read_thoughts(struct arena *a, struct json_value message,
 struct openai_call;
 struct openai_source {
 	bool begun;
+	bool thought;		   /* its words came, not yet its signature */
 	struct openai_call *calls; /* the newest first */
 };
 /* What an event says, by source_put(). */

@@ -60,16 +60,19 @@ put_words(const struct placed *at, enum piece_kind kind, struct str text)
 		source_put(at->s, &p);
 }
 
-/* The text of details counts where it stands nowhere else. */
+/* The text of details counts where it stands nowhere else; where it stood
+ * before, a whole detail says it once more. */
 static void
 put_thoughts(const struct placed *at, struct json_value delta)
 {
 	struct json_value details = openai_thought_details(delta), detail;
 	struct str text = json_inside(openai_thought_text(delta)), name;
+	struct openai_source *own = at->s->own;
 	struct openai_thought t;
 	struct json_iter it;
 
 	put_words(at, PIECE_THINKING, text);
+	own->thought |= text.n > 0;
 	if (details.type != JSON_ARRAY || !json_iter_init(&it, details))
 		return;
 	while (json_iter_next(&it, &name, &detail)) {
@@ -78,9 +81,10 @@ put_thoughts(const struct placed *at, struct json_value delta)
 			put_words(at, PIECE_REDACTED, t.data);
 			continue;
 		}
-		if (text.n == 0)
+		if (text.n == 0 && !(own->thought && t.whole))
 			put_words(at, PIECE_THINKING, t.text);
 		put_words(at, PIECE_SIGNATURE, t.signature);
+		own->thought &= t.signature.n == 0;
 	}
 }
 

@@ -37,6 +37,7 @@ openai_read_thought(struct json_value detail, struct openai_thought *out)
 		.signature = json_inside(d[D_SIGNATURE]),
 		.data = json_inside(d[D_DATA]),
 	};
+	out->whole = d[D_THINKING].type == JSON_STRING && out->signature.n > 0;
 }
 
 static struct part *

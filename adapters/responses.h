@@ -3,6 +3,7 @@
  * responses_write.c speak it to upstreams, dialect_responses*.c to clients. */
 #include "adapters/adapter.h"
 #include "adapters/names.h"
+#include "adapters/rope.h"
 
 extern const struct name_rule responses_tool_names;
 /* A thought's id and its seal as one signature: both must come back; STR_NONE
@@ -69,11 +70,6 @@ enum err responses_read(struct conversation *c, const struct ask *ask,
 
 /* ---- answers: dialect_responses_answer.c ---- */
 
-/* Text that grows in an arena; raw. */
-struct rope {
-	struct rope_chunk *first, *last;
-};
-
 enum output_kind { OUTPUT_MESSAGE, OUTPUT_CALL, OUTPUT_REASONING };
 
 /* A part of a message. */
@@ -108,9 +104,6 @@ struct answering {
 	bool begun;
 };
 
-NODISCARD bool rope_add(struct arena *a, struct rope *r, struct str s);
-/* Of the inside of a JSON string: does it hold a whole object. */
-bool rope_is_object(const struct rope *r);
 /* New ones at the end; NULL when out of memory (or `out` is NULL). */
 struct output *answering_output(struct sink *s, struct answering *w,
 				enum output_kind kind);
@@ -126,7 +119,6 @@ void answering_close(struct answering *w);
 /* Elements of OpenAI's {"content":[...]}, without the brackets. */
 struct str responses_logprobs(struct json_value chunk);
 
-void put_rope(struct json_out *o, const struct rope *r);
 void put_output_id(struct json_out *o, const char *name, const struct sink *s,
 		   const struct output *out);
 /* `empty`: as it begins. */

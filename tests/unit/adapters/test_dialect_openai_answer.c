@@ -342,8 +342,8 @@ TEST(thinking_is_streamed_with_its_signature)
 	CHECK_STR(streamed(&ask, pieces, 6),
 		  ROLE(0) DELTA(0, "\"reasoning_content\":\"hm\"")
 			  DELTA(0, "\"reasoning_details\":[{\"type\":"
-				   "\"thinking\",\"index\":0,\"signature\":"
-				   "\"sig\"}]")
+				   "\"thinking\",\"index\":0,\"thinking\":"
+				   "\"hm\",\"signature\":\"sig\"}]")
 				  DELTA(0, "\"reasoning_details\":[{\"type\":"
 					   "\"redacted_thinking\",\"index\":1,"
 					   "\"data\":\"ZGF0\"}]")
@@ -351,6 +351,31 @@ TEST(thinking_is_streamed_with_its_signature)
 		  "{\"index\":0,\"delta\":{},\"logprobs\":{\"content\":[]},"
 		  "\"finish_reason\":null}]}\n\n" FINISH(0, "content_filter")
 			  DONE);
+}
+
+TEST(of_several_thoughts_each_has_its_text_and_its_signature)
+{
+	const struct piece pieces[] = {
+		{.kind = PIECE_THINKING, .text = STR("a")},
+		{.kind = PIECE_THINKING, .text = STR("b")},
+		{.kind = PIECE_SIGNATURE, .text = STR("s1")},
+		{.kind = PIECE_THINKING, .text = STR("c")},
+		{.kind = PIECE_SIGNATURE, .text = STR("s2")},
+		{.kind = PIECE_SIGNATURE, .text = STR("s3")},
+		{.kind = PIECE_FINISH, .finish = FINISH_STOP},
+	};
+	static const char *const details[] = {
+		"{\"type\":\"thinking\",\"index\":0,\"thinking\":\"ab\","
+		"\"signature\":\"s1\"}",
+		"{\"type\":\"thinking\",\"index\":1,\"thinking\":\"c\","
+		"\"signature\":\"s2\"}",
+		"{\"type\":\"thinking\",\"index\":2,\"thinking\":\"\","
+		"\"signature\":\"s3\"}"};
+	struct ask ask = {.kind = ASK_CHAT, .choices = 1};
+	const char *out = streamed(&ask, pieces, ARRAY_LEN(pieces));
+
+	for (unsigned i = 0; i < ARRAY_LEN(details); i++)
+		CHECK(strstr(out, details[i]) != NULL);
 }
 
 TEST(choices_are_told_apart_and_those_not_asked_for_left_out)
@@ -405,6 +430,7 @@ main(void)
 	RUN(calls_are_streamed_by_index);
 	RUN(legacy_functions_are_answered_as_such);
 	RUN(thinking_is_streamed_with_its_signature);
+	RUN(of_several_thoughts_each_has_its_text_and_its_signature);
 	RUN(choices_are_told_apart_and_those_not_asked_for_left_out);
 	RUN(a_legacy_completion_is_streamed_in_its_shape);
 	buf_free(&text);

@@ -109,6 +109,14 @@ TEST(thinking_has_many_names)
 			 "\"text\":\"b\",\"signature\":\"s\"},{\"type\":"
 			 "\"reasoning.encrypted\",\"data\":\"e\"}]"),
 		  "B<x> Ha Hb Ss Xe");
+	/* as this gateway writes it */
+	CHECK_STR(PIECES("\"reasoning_content\":\"a\"",
+			 "\"reasoning_content\":\"b\"",
+			 "\"reasoning_details\":[{\"type\":\"thinking\","
+			 "\"thinking\":\"ab\",\"signature\":\"s\"}]",
+			 "\"reasoning_details\":[{\"type\":\"thinking\","
+			 "\"thinking\":\"c\",\"signature\":\"t\"}]"),
+		  "B<x> Ha Hb Ss Hc St");
 }
 
 #define CALL(i, id, name, args)                                         \

@@ -196,28 +196,6 @@ TEST(a_stream_that_ends_after_its_usage_needs_no_end_mark)
 	CHECK(fix_done(f));
 }
 
-TEST(a_usage_that_comes_with_words_ends_nothing)
-{
-	struct fixture *f = fix_started();
-	struct exchange *x = fix_streaming(f, STREAMED);
-
-	fix_up_text(f, "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}"
-		       "}],\"usage\":{\"prompt_tokens\":7,"
-		       "\"completion_tokens\":3}}\n\n");
-	fix_up_end(f);
-	fix_settle(f);
-	CHECK(fix_says(x, "upstream_cut") && !fix_says(x, "[DONE]"));
-	x = fix_streaming(f, STREAMED);
-	fix_up_text(f, "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},"
-		       "\"finish_reason\":\"stop\"}],\"usage\":{"
-		       "\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n");
-	fix_up_end(f);
-	fix_settle(f);
-	CHECK(fix_says(x, "[DONE]"));
-	CHECK_INT(f->entry[1].cost, 7 * 2500 + 3 * 10000);
-	CHECK(fix_done(f));
-}
-
 TEST(a_stream_that_ends_without_either_broke_off)
 {
 	struct fixture *f = fix_started();
@@ -683,7 +661,6 @@ main(void)
 	RUN(a_broken_usage_event_is_replaced_by_an_estimate);
 	RUN(what_follows_the_end_mark_is_not_read);
 	RUN(a_stream_that_ends_after_its_usage_needs_no_end_mark);
-	RUN(a_usage_that_comes_with_words_ends_nothing);
 	RUN(a_stream_that_ends_without_either_broke_off);
 	RUN(a_mishap_before_the_first_byte_leads_to_the_next_channel);
 	RUN(a_mishap_after_the_first_byte_becomes_an_error_event);

@@ -1,5 +1,4 @@
-/* worker/stream.c for Anthropic's clients: streams whose upstream breaks off
- * near the end. What the client sees and what he pays agree. */
+/* worker/stream.c: streams whose upstream breaks off near the end. What the client sees and what he pays agree. */
 #include "tests/unit/worker/fixture.h"
 
 #define HELLO                                                  \
@@ -105,6 +104,30 @@ TEST(an_error_after_the_usage_is_told_and_its_usage_is_not)
 	CHECK(fix_done(f));
 }
 
+/* ---- the same of OpenAI ---- */
+
+TEST(a_usage_that_comes_with_words_ends_nothing)
+{
+	struct fixture *f = fix_started();
+	struct exchange *x = fix_streaming(f, STREAMED);
+
+	fix_up_text(f, "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}"
+		       "}],\"usage\":{\"prompt_tokens\":7,"
+		       "\"completion_tokens\":3}}\n\n");
+	fix_up_end(f);
+	fix_settle(f);
+	CHECK(fix_says(x, "upstream_cut") && !fix_says(x, "[DONE]"));
+	x = fix_streaming(f, STREAMED);
+	fix_up_text(f, "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},"
+		       "\"finish_reason\":\"stop\"}],\"usage\":{"
+		       "\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n");
+	fix_up_end(f);
+	fix_settle(f);
+	CHECK(fix_says(x, "[DONE]"));
+	CHECK_INT(f->entry[1].cost, 7 * 2500 + 3 * 10000);
+	CHECK(fix_done(f));
+}
+
 int
 main(void)
 {
@@ -112,5 +135,6 @@ main(void)
 	RUN(where_only_the_end_mark_is_missing_it_is_put_there);
 	RUN(a_usage_without_a_reason_ends_nothing);
 	RUN(an_error_after_the_usage_is_told_and_its_usage_is_not);
+	RUN(a_usage_that_comes_with_words_ends_nothing);
 	return tap_done();
 }
