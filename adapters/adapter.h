@@ -101,6 +101,9 @@ struct wire {
 	/* Of source.own. 0: natively no event needs to know of another one, and
 	 * source.part is not used. */
 	size_t source_bytes;
+	/* A field of an answer's head with the count of its input, for answers
+	 * that do not say it themselves; NULL = there is none. */
+	const char *count_field;
 };
 
 enum adapter_flag {
@@ -126,6 +129,7 @@ enum quirk {
 	QUIRK_NO_CALL_IDS = 8192,  /* Gemini before 3: calls have none */
 	/* Anthropic: the model stands in the path, the version in the body */
 	QUIRK_VERTEX = 16384,
+	QUIRK_OUTPUT_DIMENSION = 32768, /* of vectors; not dimensions */
 };
 
 /* A provider. */
@@ -135,10 +139,14 @@ struct adapter {
 	/* Others it speaks with the same credential, for clients whose own
 	 * dialect they are. */
 	const struct wire *also[2];
+	/* What vectors are asked for in: no events, nothing streamed; NULL =
+	 * it makes none. */
+	const struct wire *vectors;
 	unsigned flags;
 	unsigned quirks;
 	enum auth auth;
-	/* Of `wire`'s paths, where this provider's differ; NULL = none. */
+	/* Of paths of `wire` and `vectors`, where this provider's differ; NULL =
+	 * none do. */
 	struct str (*path)(struct arena *a, const struct ask *ask,
 			   const struct target *t);
 };
@@ -206,9 +214,11 @@ struct dialect {
 
 const struct adapter *adapter_find(struct str provider);
 const struct adapter *adapter_at(unsigned i); /* NULL beyond the end */
-/* What is spoken for a client of this dialect: its own, if at all. */
+/* What is spoken for a client of this dialect: its own, if at all. Of a
+ * provider that makes no vectors, what refuses to be asked for them. */
 const struct wire *adapter_wire(const struct adapter *ad,
-				const struct dialect *dialect);
+				const struct dialect *dialect,
+				enum ask_kind kind);
 
 /* The head and body of a request: fields, credential. */
 enum err adapter_request(struct arena *a, const struct adapter *ad,
@@ -226,3 +236,12 @@ extern const struct wire wire_gemini;
 extern const struct wire wire_bedrock;
 extern const struct wire wire_ollama;
 extern const struct wire wire_cohere;
+
+/* Vectors: a wire of its own for each, its answers never streamed. */
+extern const struct wire wire_openai_vectors;
+extern const struct wire wire_gemini_vectors;
+extern const struct wire wire_vertex_vectors;
+extern const struct wire wire_ollama_vectors;
+extern const struct wire wire_cohere_vectors;
+extern const struct wire wire_bedrock_vectors;
+extern const struct wire wire_no_vectors;

@@ -46,6 +46,9 @@ struct ask {
 	struct json_value input; /* messages, prompt or input */
 	/* What counts as input beside it: system text, tools. */
 	struct json_value more[2];
+	/* Bytes of text in them, where the dialect has counted them; 0 = not:
+	 * estimated from all of their JSON. */
+	uint64_t text_bytes;
 	bool stream;
 	bool array;	    /* the stream is one JSON array (Gemini) */
 	bool include_usage; /* the client asked for the usage event */

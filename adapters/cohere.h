@@ -1,5 +1,6 @@
 #pragma once
-/* Cohere's chat, between its units: cohere.c reads, cohere_write.c writes. */
+/* Cohere, between its units: cohere.c reads chats, cohere_write.c writes
+ * them, cohere_vectors.c makes vectors, for Bedrock as well. */
 #include "adapters/names.h"
 #include "adapters/wires.h"
 
@@ -7,3 +8,10 @@
 extern const struct name_rule cohere_names;
 
 enum err cohere_write(struct writing *w);
+
+/* The members of a request but for the model and the size. */
+void cohere_put_vectors(struct writing *w);
+enum err cohere_parse_vectors(const struct ask *ask, struct str body,
+			      struct answer *out);
+enum err cohere_read_vectors(struct arena *a, const struct ask *ask,
+			     struct str body, struct reply *out);

@@ -6,6 +6,7 @@
 
 #include "adapters/ask.h"
 #include "adapters/gemini.h"
+#include "adapters/vectors.h"
 
 /* ---- request ---- */
 
@@ -165,6 +166,8 @@ gemini_parse(struct arena *a, struct ask *ask, const char **detail)
 	e = read_path(a, ask, detail);
 	if (e != E_OK)
 		return e;
+	if (ask->kind == ASK_EMBEDDINGS)
+		return gemini_parse_vectors(a, ask, detail);
 	ask->array = wants_array(ask);
 	if (!json_members(ask->body, fields, FIELDS, v, &fault))
 		return ask_fault(a, &fault, detail);

@@ -6,6 +6,7 @@
  * extra_content.google (the signature of a call).
  */
 #include "adapters/dialect_openai.h"
+#include "adapters/vectors.h"
 
 static const char *
 finish_text(enum finish f, bool legacy)
@@ -309,6 +310,10 @@ openai_write_answer(struct sink *s, const struct reply *r,
 	bool chat = s->ask->kind != ASK_COMPLETIONS;
 	struct json_out o;
 
+	if (s->ask->kind == ASK_EMBEDDINGS) {
+		openai_put_vectors(s, r, u, cost);
+		return;
+	}
 	json_out_init(&o, s->out);
 	put_head(&o, s, chat ? "chat.completion" : "text_completion");
 	json_name(&o, "choices");

@@ -4,6 +4,7 @@
  * nothing (null, a default) is not there; what is not known is refused.
  */
 #include "adapters/dialect_openai.h"
+#include "adapters/vectors.h"
 
 /* ---- what all readers share ---- */
 
@@ -584,6 +585,8 @@ openai_read(struct conversation *c, const struct ask *ask, const char **detail)
 	struct json_error fault;
 	enum err e;
 
+	if (ask->kind == ASK_EMBEDDINGS)
+		return openai_read_vectors(c, ask, detail);
 	if (!json_valid(ask->body, &body, &fault))
 		return E_BAD_JSON;
 	openai_pick(&r, body, &field_members, v);

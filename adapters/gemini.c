@@ -9,8 +9,8 @@
 /* ---- request ---- */
 
 /* What the client wants done: behind the last colon of its path. */
-static struct str
-action_of(struct str path)
+struct str
+gemini_verb(struct str path)
 {
 	ptrdiff_t colon;
 
@@ -28,7 +28,7 @@ gemini_action(const struct ask *ask)
 				   : STR(":generateContent");
 	case ASK_COUNT: return STR(":countTokens");
 	case ASK_EMBEDDINGS:
-		return str_eq(action_of(ask->path), STR("embedContent"))
+		return str_eq(gemini_verb(ask->path), STR("embedContent"))
 			       ? STR(":embedContent")
 			       : STR(":batchEmbedContents");
 	case ASK_COMPLETIONS:
@@ -39,7 +39,7 @@ gemini_action(const struct ask *ask)
 
 /* base_url may or may not end in the version already; a tuned model's name
  * brings its folder along. */
-static struct str
+struct str
 gemini_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
 	struct str action = gemini_action(ask);
@@ -341,7 +341,7 @@ error_of(struct str body)
 	return error.type == JSON_ABSENT ? root : error;
 }
 
-static void
+void
 gemini_parse_error(int status, struct str type, struct str body,
 		   struct upstream_error *out)
 {

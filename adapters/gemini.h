@@ -48,10 +48,18 @@ void gemini_end(struct sink *s, const struct usage *u, struct money cost);
 #define GEMINI_SINK_BYTES sizeof(void *)
 
 extern const struct name_rule gemini_names; /* of functions */
+/* "generateContent" and so on: the end of a client's path. */
+struct str gemini_verb(struct str path);
 /* ":generateContent" and so on: the end of a path; {NULL, 0}: none. */
 struct str gemini_action(const struct ask *ask);
+struct str gemini_path(struct arena *a, const struct ask *ask,
+		       const struct target *t);
+void gemini_parse_error(int status, struct str type, struct str body,
+			struct upstream_error *out);
 
 /* vertex.c */
+/* Vectors of this model are asked for one text at a time. */
+bool vertex_embeds(struct str model);
 struct str vertex_gemini_path(struct arena *a, const struct ask *ask,
 			      const struct target *t);
 struct str vertex_anthropic_path(struct arena *a, const struct ask *ask,

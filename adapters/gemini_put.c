@@ -5,6 +5,7 @@
  * dialect_gemini.c; pure.
  */
 #include "adapters/gemini.h"
+#include "adapters/vectors.h"
 
 /* A call while its arguments arrive: a JSON string from its first quote on,
  * closed at the end. */
@@ -286,6 +287,10 @@ gemini_write_answer(struct sink *s, const struct reply *r,
 	struct json_out o;
 
 	(void)cost;
+	if (s->ask && s->ask->kind == ASK_EMBEDDINGS) {
+		gemini_put_vectors(s, r, u);
+		return;
+	}
 	open_response(&o, s);
 	for (const struct reply_choice *c = r->choices; c; c = c->next) {
 		const struct part *broken = NULL;

@@ -4,6 +4,7 @@
  * client gave it. Called by dialect_gemini.c; pure.
  */
 #include "adapters/gemini_reading.h"
+#include "adapters/vectors.h"
 
 /* ---- what goes wrong ---- */
 
@@ -419,6 +420,8 @@ gemini_read(struct conversation *c, const struct ask *ask, const char **detail)
 	struct reading r = {.c = c, .err = E_OK};
 	struct json_value root;
 
+	if (ask->kind == ASK_EMBEDDINGS)
+		return gemini_read_vectors(c, ask, detail);
 	if (!json_valid(ask->body, &root, NULL))
 		return E_BAD_JSON;
 	read_request(&r, inner_request(ask, root));

@@ -107,15 +107,14 @@ static struct str
 path_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
 	const struct target *t)
 {
-	bool other = t->wire && t->wire != ad->wire;
+	const struct wire *wire = t->wire ? t->wire : ad->wire;
+	bool own = wire == ad->wire || wire == ad->vectors;
 	struct str (*path)(struct arena *, const struct ask *,
-			   const struct target *) = ad->wire->path;
+			   const struct target *) = wire->path;
 	struct ask chat = *ask;
 	struct str found;
 
-	if (other)
-		path = t->wire->path;
-	else if (ad->path)
+	if (own && ad->path)
 		path = ad->path;
 	found = path(a, ask, t);
 	if (found.p || ask->kind != ASK_COMPLETIONS)

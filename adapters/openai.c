@@ -23,7 +23,7 @@ has_version(struct str path)
 	return false;
 }
 
-static struct str
+struct str
 openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
 	bool version = has_version(t->path);
@@ -278,7 +278,7 @@ enum { M_MODEL, M_CHOICES, M_USAGE, M_ERROR, M_DATA, M_ID, MEMBERS };
 static const char *const members[MEMBERS] = {"model", "choices", "usage",
 					     "error", "data",	 "id"};
 
-static enum err
+enum err
 openai_parse_answer(const struct ask *ask, struct str body, struct answer *out)
 {
 	struct json_value v[MEMBERS];
@@ -364,7 +364,7 @@ judge(int status, struct str code)
 	return E_UP_SERVER_ERROR;
 }
 
-static void
+void
 openai_parse_error(int status, struct str type, struct str body,
 		   struct upstream_error *out)
 {

@@ -3,7 +3,14 @@
 #include "adapters/adapter.h"
 #include "adapters/names.h"
 
-/* openai.c: where Azure has its deployments. */
+/* openai.c: what wires of this dialect share, for chats and vectors. */
+struct str openai_path(struct arena *a, const struct ask *ask,
+		       const struct target *t);
+enum err openai_parse_answer(const struct ask *ask, struct str body,
+			     struct answer *out);
+void openai_parse_error(int status, struct str type, struct str body,
+			struct upstream_error *out);
+/* Where Azure has its deployments. */
 struct str openai_azure_path(struct arena *a, const struct ask *ask,
 			     const struct target *t);
 

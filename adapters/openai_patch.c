@@ -144,6 +144,9 @@ patch_member(unsigned quirks, struct str name, struct json_value v,
 		 json_str_eq(name, STR("tool_choice")) &&
 		 json_str_eq(v.raw, STR("required")))
 		add(p, v.raw, STR("\"any\""));
+	else if (quirks & QUIRK_OUTPUT_DIMENSION &&
+		 json_str_eq(name, STR("dimensions")))
+		add(p, name, STR("\"output_dimension\""));
 	else if (quirks & QUIRK_SYSTEM && json_str_eq(name, STR("messages")))
 		patch_roles(v, p);
 }
@@ -232,7 +235,7 @@ put_together(struct arena *a, struct str body, const struct patches *p,
 
 #define PATCHING                                                   \
 	(QUIRK_MAX_TOKENS | QUIRK_RANDOM_SEED | QUIRK_CHOICE_ANY | \
-	 QUIRK_USAGE_ALWAYS | QUIRK_SYSTEM)
+	 QUIRK_USAGE_ALWAYS | QUIRK_SYSTEM | QUIRK_OUTPUT_DIMENSION)
 
 enum err
 openai_patch(struct arena *a, const struct ask *ask, const struct target *t,

@@ -79,6 +79,8 @@ enum trait_kind {
 	TRAITS
 };
 
+struct vectors;
+
 struct trait {
 	const char *field; /* the client's name of it; NULL = not said */
 	struct json_value value;
@@ -111,6 +113,7 @@ struct conversation {
 	uint64_t budget;   /* tokens; 0 = not said */
 	bool show_thoughts;
 	/* TRAIT_MAX: ask.max_output */
+	struct vectors *vectors; /* ASK_EMBEDDINGS: vectors.h; else NULL */
 	/* Names of fields the reader left out, harmless ones; ", " between. */
 	struct str dropped;
 	/* Members the reader's dialect repeats in its answers, as JSON text of
@@ -215,6 +218,10 @@ struct reply {
 	struct str id;	  /* raw; n == 0 = none */
 	struct str model; /* raw */
 	struct reply_choice *choices, **tail;
+	/* ASK_EMBEDDINGS: arrays of numbers or base64, as the client wants
+	 * them, one an input. */
+	struct json_value *vectors;
+	unsigned n_vectors;
 };
 
 void reply_init(struct reply *r);

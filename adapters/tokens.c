@@ -107,6 +107,8 @@ tokens_of_input(const struct ask *ask, uint32_t milli)
 {
 	struct walk w = {0};
 
+	if (ask->text_bytes > 0)
+		return tokens_of_bytes(ask->text_bytes, milli);
 	walk_value(&w, ask->input.raw);
 	for (unsigned i = 0; i < ARRAY_LEN(ask->more); i++)
 		walk_value(&w, ask->more[i].raw);

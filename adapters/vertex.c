@@ -24,6 +24,14 @@ vertex_path(struct arena *a, const struct target *t, const char *publisher,
 			    STR_ARG(action));
 }
 
+/* Those that are not of the older kinds. */
+bool
+vertex_embeds(struct str model)
+{
+	return str_starts(model, STR("gemini-")) &&
+	       !str_starts(model, STR("gemini-embedding-001"));
+}
+
 struct str
 vertex_gemini_path(struct arena *a, const struct ask *ask,
 		   const struct target *t)
@@ -31,7 +39,10 @@ vertex_gemini_path(struct arena *a, const struct ask *ask,
 	struct str action = gemini_action(ask);
 
 	/* vectors are made by other methods there */
-	if (!action.p || ask->kind == ASK_EMBEDDINGS)
+	if (ask->kind == ASK_EMBEDDINGS)
+		action = vertex_embeds(t->model) ? STR(":embedContent")
+						 : STR(":predict");
+	if (!action.p)
 		return STR_NONE;
 	return vertex_path(a, t, "google", t->model, action);
 }

@@ -11,7 +11,8 @@
 static inline const struct wire *
 wire_of(const struct request *req)
 {
-	return adapter_wire(req->offer->lane->adapter, req->dialect);
+	return adapter_wire(req->offer->lane->adapter, req->dialect,
+			    req->ask.kind);
 }
 
 /* Does this attempt need it. */

@@ -92,7 +92,8 @@ drain_answer(struct request *req)
 	if (good && !req->ask.stream &&
 	    wire->parse_answer(&req->ask, gather_str(req), &req->answer) ==
 		    E_OK) {
-		req->usage = req->answer.usage;
+		req->usage = req->answer.usage.present ? req->answer.usage
+						       : req->counted;
 		req->seen_bytes = req->answer.content_bytes;
 	}
 	drain_stop(req);

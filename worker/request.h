@@ -185,6 +185,7 @@ struct request {
 	bool substituted;      /* and it is not the one that was asked */
 	char upstream_id[40];
 	struct str error_type; /* of a refusal, where the head says it */
+	struct usage counted;  /* likewise of an answer (wire.count_field) */
 	uint8_t upstream_id_len;
 	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */

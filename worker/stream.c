@@ -37,6 +37,18 @@ note_retry_after(struct request *req, const struct http_head *head)
 		req->retry_after_ns = MIN_OF(n, 3600u) * NS_PER_SEC;
 }
 
+/* An answer's input, where only the head says it. */
+static void
+note_count(struct request *req, const struct http_head *head)
+{
+	const char *field = wire_of(req)->count_field;
+	struct usage u = {0};
+
+	u.present = field && str_to_u64(http_get(head, field), &u.input) &&
+		    u.input <= UINT32_MAX;
+	req->counted = u;
+}
+
 static enum frames_kind
 framing_of(const struct request *req)
 {
@@ -67,6 +79,7 @@ stream_head(struct request *req, const struct http_head *head)
 {
 	req->upstream_status = head->status;
 	note_upstream_id(req, head);
+	note_count(req, head);
 	if (head->status >= 300)
 		req->error_type = arena_dup(&req->arena,
 					    http_get(head, "x-amzn-errortype"));
@@ -538,6 +551,8 @@ whole_answer(struct request *req)
 	struct str body = gather_str(req);
 	enum err e = wire->parse_answer(&req->ask, body, &req->answer);
 
+	if (!req->answer.usage.present && req->counted.present)
+		req->answer.usage = req->counted;
 	if (e == E_UP_SERVER_ERROR) { /* an error inside a 200 */
 		body = arena_dup(&req->arena, body);
 		wire->parse_error(200, STR_NONE, body, &req->upstream);

@@ -13,6 +13,10 @@ TEST(every_provider_is_found_by_its_name_and_can_do_everything)
 		CHECK(w->path && w->parse_answer && w->parse_event &&
 		      w->parse_error);
 		CHECK(!w->native == !w->patch);
+		w = adapter_wire(a, &dialect_openai, ASK_EMBEDDINGS);
+		CHECK(w == (a->vectors ? a->vectors : &wire_no_vectors));
+		CHECK(w->path && w->write && w->parse_answer && w->parse_error);
+		CHECK(!w->native == !w->patch);
 	}
 	CHECK(adapter_find(STR("no such provider")) == NULL);
 	CHECK(adapter_find(STR("")) == NULL);

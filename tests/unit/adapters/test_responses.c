@@ -69,10 +69,10 @@ TEST(a_client_of_the_dialect_is_served_natively_by_openai)
 {
 	const struct adapter *a = adapter_find(STR("openai"));
 
-	CHECK(adapter_wire(a, &dialect_responses) == &wire_responses);
-	CHECK(adapter_wire(a, &dialect_openai) == &wire_openai);
+	CHECK(adapter_wire(a, &dialect_responses, ASK_CHAT) == &wire_responses);
+	CHECK(adapter_wire(a, &dialect_openai, ASK_CHAT) == &wire_openai);
 	a = adapter_find(STR("openai-responses"));
-	CHECK(adapter_wire(a, &dialect_openai) == &wire_responses);
+	CHECK(adapter_wire(a, &dialect_openai, ASK_CHAT) == &wire_responses);
 }
 
 static struct answer

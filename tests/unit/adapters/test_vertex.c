@@ -35,7 +35,9 @@ TEST(paths_name_project_place_publisher_and_model)
 	CHECK_STR(path_of("vertex", count, "/x/v1", "eu"),
 		  "/projects/my-project/locations/eu/publishers/google/"
 		  "models/some-model@001:countTokens");
-	CHECK_STR(path_of("vertex", vectors, "", "eu"), "none");
+	CHECK_STR(path_of("vertex", vectors, "", "eu"),
+		  "/v1/projects/my-project/locations/eu/publishers/google/"
+		  "models/some-model@001:predict");
 	CHECK_STR(path_of("vertex-anthropic", chat, "", "us-east5"),
 		  "/v1/projects/my-project/locations/us-east5/publishers/"
 		  "anthropic/models/some-model@001:rawPredict");
