@@ -115,7 +115,7 @@ play_init(struct play *p, const struct adapter *ad, enum client client,
 {
 	*p = (struct play){.ad = ad, .dialect = clients[client].dialect};
 	arena_init(&p->a);
-	p->wire = own_wire ? ad->wire : adapter_wire(ad, p->dialect);
+	p->wire = own_wire ? ad->wire : adapter_wire(ad, p->dialect, ASK_CHAT);
 	p->converts = p->wire->native != p->dialect;
 	p->target = target_of(ad);
 	p->target.wire = p->wire;
