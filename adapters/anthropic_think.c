@@ -158,9 +158,11 @@ fit_budget(const struct writing *w, struct thinking *t, uint64_t budget)
 		if (most > 0)
 			t->max_tokens = MIN_OF(t->max_tokens, most);
 	}
-	if (t->budget >= t->max_tokens)
-		t->budget = t->max_tokens - MIN_OF(t->max_tokens, 1u);
-	return t->budget >= BUDGET_LEAST;
+	if (t->budget >= t->max_tokens) { /* a fourth is for the answer */
+		t->budget = t->max_tokens - t->max_tokens / 4;
+		t->budget = MAX_OF(t->budget, (uint64_t)BUDGET_LEAST);
+	}
+	return t->budget < t->max_tokens;
 }
 
 static bool

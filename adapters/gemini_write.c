@@ -149,14 +149,21 @@ put_object(struct writing *w, const struct part *content)
 static void
 put_response(struct writing *w, const struct part *result)
 {
+	bool more = false;
+
 	if (!result->failed && put_object(w, result->content))
 		return;
 	json_open(w->out, '{');
 	json_name(w->out, result->failed ? "error" : "result");
 	json_put_raw(w->out, STR("\""));
-	for (const struct part *p = result->content; p; p = p->next)
-		if (p->kind == PART_TEXT)
-			buf_add_str(w->out->buf, p->text);
+	for (const struct part *p = result->content; p; p = p->next) {
+		if (p->kind != PART_TEXT)
+			continue;
+		if (more)
+			buf_add_cstr(w->out->buf, "\\n");
+		buf_add_str(w->out->buf, p->text);
+		more = true;
+	}
 	buf_add_char(w->out->buf, '"');
 	json_close(w->out, '}');
 }

@@ -286,12 +286,12 @@ responses_parse_event(struct source *s, struct str event, struct str data,
 	}
 	if (!json_members(data, event_members, EVENT_MEMBERS, v, &fault))
 		return E_UP_BAD_RESPONSE;
-	if (json_u64(v[E_SEQUENCE], &s->sequence))
-		s->sequence++;
 	kind = event_of(v[E_TYPE]);
 	out->error = kind == EVENT_ERROR;
-	if (out->error)
+	if (out->error) /* ours takes its place, and its number */
 		return E_OK;
+	if (json_u64(v[E_SEQUENCE], &s->sequence))
+		s->sequence++;
 	out->content_bytes = event_bytes(kind, v);
 	out->choices = out->content_bytes > 0;
 	if (kind == EVENT_CREATED || kind == EVENT_END)

@@ -16,6 +16,7 @@ struct relay {
 	struct answer answer; /* native: its usage event */
 	bool open;	      /* the client has something */
 	bool kept;
+	bool whole; /* good without an end mark */
 	bool done;
 	enum err err;
 	struct upstream_error said;
@@ -122,7 +123,7 @@ end_native(struct relay *r)
 static bool
 fail(struct relay *r, enum err e)
 {
-	if (!r->done)
+	if (!r->done && r->err == E_OK)
 		r->err = e;
 	return false;
 }
@@ -133,6 +134,7 @@ take_delta(struct relay *r, const struct sse_event *ev, const struct delta *d)
 	struct play *p = r->p;
 
 	p->content += d->content_bytes;
+	r->whole |= d->whole;
 	if (d->usage.present)
 		p->usage = d->usage;
 	if (d->model.n > 0)
@@ -175,6 +177,8 @@ on_event(void *user, const struct sse_event *ev)
 
 	if (ev->data.n == 0)
 		return true;
+	if (!memchr(ev->data.p, '\n', ev->data.n))
+		return take_event(user, ev);
 	buf_add_str(&text, ev->data);
 	for (size_t i = 0; i < text.n; i++)
 		if (text.p[i] == '\n')
@@ -214,12 +218,14 @@ end(struct relay *r)
 	struct sse_event rest = {STR(""), frames_last(&r->frames)};
 
 	if (rest.data.n > 0 && !r->done && r->err == E_OK &&
-	    json_valid(rest.data, &root, &fault) && on_event(r, &rest))
-		r->done |= r->p->usage.present;
-	else if (!r->done && r->err == E_OK &&
-		 (!(r->p->usage.present || r->kept) ||
-		  frames_unfinished(&r->frames)))
-		r->err = E_UP_CUT;
+	    json_valid(rest.data, &root, &fault))
+		(void)on_event(r, &rest);
+	else if (!r->done && frames_unfinished(&r->frames))
+		r->whole = false;
+	if (!r->done && !r->whole)
+		(void)fail(r, E_UP_CUT);
+	if (!r->done && !r->p->converts && r->kept)
+		buf_add_str(&r->last, r->p->dialect->native_end);
 	if (r->err != E_OK)
 		end_badly(r);
 	else if (r->p->converts)
