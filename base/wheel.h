@@ -5,6 +5,7 @@
  * worker; driven by one libevent timer that calls wheel_turn().
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attrs.h"
@@ -27,6 +28,11 @@ void wheel_destroy(struct wheel *w);
 void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ns,
 	       wheel_fn *fire);
 void wheel_disarm(struct wheel_timer *t);
+static inline bool
+wheel_armed(const struct wheel_timer *t)
+{
+	return t->prev != NULL;
+}
 /* The time at which the event began that is being handled: what is done in
  * it happens at that time, and reads no clock. wheel_touch() at the begin of
  * every event of the loop; wheel_turn() does it, too. */

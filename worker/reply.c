@@ -3,6 +3,7 @@
  * in its own dialect. The only code that renders an error.
  */
 #include "base/clock.h"
+#include "base/digits.h"
 #include "shm/limits.h"
 #include "worker/array.h"
 #include "worker/convert.h"
@@ -89,23 +90,48 @@ put_origin(struct request *req, struct buf *out)
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
+static void
+put_between(struct buf *out, const char *before, const char *name,
+	    struct str value, const char *after)
+{
+	if (value.n == 0)
+		return;
+	buf_add_cstr(out, before);
+	buf_add_cstr(out, name);
+	buf_add_str(out, value);
+	buf_add_cstr(out, after);
+}
+
+void
+reply_attempt(const struct request *req, struct buf *out, const char *before,
+	      const char *after)
+{
+	struct str model;
+	char n[DIGITS_MAX];
+
+	put_between(out, before, "x-tollgate-dropped: ", req->dropped, after);
+	if (req->attempts == 0 || !req->offer)
+		return;
+	model = req->served.n > 0 ? req->served : req->offer->model->upstream;
+	put_between(out, before,
+		    "x-tollgate-channel: ", req->offer->lane->conf->name,
+		    after);
+	put_between(out, before, "x-tollgate-model: ", model, after);
+	put_between(out, before, "x-tollgate-attempts: ",
+		    str_make(n, digits_write(n, req->attempts)), after);
+	if (req->substituted)
+		put_between(out, before, "x-tollgate-substituted: ",
+			    req->offer->model->upstream, after);
+}
+
 void
 reply_fields(struct request *req, struct buf *out)
 {
 	buf_reset(out);
 	put_line(out, "x-request-id: ", request_id_str(req));
-	if (req->attempts > 0 && req->offer) {
-		put_line(out,
-			 "x-tollgate-channel: ", req->offer->lane->conf->name);
-		put_line(out, "x-tollgate-model: ",
-			 req->served.n > 0 ? req->served
-					   : req->offer->model->upstream);
-		put_number(out, "x-tollgate-attempts: ", req->attempts);
-		if (req->substituted)
-			put_line(out, "x-tollgate-substituted: ",
-				 req->offer->model->upstream);
-	}
-	put_line(out, "x-tollgate-dropped: ", req->dropped);
+	/* of a stream that has not begun another one may answer */
+	if (!req->ask.stream || req->begun || req->err != E_OK)
+		reply_attempt(req, out, "", "\r\n");
 	if (req->key != SHM_NONE && req->account != SHM_NONE)
 		put_limits(req, out);
 	put_origin(req, out);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "worker/access.h"
+#include "worker/convert.h"
 #include "worker/idem.h"
 #include "worker/receipt.h"
 
@@ -55,6 +56,7 @@ request_free(struct request *req)
 	gather_free(req);
 	frames_free(&req->frames);
 	buf_free(&req->usage_data);
+	buf_free(&req->startup);
 	arena_free(&req->arena);
 	arena_free(&req->wire);
 	req->next = w->spare;
@@ -232,7 +234,17 @@ request_fail(struct request *req, enum err e)
 {
 	req->err = e;
 	req->step = STEP_settle;
+	req->stream_error |= req->streaming;
 	return NEXT_AGAIN;
+}
+
+void
+request_drop_body(struct request *req)
+{
+	/* a conversion's answer still looks into what was asked, for the names
+	 * of tools */
+	if (!converts(req))
+		exchange_drop_body(req->x);
 }
 
 enum next

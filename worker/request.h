@@ -169,8 +169,10 @@ struct request {
 
 	/* the answer */
 	int status;
-	bool streaming; /* the stream's head is out */
-	bool paused;	/* the upstream waits for the client */
+	bool streaming;	    /* the stream's head is out */
+	bool begun;	    /* no other channel any more: startup.c */
+	struct buf startup; /* what is held back until then */
+	bool paused;	    /* the upstream waits for the client */
 	uint64_t last_piece_ns;
 	bool upstream_done;
 	bool stream_error; /* ends with an error event */
@@ -214,6 +216,8 @@ void request_leave(struct request *req);
 enum next request_fail(struct request *req, enum err e);
 enum next request_fail_detail(struct request *req, enum err e,
 			      const char *detail);
+/* Nobody will be asked again. */
+void request_drop_body(struct request *req);
 /* From a callback: goes on at `step`. */
 void request_go(struct request *req, enum step step);
 /* The doorbell rang: whose commit has come? */
@@ -254,6 +258,16 @@ void count_reply(struct request *req);
 void attempt_failed(struct request *req, enum err e);
 /* Ends the running attempt, if any; ok: for the channel's statistics. */
 void attempt_end(struct request *req, enum err e);
+
+/* ---- startup.c: streams until their first word ---- */
+/* Framed events; `content`: they bring some of the answer, before which they
+ * are held back. */
+void startup_send(struct request *req, const struct iovec *piece, unsigned n,
+		  bool content);
+/* No way back: what was held back goes out, the head before it. */
+void startup_end(struct request *req);
+/* The attempt has failed: the client has seen nothing of it. */
+void startup_drop(struct request *req);
 
 /* ---- stream.c ---- */
 /* Events to the client, whose stream is open. */
@@ -308,6 +322,9 @@ void drain_end(struct request *req);
 /* ---- reply.c ---- */
 /* Header lines that every answer carries. */
 void reply_fields(struct request *req, struct buf *out);
+/* Those of them that say who answers, each between `before` and `after`. */
+void reply_attempt(const struct request *req, struct buf *out,
+		   const char *before, const char *after);
 void reply_error(struct request *req);
 void reply_json(struct request *req, int status, struct str body);
 void reply_render_error(struct exchange *x, enum err e, const char *detail,

@@ -199,6 +199,7 @@ attempt_failed(struct request *req, enum err e)
 	req->reply = NULL;
 	req->kept = req->whole = false;
 	buf_reset(&req->usage_data);
+	startup_drop(req);
 	req->served = STR_NONE;
 	req->substituted = false;
 	req->seen_bytes = 0;

@@ -148,67 +148,6 @@ check_model(struct request *req, struct str served)
 /* ---- streams ---- */
 
 static void
-keepalive(struct wheel_timer *t)
-{
-	struct request *req =
-		(void *)((char *)t - offsetof(struct request, timer));
-	static char comment[] = ": keep-alive\n\n", blank[] = "\n";
-	struct iovec piece = {comment, sizeof(comment) - 1};
-	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
-	uint64_t due;
-
-	request_enter(req);
-	if (req->ask.array) /* a comment would be no JSON */
-		piece = (struct iovec){blank, sizeof(blank) - 1};
-	due = req->last_piece_ns + gap;
-	if (req->w->now_ns >= due && exchange_queued(req->x) == 0) {
-		exchange_stream_send(req->x, &piece, 1, exchange_mark(req->x));
-		req->last_piece_ns = req->w->now_ns;
-		due = req->w->now_ns + gap;
-	}
-	if (due <= req->w->now_ns)
-		due = req->w->now_ns + gap;
-	if (!req->answered && !req->client_gone)
-		wheel_arm(req->w->wheel, &req->timer, due, keepalive);
-	request_leave(req);
-}
-
-/* Nobody will be asked again. A conversion's answer still looks into what was
- * asked, for the names of tools. */
-static void
-drop_body(struct request *req)
-{
-	if (!converts(req))
-		exchange_drop_body(req->x);
-}
-
-/* The point of no return: from here on no other channel. */
-static void
-open_stream(struct request *req)
-{
-	struct buf *fields = &req->w->fields;
-	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
-
-	req->streaming = true;
-	req->status = 200;
-	metric_add(req->w->metrics, M_STREAMS_OPEN + req->endpoint->route, 1);
-	reply_fields(req, fields);
-	buf_add_cstr(fields, req->ask.array
-				     ? "content-type: application/json\r\n"
-				     : "content-type: text/event-stream\r\n");
-	buf_add_cstr(fields, "cache-control: no-cache\r\n"
-			     "x-accel-buffering: no\r\n");
-	/* the end of the stream may have to name the model */
-	req->ask.model_value.raw =
-		arena_dup(&req->arena, req->ask.model_value.raw);
-	drop_body(req);
-	exchange_stream_begin(req->x, 200, buf_str(fields));
-	if (gap)
-		wheel_arm(req->w->wheel, &req->timer, req->w->now_ns + gap,
-			  keepalive);
-}
-
-static void
 first_content(struct request *req)
 {
 	req->first_byte_ns = req->w->now_ns;
@@ -216,8 +155,9 @@ first_content(struct request *req)
 		       (req->w->now_ns - req->start_ns) / 1000);
 }
 
-void
-stream_text(struct request *req, struct str text)
+/* Events in the form the client wants them; `content`: see startup_send(). */
+static void
+send_text(struct request *req, struct str text, bool content)
 {
 	CLEANUP(buf_free) struct buf framed = BUF_INIT;
 	struct iovec piece;
@@ -232,7 +172,13 @@ stream_text(struct request *req, struct str text)
 	}
 	piece = (struct iovec){(void *)(uintptr_t)text.p, text.n};
 	if (text.n > 0)
-		exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+		startup_send(req, &piece, 1, content);
+}
+
+void
+stream_text(struct request *req, struct str text)
+{
+	send_text(req, text, true);
 }
 
 static struct iovec
@@ -249,15 +195,12 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 	struct iovec piece[8];
 	unsigned n = 0;
 
-	if (!req->streaming)
-		open_stream(req);
-	req->last_piece_ns = req->w->now_ns;
 	if (req->ask.array) {
 		piece[n++] =
 			piece_of(req->array_begun ? STR(",\r\n") : STR("["));
 		piece[n++] = piece_of(ev->data);
 		req->array_begun = true;
-		exchange_stream_send(req->x, piece, n, req->seen_bytes);
+		startup_send(req, piece, n, d->content_bytes > 0);
 		return;
 	}
 	if (ev->name.n > 0) {
@@ -278,7 +221,7 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 		piece[n++] = piece_of(ev->data);
 	}
 	piece[n++] = piece_of(STR("\n\n"));
-	exchange_stream_send(req->x, piece, n, req->seen_bytes);
+	startup_send(req, piece, n, d->content_bytes > 0);
 }
 
 /* One of the last events of a native stream, framed, to go out with the end. */
@@ -300,16 +243,10 @@ keep_last(struct request *req, const struct sse_event *ev)
 
 /* What parse_event() made of it, in the client's words. */
 static void
-forward_converted(struct request *req)
+forward_converted(struct request *req, const struct delta *d)
 {
-	struct buf *text = &req->w->text;
-
-	if (text->n == 0)
-		return;
-	if (!req->streaming)
-		open_stream(req);
-	req->last_piece_ns = req->w->now_ns;
-	stream_text(req, buf_str(text));
+	if (req->w->text.n > 0)
+		send_text(req, buf_str(&req->w->text), d->content_bytes > 0);
 }
 
 /* True: the event goes nowhere else. */
@@ -372,7 +309,7 @@ take_delta(struct request *req, const struct sse_event *ev,
 		if (d->usage.present)
 			req->usage = d->usage;
 		req->kept |= d->last;
-		forward_converted(req);
+		forward_converted(req, d);
 	} else if (keep_usage(req, ev, d)) {
 		return true;
 	} else if (req->kept || d->last) {
@@ -462,8 +399,7 @@ on_event(void *user, const struct sse_event *ev)
 static void
 finish(struct request *req)
 {
-	if (!req->streaming)
-		open_stream(req);
+	startup_end(req);
 	/* What was kept back goes out behind the settling, for which the head
 	 * must not wait; it is delivered when all before it is. */
 	exchange_stream_send(req->x, NULL, 0, req->seen_bytes);
@@ -567,7 +503,7 @@ whole_answer(struct request *req)
 		return;
 	}
 	attempt_end(req, E_OK);
-	drop_body(req);
+	request_drop_body(req);
 	req->usage = req->answer.usage;
 	req->seen_bytes = req->answer.content_bytes;
 	first_content(req);
@@ -637,7 +573,7 @@ stream_broken(struct request *req, enum err e)
 		attempt_end(req, E_OK);
 		return;
 	}
-	if (!req->streaming) {
+	if (!req->begun) {
 		attempt_failed(req, e);
 		return;
 	}

@@ -502,75 +502,6 @@ TEST(the_upstream_waits_for_a_slow_client)
 	CHECK(fix_done(f));
 }
 
-TEST(a_silent_stream_gets_comments)
-{
-	struct fixture *f = fix_started();
-	struct exchange *x = fix_streaming(f, STREAMED);
-	size_t n;
-
-	fix_wait_ms(f, 16000);
-	CHECK(!x->begun); /* none before the head: it may still fail over */
-	fix_up_text(f, "data: " CHUNK("Hi") "\n\n");
-	fix_wait_ms(f, 14000);
-	CHECK(!fix_says(x, "keep-alive"));
-	fix_wait_ms(f, 1100);
-	CHECK_STR(fix_out(x), "data: " CHUNK("Hi") "\n\n: keep-alive\n\n");
-	n = x->out.n;
-	fix_wait_ms(f, 15000);
-	CHECK_INT(x->out.n, n + 14);
-	/* an event moves the next one */
-	fix_up_chunk(f, "you");
-	n = x->out.n;
-	fix_wait_ms(f, 10000);
-	fix_up_chunk(f, "you");
-	CHECK(x->out.n > n);
-	n = x->out.n;
-	fix_wait_ms(f, 10000);
-	CHECK_INT(x->out.n, n);
-	fix_up_done(f);
-	fix_settle(f);
-	fix_wait_ms(f, 60000);
-	CHECK_INT(f->entry[0].cost, FIX_CHAT_TOKENS * 2500 + 2 * 10000);
-	CHECK(fix_done(f));
-}
-
-TEST(no_comment_queues_behind_a_client_that_takes_nothing)
-{
-	struct fixture *f = fix_new();
-	struct exchange *x;
-	size_t n;
-
-	f->room = 0;
-	fix_start(f);
-	x = fix_streaming(f, STREAMED);
-	fix_up_chunk(f, "Hi");
-	n = x->out.n;
-	fix_wait_ms(f, 60000);
-	CHECK_INT(x->out.n, n);
-	fix_take(x, UINT64_MAX);
-	fix_wait_ms(f, 16000);
-	CHECK_INT(x->out.n, n + 14);
-	fix_up_done(f);
-	fix_settle(f);
-	CHECK(fix_done(f));
-}
-
-TEST(comments_can_be_turned_off)
-{
-	struct fixture *f = fix_new();
-	struct exchange *x;
-
-	f->conf.stream.keepalive_ms = 0;
-	fix_start(f);
-	x = fix_streaming(f, STREAMED);
-	fix_up_chunk(f, "Hi");
-	fix_wait_ms(f, 60000);
-	CHECK(!fix_says(x, "keep-alive"));
-	fix_up_done(f);
-	fix_settle(f);
-	CHECK(fix_done(f));
-}
-
 int
 main(void)
 {
@@ -596,8 +527,5 @@ main(void)
 	RUN(an_event_beyond_the_limit_is_given_up);
 	RUN(no_memory_for_an_answer_is_said_and_nothing_is_charged);
 	RUN(the_upstream_waits_for_a_slow_client);
-	RUN(a_silent_stream_gets_comments);
-	RUN(no_comment_queues_behind_a_client_that_takes_nothing);
-	RUN(comments_can_be_turned_off);
 	return tap_done();
 }
