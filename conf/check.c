@@ -1,9 +1,7 @@
 /*
  * Rules across keys: names that must be known, prices that must be there,
- * keys that go together; and what a reload may change.
+ * keys that go together.
  */
-#include "conf/check.h"
-
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -543,80 +541,5 @@ conf_rules(struct conf *c, struct buf *error)
 	    !check_zone(c, error) || !check_webhook(c, error))
 		return false;
 	warn_of_idle_models(c);
-	return true;
-}
-
-/* Has this section, or one below it, a key that only a restart changes? */
-static bool
-is_fixed(const struct section *s)
-{
-	for (unsigned i = 0; i < s->n; i++)
-		if (s->keys[i].restart ||
-		    (s->keys[i].section && is_fixed(s->keys[i].section)))
-			return true;
-	return false;
-}
-
-static bool
-refuse(const struct section *s, const struct key *key, const void *a,
-       const void *b, struct buf *error)
-{
-	buf_printf(error, "%s%s%s: only a restart can change it", s->name,
-		   *s->name ? "." : "", key->name);
-	if (a && key->type != KEY_SECRET) {
-		buf_add_cstr(error, " (running: ");
-		value_text(key, a, error);
-		buf_add_cstr(error, ", in the file: ");
-		value_text(key, b, error);
-		buf_add_char(error, ')');
-	}
-	return false;
-}
-
-/* One section of both; elements of lists are compared by their place. */
-static bool
-section_allowed(const struct section *s, const void *a, const void *b,
-		struct buf *error)
-{
-	for (unsigned i = 0; i < s->n; i++) {
-		const struct key *key = &s->keys[i];
-		const void *x = key_field_const(key, a);
-		const void *y = key_field_const(key, b);
-
-		if (key->section == NULL) {
-			if (key->restart && !value_same(key, x, y))
-				return refuse(s, key, x, y, error);
-			continue;
-		}
-		if (!is_fixed(key->section))
-			continue;
-		if (key->type == KEY_GROUP_OF) {
-			if (!section_allowed(key->section, x, y, error))
-				return false;
-			continue;
-		}
-		if (schema_key_count(key, a) != schema_key_count(key, b))
-			return refuse(s, key, NULL, NULL, error);
-		for (uint32_t k = 0; k < schema_key_count(key, a); k++) {
-			size_t at = (size_t)k * key->section->size;
-
-			x = (const char *)key_elements(key, a) + at;
-			y = (const char *)key_elements(key, b) + at;
-			if (!section_allowed(key->section, x, y, error))
-				return false;
-		}
-	}
-	return true;
-}
-
-bool
-conf_reload_allowed(const struct conf *running, const struct conf *next,
-		    struct buf *error)
-{
-	buf_reset(error);
-	buf_printf(error, "%s: ", next->path.p);
-	if (!section_allowed(&conf_top, running, next, error))
-		return false;
-	buf_reset(error);
 	return true;
 }

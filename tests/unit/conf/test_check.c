@@ -1,4 +1,4 @@
-#include "conf/check.h"
+#include "conf/rules.h"
 #include "tests/unit/conf/help.h"
 
 #define MODEL "models = ( { name = \"m\"; input = \"1\"; } );\n"
@@ -202,51 +202,6 @@ TEST(a_thousand_warnings_are_cut_short)
 	conf_free(c);
 }
 
-static const char *
-refusal(const char *before, const char *after)
-{
-	static char line[512];
-	CLEANUP(buf_free) struct buf error = BUF_INIT;
-	const struct conf *a = loaded(before), *b = loaded(after);
-
-	CHECK(conf_reload_allowed(a, b, &error) == (error.n == 0));
-	(void)str_copy(line, sizeof(line), buf_str(&error));
-	conf_free(a);
-	conf_free(b);
-	return strstr(line, ": ") ? strstr(line, ": ") + 2 : line;
-}
-
-TEST(a_reload_may_change_what_new_workers_take)
-{
-	CHECK_STR(refusal(LISTEN, LISTEN), "");
-	CHECK_STR(refusal(LISTEN MODEL,
-			  LISTEN "drain_timeout = \"1s\"; limits = { "
-				 "body_size = \"1MiB\"; };"),
-		  "");
-	CHECK_STR(refusal(LISTEN "admin = { token = \"0123456789abcdef\"; };",
-			  LISTEN "admin = { token = \"fedcba9876543210\"; };"),
-		  "");
-}
-
-TEST(a_reload_may_not_change_what_needs_a_restart)
-{
-	CHECK_STR(refusal(LISTEN, LISTEN "state_dir = \"/x\";"),
-		  "state_dir: only a restart can change it (running: "
-		  "/var/lib/tollgate, in the file: /x)");
-	CHECK_STR(refusal(LISTEN,
-			  LISTEN "ledger = { durability = \"relaxed\"; };"),
-		  "ledger.durability: only a restart can change it (running: "
-		  "commit, in the file: relaxed)");
-	CHECK_STR(refusal(LISTEN, "listen = ( { address = \"127.0.0.1:1\"; } "
-				  ");"),
-		  "listen.address: only a restart can change it (running: "
-		  "127.0.0.1:8080, in the file: 127.0.0.1:1)");
-	CHECK_STR(refusal(LISTEN,
-			  "listen = ( { address = \"127.0.0.1:8080\"; }, "
-			  "{ address = \"127.0.0.1:1\"; } );"),
-		  "listen: only a restart can change it");
-}
-
 int
 main(void)
 {
@@ -254,7 +209,5 @@ main(void)
 	RUN(a_model_may_have_several_prices_and_tiers);
 	RUN(what_is_only_unwise_is_a_warning);
 	RUN(a_thousand_warnings_are_cut_short);
-	RUN(a_reload_may_change_what_new_workers_take);
-	RUN(a_reload_may_not_change_what_needs_a_restart);
 	return tap_done();
 }
