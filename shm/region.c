@@ -320,18 +320,49 @@ region_open(struct region *r, const char *run_dir, uint32_t n_slots,
 	return fault ? E_INTERNAL : E_OK;
 }
 
-/* The sizes that the file itself claims, if they are possible at all. */
+/* What the file itself claims, if it is possible at all. */
 static bool
-sizes_read(int fd, uint32_t *slots, uint32_t *workers)
+head_read(int fd, struct shm_head *h)
+{
+	return pread(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) &&
+	       h->n_slots <= SHM_SLOTS_MAX && h->n_slots % SLOT_PAGE == 0 &&
+	       h->n_workers > 0 && h->n_workers <= SHM_WORKERS;
+}
+
+enum err
+region_inherit(struct region *r, int fd, bool writable, const char **why)
 {
 	struct shm_head h;
+	struct layout l;
 
-	if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
-		return false;
-	*slots = h.n_slots;
-	*workers = h.n_workers;
-	return *slots <= SHM_SLOTS_MAX && *slots % SLOT_PAGE == 0 &&
-	       *workers > 0 && *workers <= SHM_WORKERS;
+	*why = "its head makes no sense";
+	if (!head_read(fd, &h))
+		return E_INTERNAL;
+	l = layout_of(h.n_slots, h.n_workers);
+	*why = "its layout is another one";
+	if (memcmp(h.magic, magic, sizeof(magic)) != 0 ||
+	    h.layout_hash != l.hash)
+		return E_INTERNAL;
+	*why = file_differs(fd, l.bytes);
+	if (*why)
+		return E_INTERNAL;
+	*why = "it cannot be mapped";
+	if (!region_map(r, fd, writable, &l))
+		return E_INTERNAL;
+	*why = head_differs(r->head, &l);
+	if (!*why)
+		return E_OK;
+	r->fd = -1; /* stays the caller's */
+	region_close(r);
+	return E_INTERNAL;
+}
+
+void
+region_layout(const struct region *r, char out[REGION_LAYOUT])
+{
+	(void)snprintf(out, REGION_LAYOUT, "%u-%016llx",
+		       r->head->magic[sizeof(magic) - 1],
+		       (unsigned long long)r->head->layout_hash);
 }
 
 enum err
@@ -339,8 +370,7 @@ region_view(struct region *r, const char *run_dir)
 {
 	char path[1000];
 	int n = snprintf(path, sizeof(path), "%s/" SEGMENT_FILE, run_dir);
-	struct layout l;
-	uint32_t slots, workers;
+	const char *why;
 	int fd;
 
 	if (n < 0 || (size_t)n >= sizeof(path))
@@ -348,20 +378,10 @@ region_view(struct region *r, const char *run_dir)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return E_INTERNAL;
-	if (!sizes_read(fd, &slots, &workers)) {
-		(void)close(fd);
-		return E_INTERNAL;
-	}
-	l = layout_of(slots, workers);
-	if (file_differs(fd, l.bytes) || !region_map(r, fd, false, &l)) {
-		(void)close(fd);
-		return E_INTERNAL;
-	}
-	if (head_differs(r->head, &l)) {
-		region_close(r);
-		return E_INTERNAL;
-	}
-	return E_OK;
+	if (region_inherit(r, fd, false, &why) == E_OK)
+		return E_OK;
+	(void)close(fd);
+	return E_INTERNAL;
 }
 
 enum err

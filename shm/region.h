@@ -121,6 +121,14 @@ NODISCARD enum err region_open(struct region *r, const char *run_dir,
 			       enum region_verdict *verdict, const char **why);
 /* Tools, admin: read-only. E_INTERNAL when there is none or it is foreign. */
 NODISCARD enum err region_view(struct region *r, const char *run_dir);
+/* The segment of a running server by its descriptor, which is the region's
+ * from then on. E_INTERNAL with `why` when it is not laid out as this program
+ * lays it out. */
+NODISCARD enum err region_inherit(struct region *r, int fd, bool writable,
+				  const char **why);
+/* The layout as a short text: equal where two programs can share a segment. */
+#define REGION_LAYOUT 32
+void region_layout(const struct region *r, char out[REGION_LAYOUT]);
 /* Tests: an anonymous shared mapping. */
 NODISCARD enum err region_anonymous(struct region *r, uint32_t n_slots,
 				    uint32_t n_workers);

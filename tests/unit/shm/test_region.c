@@ -209,6 +209,57 @@ TEST(a_tool_sees_the_segment_but_cannot_write_it)
 	place_close(&p);
 }
 
+/* "" or why the segment is not inherited. */
+static const char *
+inherit(int fd)
+{
+	struct region r;
+	const char *why = "";
+
+	if (region_inherit(&r, fd, true, &why) != E_OK)
+		return why;
+	r.fd = -1; /* the caller's */
+	region_close(&r);
+	return "";
+}
+
+TEST(a_segment_is_inherited_by_its_descriptor_if_the_layout_is_ours)
+{
+	struct place p;
+	struct region r, next;
+	char mine[REGION_LAYOUT], other[REGION_LAYOUT];
+	const char *why;
+
+	place_open(&p);
+	(void)open_there(&p, &r, false, &why);
+	r.counters[5].available = 77;
+	CHECK_INT(region_inherit(&next, dup(r.fd), true, &why), E_OK);
+	CHECK_INT(next.counters[5].available, 77);
+	CHECK_INT(next.head->n_slots, SLOTS);
+	region_layout(&r, mine);
+	region_layout(&next, other);
+	CHECK_STR(mine, other);
+	region_close(&next);
+	r.head->layout_hash++;
+	CHECK_STR(inherit(r.fd), "its layout is another one");
+	region_layout(&r, other);
+	CHECK(strcmp(mine, other) != 0);
+	r.head->layout_hash--;
+	r.head->magic[7]++;
+	CHECK_STR(inherit(r.fd), "its layout is another one");
+	r.head->magic[7]--;
+	r.head->n_workers++;
+	CHECK(inherit(r.fd)[0]);
+	r.head->n_workers--;
+	r.head->n_slots = UINT32_MAX;
+	CHECK_STR(inherit(r.fd), "its head makes no sense");
+	r.head->n_slots = SLOTS;
+	CHECK_STR(inherit(r.fd), "");
+	CHECK(inherit(-1)[0]);
+	region_close(&r);
+	place_close(&p);
+}
+
 TEST(a_directory_that_cannot_be_written_is_said_so)
 {
 	struct region r;
@@ -277,6 +328,7 @@ main(void)
 	RUN(a_file_of_another_length_is_not_adopted);
 	RUN(a_link_in_the_place_of_the_segment_is_not_followed);
 	RUN(a_tool_sees_the_segment_but_cannot_write_it);
+	RUN(a_segment_is_inherited_by_its_descriptor_if_the_layout_is_ours);
 	RUN(a_directory_that_cannot_be_written_is_said_so);
 	RUN(areas_do_not_overlap);
 	RUN(space_is_taken_before_it_is_used);
