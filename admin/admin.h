@@ -18,14 +18,15 @@ struct admin_args {
 	int socket;  /* admin.sock */
 	int orders;  /* our end of the SOCK_SEQPACKET pair */
 	int alive;   /* a pipe: EOF = the master is gone */
-	int control; /* SOCK_SEQPACKET pair to the master: reload, stop */
+	int control; /* SOCK_SEQPACKET pair to the master */
 	const uint8_t *pepper;
 	uint32_t n_channels;
 	const uint32_t *channel_rows; /* one per conf->channels */
 };
 
-/* A request to the master, and its answer (text: why not). */
-enum control_kind { CONTROL_RELOAD, CONTROL_STOP };
+/* A request to the master, and its answer (text: why not). That of a reload
+ * is also for those asked before. */
+enum control_kind { CONTROL_RELOAD, CONTROL_STOP, CONTROL_UPGRADE };
 struct control {
 	uint64_t id;
 	uint32_t kind;

@@ -155,6 +155,19 @@ reloaded(void *user, bool ok, const char *text)
 }
 
 static void
+upgraded(void *user, bool ok, const char *text)
+{
+	struct page *p = user;
+
+	if (ok)
+		page_text(p, 200, "application/json",
+			  STR("{\"upgraded\":true}\n"));
+	else
+		page_error(p, 422, "refused", "Nothing has changed: %s", text);
+	page_release(p);
+}
+
+static void
 stopping(void *user, bool ok, const char *text)
 {
 	struct page *p = user;
@@ -182,6 +195,13 @@ admin_reload(struct page *p, struct str body)
 {
 	(void)body;
 	ask_master(p, CONTROL_RELOAD, reloaded);
+}
+
+void
+admin_upgrade(struct page *p, struct str body)
+{
+	(void)body;
+	ask_master(p, CONTROL_UPGRADE, upgraded);
 }
 
 void

@@ -107,6 +107,7 @@ admin_control_read(struct admin_control *c)
 		while (*at) {
 			bool meant = (*at)->id == answer.id ||
 				     ((*at)->kind == CONTROL_RELOAD &&
+				      answer.kind == CONTROL_RELOAD &&
 				      (*at)->id < answer.id);
 
 			if (meant)

@@ -58,6 +58,7 @@ static const struct endpoint endpoints[] = {
 	{HTTP_POST, V1 "/keys/*/rotate",         ACCESS_TOKEN, false, admin_key_rotate},
 	{HTTP_POST, V1 "/keys/*/revoke",         ACCESS_TOKEN, false, admin_key_revoke},
 	{HTTP_POST, V1 "/reload",                ACCESS_TOKEN, false, admin_reload},
+	{HTTP_POST, V1 "/upgrade",               ACCESS_TOKEN, false, admin_upgrade},
 	{HTTP_POST, V1 "/stop",                  ACCESS_TOKEN, false, admin_stop},
 	{HTTP_POST, V1 "/audit",                 ACCESS_TOKEN, false, admin_audit},
 	{HTTP_GET,  V1 "/receipts/key",          ACCESS_TOKEN, false, admin_page_receipt_key},

@@ -27,6 +27,7 @@ void admin_account_unfreeze(struct page *p, struct str body);
 void admin_key_revoke(struct page *p, struct str body);
 void admin_audit(struct page *p, struct str body);
 void admin_reload(struct page *p, struct str body);
+void admin_upgrade(struct page *p, struct str body);
 void admin_stop(struct page *p, struct str body);
 
 /* change_account.c, change_key.c: the same with a JSON body. */

@@ -22,6 +22,8 @@
 #include "master/reload.h"
 #include "master/roles.h"
 #include "master/stop.h"
+#include "master/takeover.h"
+#include "master/upgrade.h"
 #include "shm/workers.h"
 
 const char *
@@ -180,6 +182,8 @@ child_ended(struct child *c, int status)
 		count_restart(c->m);
 	c->pid = 0;
 	child_row_dead(c);
+	if (takeover_child_ended(c, status))
+		return;
 	stop_child_ended(c, status);
 	reload_child_ended(c, status);
 	if (!c->wanted)
@@ -216,6 +220,8 @@ children_reap(struct master *m)
 		c = child_find(m, pid);
 		if (c)
 			child_ended(c, status);
+		else
+			upgrade_child_ended(m, pid, status);
 	}
 }
 

@@ -25,6 +25,11 @@ void children_signal(struct master *m, int sig);
  * reason. */
 struct generation *generation_new(struct master *m, const struct conf *conf,
 				  struct buf *error);
+/* One of the program before this one, behind all others: its workers live on,
+ * and are not replaced. */
+struct handover_generation;
+struct generation *generation_adopt(struct master *m,
+				    const struct handover_generation *of);
 void generation_start(struct generation *g);
 bool generation_ready(const struct generation *g);
 /* SIGTERM; after drain_until_ns (0 = never) SIGINT, then SIGKILL. */
@@ -35,3 +40,5 @@ bool generation_ended(const struct generation *g);
 /* Pushes late ones, frees what has ended and is reaped. */
 void generations_sweep(struct master *m, uint64_t now_ns);
 unsigned generations_alive(const struct master *m);
+/* So many at most: what comes next waits. */
+#define GENERATIONS_MAX 8u

@@ -9,9 +9,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/must.h"
 #include "conf/conf.h"
 #include "conf/load.h"
 #include "master/children.h"
+#include "master/handover.h"
 #include "shm/books.h"
 #include "shm/channels.h"
 #include "shm/workers.h"
@@ -24,7 +26,7 @@ generation_free(struct generation *g)
 {
 	if (g->book != SHM_NONE)
 		book_release(&g->m->region, g->book);
-	for (uint32_t i = 0; g->channel_rows && i < g->conf->n_channels; i++)
+	for (uint32_t i = 0; g->channel_rows && i < g->n_rows; i++)
 		if (g->channel_rows[i] != SHM_NONE)
 			channel_unbind(&g->m->region, g->channel_rows[i]);
 	for (unsigned i = 0; g->workers && i < g->n_workers; i++)
@@ -39,7 +41,8 @@ generation_bind(struct generation *g, struct buf *error)
 {
 	const struct conf *c = g->conf;
 
-	for (uint32_t i = 0; i < c->n_channels; i++)
+	g->n_rows = c->n_channels;
+	for (uint32_t i = 0; i < g->n_rows; i++)
 		g->channel_rows[i] = SHM_NONE;
 	for (uint32_t i = 0; i < c->n_channels; i++) {
 		g->channel_rows[i] =
@@ -60,6 +63,48 @@ generation_bind(struct generation *g, struct buf *error)
 		return false;
 	}
 	return true;
+}
+
+static void
+worker_adopt(struct child *c, struct generation *g,
+	     const uint64_t field[WORKER_FIELDS])
+{
+	child_init(c, g->m, ROLE_WORKER);
+	c->gen = g;
+	c->number = (unsigned)field[WORKER_NUMBER];
+	c->row = (uint32_t)field[WORKER_ROW];
+	c->spawn_epoch = (uint32_t)field[WORKER_EPOCH];
+	c->pid = (pid_t)field[WORKER_PID];
+	c->started_ns = field[WORKER_SINCE];
+	c->told = g->draining;
+}
+
+struct generation *
+generation_adopt(struct master *m, const struct handover_generation *of)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	struct generation **at = &m->generations;
+
+	must(g);
+	g->m = m;
+	g->number = (uint32_t)of->field[GENERATION_NUMBER];
+	g->book = (uint32_t)of->field[GENERATION_BOOK];
+	g->draining = of->field[GENERATION_DRAINING] != 0;
+	g->hurried = of->field[GENERATION_HURRIED] != 0;
+	g->drain_until_ns = of->field[GENERATION_UNTIL];
+	g->n_rows = of->rows.n;
+	g->n_workers = of->n_workers;
+	g->channel_rows = calloc(g->n_rows + 1, sizeof(*g->channel_rows));
+	g->workers = calloc(g->n_workers + 1, sizeof(*g->workers));
+	must(g->channel_rows && g->workers);
+	for (uint32_t i = 0; i < g->n_rows; i++)
+		g->channel_rows[i] = (uint32_t)of->rows.v[i];
+	for (uint32_t i = 0; i < g->n_workers; i++)
+		worker_adopt(&g->workers[i], g, of->worker[i]);
+	while (*at)
+		at = &(*at)->next;
+	*at = g;
+	return g;
 }
 
 struct generation *

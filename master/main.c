@@ -11,6 +11,7 @@
 #include "master/master.h"
 #include "master/options.h"
 #include "master/reload.h"
+#include "master/takeover.h"
 
 static int
 say_invalid(const struct buf *error)
@@ -43,13 +44,58 @@ say_all(const struct conf *c)
 	return EXIT_FINE;
 }
 
-int
-main(int argc, char **argv)
+static bool
+load(const struct options *o, const struct conf **conf, struct buf *error)
+{
+	if (!conf_load(o->config, o->prefix, conf, error))
+		return false;
+	if (reload_check(*conf, error))
+		return true;
+	conf_free(*conf);
+	*conf = NULL;
+	return false;
+}
+
+static int
+say_nonsense(const char *why)
+{
+	(void)fprintf(stderr, "tollgate: cannot take over: the handover: %s\n",
+		      why);
+	return EXIT_RUNTIME;
+}
+
+/* Without `h` a start like any other. */
+static int
+run(const struct options *o, const struct handover *h)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
 	const struct conf *conf = NULL;
-	struct options o;
 	int code;
+
+	while (!load(o, &conf, &error)) {
+		if (!h || o->test || o->dump)
+			return say_invalid(&error);
+		if (!takeover_patience(&error))
+			return EXIT_RUNTIME;
+		buf_reset(&error);
+	}
+	if (!o->test && !o->dump)
+		return master_run(o, conf, h);
+	if (o->test && h)
+		code = takeover_check(h, conf);
+	else
+		code = o->test ? say_valid(o, conf) : say_all(conf);
+	conf_free(conf);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	CLEANUP(arena_free) struct arena arena;
+	struct handover h;
+	const char *why = "";
+	struct options o;
 
 	switch (options_parse(&o, argc, argv)) {
 	case OPTIONS_WRONG: return EXIT_USAGE;
@@ -57,15 +103,11 @@ main(int argc, char **argv)
 	case OPTIONS_RUN: break;
 	}
 	(void)prctl(PR_SET_NAME, "tollgate", 0, 0, 0);
-	if (!conf_load(o.config, o.prefix, &conf, &error))
-		return say_invalid(&error);
-	if (!reload_check(conf, &error)) {
-		conf_free(conf);
-		return say_invalid(&error);
+	arena_init(&arena);
+	switch (takeover_given(&arena, &h, &why)) {
+	case GIVEN_NOTHING: return run(&o, NULL);
+	case GIVEN_HANDOVER: return run(&o, &h);
+	case GIVEN_NONSENSE: break;
 	}
-	if (!o.test && !o.dump)
-		return master_run(&o, conf);
-	code = o.test ? say_valid(&o, conf) : say_all(conf);
-	conf_free(conf);
-	return code;
+	return say_nonsense(why);
 }

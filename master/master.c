@@ -27,6 +27,8 @@
 #include "master/reload.h"
 #include "master/start.h"
 #include "master/stop.h"
+#include "master/takeover.h"
+#include "master/upgrade.h"
 #include "shm/workers.h"
 
 #define TICK_MS 200
@@ -40,7 +42,9 @@ master_advance(struct master *m)
 {
 	uint64_t now = clock_mono_ns();
 
+	takeover_advance(m, now);
 	reload_advance(m, now);
+	upgrade_advance(m, now);
 	stop_advance(m, now);
 	generations_sweep(m, now);
 }
@@ -77,6 +81,12 @@ on_quit(struct master *m)
 }
 
 static void
+on_usr2(struct master *m)
+{
+	upgrade_ask(m, 0);
+}
+
+static void
 on_usr1(struct master *m)
 {
 	log_reopen();
@@ -91,6 +101,7 @@ static const struct {
 } signal_table[] = {
 	{SIGCHLD, children_reap}, {SIGHUP, on_hup},   {SIGTERM, on_term},
 	{SIGINT, on_int},	  {SIGQUIT, on_quit}, {SIGUSR1, on_usr1},
+	{SIGUSR2, on_usr2},
 };
 
 static void
@@ -115,7 +126,6 @@ signals_open(struct master *m)
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(signal_table); i++)
 		(void)sigaddset(&set, signal_table[i].sig);
-	(void)sigaddset(&set, SIGUSR2); /* reserved */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
 		return false;
@@ -216,6 +226,7 @@ loop_close(struct master *m)
 	probes_free(m->probes);
 	grants_free(m->grants);
 	secrets_stop(m);
+	buf_free(&m->upgrade.said);
 	child_destroy(&m->writer);
 	child_destroy(&m->admin);
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
@@ -226,40 +237,51 @@ loop_close(struct master *m)
 }
 
 static void
-loop_run(struct master *m)
+first_processes(struct master *m)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
 
-	child_init(&m->writer, m, ROLE_WRITER);
-	child_init(&m->admin, m, ROLE_ADMIN);
 	m->writer.wanted = true;
-	rotate_tickets(m, clock_mono_ns());
 	child_start(&m->writer);
 	if (!reload_first(m, &error)) {
 		LOG_ERROR("cannot start", F_STR("reason", buf_str(&error)));
 		master_fail(m, EXIT_RUNTIME);
 	}
+}
+
+static void
+loop_run(struct master *m, const struct handover *handover)
+{
+	child_init(&m->writer, m, ROLE_WRITER);
+	child_init(&m->admin, m, ROLE_ADMIN);
+	rotate_tickets(m, clock_mono_ns());
+	if (handover)
+		takeover_begin(m, handover);
+	else
+		first_processes(m);
 	master_advance(m);
 	(void)event_base_dispatch(m->base);
 }
 
 int
-master_run(const struct options *options, const struct conf *conf)
+master_run(const struct options *options, const struct conf *conf,
+	   const struct handover *handover)
 {
 	struct master m;
 
 	memset(&m, 0, sizeof(m));
 	m.options = options;
 	m.conf = conf;
-	m.pid_lock = m.region.fd = -1;
+	m.pid_lock = m.region.fd = m.tickets_fd = -1;
+	m.takeover.program = -1;
 	m.listeners.admin = m.listeners.socket = -1;
 	log_open("master", conf->error_log.p, (enum log_level)conf->log_level);
 	for (uint32_t i = 0; i < conf->n_warnings; i++)
 		LOG_WARN("configuration", F_STR("warning", conf->warnings[i]));
-	m.exit_code = start_all(&m);
+	m.exit_code = handover ? takeover_open(&m, handover) : start_all(&m);
 	if (m.exit_code == 0) {
 		must(loop_open(&m));
-		loop_run(&m);
+		loop_run(&m, handover);
 		LOG_INFO("stopped", F_I64("code", m.exit_code));
 		loop_close(&m);
 	}

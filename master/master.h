@@ -48,9 +48,10 @@ struct generation {
 	struct generation *next; /* older */
 	struct master *m;
 	uint32_t number;
-	const struct conf *conf;
+	const struct conf *conf; /* NULL = of the program before this one */
 	uint32_t book;
 	uint32_t *channel_rows; /* one per conf->channels */
+	uint32_t n_rows;
 	unsigned n_workers;
 	struct child *workers;
 	bool draining;
@@ -67,6 +68,37 @@ struct reload {
 	uint64_t again_id;    /* those that came meanwhile */
 	uint64_t deadline_ns; /* 0 = none */
 	struct generation *next;
+};
+
+/* In the program that is to be replaced. */
+struct upgrade {
+	bool asked;
+	uint64_t asked_id; /* by the admin process; 0 = a signal */
+	pid_t checker;	   /* the new program on trial; 0 = none */
+	int said_fd;
+	struct event *heard;
+	struct buf said;
+	uint64_t deadline_ns;
+	bool late;
+};
+
+enum takeover_step {
+	TAKEOVER_NONE,
+	TAKEOVER_WRITER,  /* the old ledger writer makes room */
+	TAKEOVER_WORKERS, /* a reload */
+	TAKEOVER_WAIT,	  /* failed, and no way back */
+};
+
+/* In the program that took its place. */
+struct takeover {
+	enum takeover_step step;
+	uint64_t asked_id;
+	bool went_back; /* this is the program of before */
+	int program;	/* of before, -1 = none */
+	pid_t old_writer;
+	uint64_t next_ns; /* deadline of the step, or the next try */
+	char reason[256]; /* why it went back */
+	char version[64]; /* of before */
 };
 
 enum stop_step { STOP_NONE, STOP_DRAIN, STOP_FAST, STOP_WRITER };
@@ -88,8 +120,9 @@ struct master {
 	enum region_verdict verdict;
 	uint8_t pepper[PEPPER_BYTES];
 	struct tls_tickets *tickets; /* shared memory; http/tls.h */
-	uint64_t tickets_next_ns;    /* when they are rotated */
-	int *worker_bells;	     /* one per worker row */
+	int tickets_fd;
+	uint64_t tickets_next_ns; /* when they are rotated */
+	int *worker_bells;	  /* one per worker row */
 	int writer_bell;
 	int master_bell;
 	int alive[2];
@@ -105,6 +138,8 @@ struct master {
 	struct generation *serving;
 	struct reload reload;
 	struct stop stop;
+	struct upgrade upgrade;
+	struct takeover takeover;
 	struct secrets secrets;
 	uint64_t last_tick_ns;
 	uint64_t watch_from_ns; /* silence counts from here on */
@@ -112,8 +147,11 @@ struct master {
 	int exit_code;
 };
 
-/* Runs the server; returns the exit code. Owns `conf` from here on. */
-int master_run(const struct options *options, const struct conf *conf);
+/* Runs the server; returns the exit code. Owns `conf` from here on.
+ * `handover`: in place of a program before this one, else NULL. */
+struct handover;
+int master_run(const struct options *options, const struct conf *conf,
+	       const struct handover *handover);
 /* Takes whatever step is due. */
 void master_advance(struct master *m);
 /* Ends the loop once all children are gone. */

@@ -46,6 +46,16 @@ notify_reloading(void)
 	notify_send(text);
 }
 
+void
+notify_main_pid(void)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "READY=1\nMAINPID=%d",
+		       (int)getpid());
+	notify_send(text);
+}
+
 uint64_t
 notify_watchdog_ns(void)
 {

@@ -27,7 +27,7 @@ static const char usage_text[] =
 	"\n"
 	"The server stays in the foreground. Signals: HUP reload, TERM stop\n"
 	"gracefully, INT stop fast, QUIT stop without a time limit, USR1\n"
-	"reopen the logs.\n";
+	"reopen the logs, USR2 run the program that is installed now.\n";
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -84,6 +84,7 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	memset(o, 0, sizeof(*o));
+	o->argv = argv;
 	optind = 0;
 	while (v == OPTIONS_RUN && (c = getopt_long(argc, argv, "+c:p:tTqVh",
 						    long_options, NULL)) != -1)

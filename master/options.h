@@ -10,6 +10,7 @@ struct options {
 	bool test;	    /* -t */
 	bool dump;	    /* -T */
 	bool quiet;	    /* -q */
+	char *const *argv;  /* all of it, to run once more */
 };
 
 enum options_verdict {

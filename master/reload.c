@@ -19,14 +19,15 @@
 #include "master/grants.h"
 #include "master/notify.h"
 #include "master/probe.h"
+#include "master/takeover.h"
+#include "master/upgrade.h"
 #include "shm/books.h"
 #include "shm/channels.h"
 #include "shm/workers.h"
 
-#define GENERATIONS_MAX 8u
-#define BOOK_NS		(10 * NS_PER_SEC)
-#define READY_NS	(10 * NS_PER_SEC)
-#define START_NS	(30 * NS_PER_SEC)
+#define BOOK_NS	 (10 * NS_PER_SEC)
+#define READY_NS (10 * NS_PER_SEC)
+#define START_NS (30 * NS_PER_SEC)
 
 static bool
 check_channel(const struct conf_channel *c, struct buf *error)
@@ -202,6 +203,7 @@ reload_refuse(struct master *m, struct str reason)
 	count_reload(m, false);
 	control_answer(m, r->asked_id, false, reason);
 	notify_send("READY=1");
+	takeover_refused(m, reason);
 }
 
 /* The new configuration if all is well with it; else NULL with a reason. */
@@ -240,6 +242,19 @@ reload_begin(struct master *m)
 	if (!m->reload.next)
 		conf_free(next);
 	reload_refuse(m, buf_str(&error));
+}
+
+void
+reload_takeover(struct master *m)
+{
+	CLEANUP(buf_free) struct buf error = BUF_INIT;
+
+	m->reload.again = false;
+	m->reload.asked_id = m->reload.again_id;
+	m->reload.next = NULL;
+	m->reload.deadline_ns = clock_mono_ns() + BOOK_NS;
+	if (!reload_prepare(m, m->conf, &error))
+		reload_refuse(m, buf_str(&error));
 }
 
 void
@@ -321,8 +336,9 @@ reload_serve(struct master *m, uint64_t now_ns)
 	LOG_INFO("serving", F_U64("generation", g->number),
 		 F_U64("workers", g->n_workers));
 	control_answer(m, m->reload.asked_id, true, STR_NONE);
-	if (first) {
-		m->admin.wanted = true;
+	takeover_served(m);
+	m->admin.wanted = true;
+	if (m->admin.pid == 0) {
 		child_start(&m->admin);
 	} else {
 		m->admin.told = true; /* its successor knows the new one */
@@ -355,6 +371,7 @@ reload_advance(struct master *m, uint64_t now_ns)
 	struct reload *r = &m->reload;
 
 	if (r->step == RELOAD_IDLE && r->again && m->serving &&
+	    m->takeover.step != TAKEOVER_WRITER && !upgrade_busy(m) &&
 	    generations_alive(m) < GENERATIONS_MAX)
 		reload_begin(m);
 	if (r->step == RELOAD_BOOK)

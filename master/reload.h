@@ -17,6 +17,9 @@
 NODISCARD bool reload_check(const struct conf *c, struct buf *error);
 /* The first generation. */
 NODISCARD bool reload_first(struct master *m, struct buf *error);
+/* The configuration of a program that has taken over: the first generation of
+ * its own workers. */
+void reload_takeover(struct master *m);
 /* HUP, or the admin process (`id` > 0: it is told the outcome). One that
  * comes while another runs follows it; any number that come are one. */
 void reload_ask(struct master *m, uint64_t id);

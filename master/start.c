@@ -107,6 +107,19 @@ slot_count(const struct conf *c)
 	return (n + SLOT_PAGE - 1) / SLOT_PAGE * SLOT_PAGE;
 }
 
+bool
+start_pepper(struct master *m, struct buf *error)
+{
+	char dir[PATH_MAX];
+
+	if (str_copy(dir, sizeof(dir), m->conf->state_dir) &&
+	    pepper_load(dir, m->pepper))
+		return true;
+	buf_printf(error, "cannot read %.*s/pepper",
+		   STR_ARG(m->conf->state_dir));
+	return false;
+}
+
 static int
 open_region(struct master *m)
 {
@@ -117,11 +130,8 @@ open_region(struct master *m)
 
 	if (!writer_prepare(c, &error))
 		return fail(&error, EXIT_RUNTIME);
-	if (!str_copy(dir, sizeof(dir), c->state_dir) ||
-	    !pepper_load(dir, m->pepper)) {
-		buf_printf(&error, "cannot read %s/pepper", dir);
+	if (!start_pepper(m, &error))
 		return fail(&error, EXIT_RUNTIME);
-	}
 	if (!str_copy(dir, sizeof(dir), c->run_dir) ||
 	    region_open(&m->region, dir, slot_count(c), 8 * m->n_workers + 16,
 			false, &m->verdict, &why) != E_OK) {
@@ -170,13 +180,21 @@ open_bells(struct master *m)
 	return m->writer_bell >= 0 && m->master_bell >= 0;
 }
 
-/* Pages of their own: no core dump holds the keys. */
-static bool
-open_tickets(struct master *m)
+/* Pages of their own: no core dump holds the keys. A file without a name: so
+ * they outlive an upgrade. */
+bool
+start_tickets(struct master *m, int fd)
 {
-	void *p = mmap(NULL, sizeof(*m->tickets), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p;
 
+	if (fd < 0) {
+		fd = memfd_create("tollgate-tickets", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, sizeof(*m->tickets)) != 0)
+			return false;
+	}
+	m->tickets_fd = fd;
+	p = mmap(NULL, sizeof(*m->tickets), PROT_READ | PROT_WRITE, MAP_SHARED,
+		 fd, 0);
 	if (p == MAP_FAILED)
 		return false;
 	(void)madvise(p, sizeof(*m->tickets), MADV_DONTDUMP);
@@ -190,7 +208,7 @@ open_shared(struct master *m)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
 
-	if (open_bells(m) && open_tickets(m) &&
+	if (open_bells(m) && start_tickets(m, -1) &&
 	    pipe2(m->alive, O_CLOEXEC) == 0 && open_pair(m->orders) &&
 	    open_pair(m->control))
 		return 0;

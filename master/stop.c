@@ -13,6 +13,8 @@
 #include "master/children.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/takeover.h"
+#include "master/upgrade.h"
 
 /* Time for workers to end their requests when they are told to hurry. */
 #define FAST_NS		(2 * NS_PER_SEC)
@@ -53,7 +55,9 @@ stop_begin(struct master *m, enum stop_kind kind)
 	notify_send("STOPPING=1");
 	atomic_store(&m->region.head->draining, 1);
 	listen_close(&m->listeners);
+	upgrade_give_up(m);
 	reload_give_up(m);
+	takeover_give_up(m);
 	m->stop.step = STOP_DRAIN;
 	if (kind == STOP_NOW)
 		stop_fast(m, now);

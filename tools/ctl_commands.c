@@ -257,6 +257,13 @@ run_reload(const struct ctl *c, const struct ctl_words *w)
 }
 
 static int
+run_upgrade(const struct ctl *c, const struct ctl_words *w)
+{
+	(void)w;
+	return post(c, "/admin/v1/upgrade", "", "");
+}
+
+static int
 run_stop(const struct ctl *c, const struct ctl_words *w)
 {
 	(void)w;
@@ -350,6 +357,8 @@ run_key_revoke(const struct ctl *c, const struct ctl_words *w)
 static const struct ctl_command commands[] = {
 	{"status", "", "the server as a whole", 0, 0, run_status},
 	{"reload", "", "read the configuration again", 0, 0, run_reload},
+	{"upgrade", "", "run the program that is installed now", 0, 0,
+	 run_upgrade},
 	{"stop", "", "stop gracefully", 0, 0, run_stop},
 	{"show", "workers|channels|models|conns|limits", "a table", 1, 0,
 	 run_show},
