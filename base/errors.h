@@ -28,6 +28,13 @@ struct err_row {
 };
 
 const struct err_row *err_row(enum err e);
+/* A provider refuses one of its keys: others of the channel may do. */
+static inline bool
+err_is_key_fault(enum err e)
+{
+	return e == E_UP_CREDENTIALS || e == E_UP_BILLING ||
+	       e == E_UP_RATE_LIMITED;
+}
 /* Index of the row's vocabulary word, 0 = none; stable within a release's
  * ledger format: stored in entries as u8. */
 uint8_t err_vocab_id(enum err e);

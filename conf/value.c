@@ -35,7 +35,7 @@ value_looks(enum key_type type)
 	case KEY_SIZE:
 		return "a size in quotes, with its unit: \"512B\", \"64KiB\", "
 		       "\"20MiB\"";
-	case KEY_RATIO: return "a decimal number in quotes: \"0.6\"";
+	case KEY_RATIO: return "a decimal number in quotes: \"0.6\" or \"60%\"";
 	case KEY_PRICE: return "USD per million tokens in quotes: \"2.50\"";
 	case KEY_MONEY: return "USD in quotes: \"0.01\"";
 	case KEY_BOOL: return "true or false, without quotes";
@@ -109,24 +109,33 @@ with_unit(struct str s, const struct unit *units, uint64_t *out)
 	return false;
 }
 
+/* "0.2" or "20%". */
+static bool
+ratio(struct str s, uint64_t *out)
+{
+	bool percent = s.n > 0 && s.p[s.n - 1] == '%';
+	uint32_t ppm;
+
+	if (!ppm_parse(str_make(s.p, s.n - percent), &ppm) ||
+	    (percent && ppm % 100 != 0))
+		return false;
+	*out = percent ? ppm / 100 : ppm;
+	return true;
+}
+
 /* Any of the plain numbers, in the unit of its field. */
 static bool
 number(enum key_type type, struct str s, uint64_t *out)
 {
 	struct money money;
 	struct price price;
-	uint32_t ppm;
 
 	if (type == KEY_COUNT)
 		return str_to_u64(s, out);
 	if (type == KEY_MSEC || type == KEY_SIZE)
 		return with_unit(s, type == KEY_MSEC ? durations : sizes, out);
-	if (type == KEY_RATIO) {
-		if (!ppm_parse(s, &ppm))
-			return false;
-		*out = ppm;
-		return true;
-	}
+	if (type == KEY_RATIO)
+		return ratio(s, out);
 	if (type == KEY_PRICE) {
 		if (!price_parse(s, &price))
 			return false;

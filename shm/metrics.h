@@ -70,9 +70,10 @@
 	V(SOURCE_UPSTREAM, "upstream") \
 	V(SOURCE_COUNTED, "counted")   \
 	V(SOURCE_ESTIMATED, "estimated")
-#define FAILOVER_VALUES(V)   \
-	V(FAILOVER_OK, "ok") \
-	V(FAILOVER_FAILED, "failed")
+#define FAILOVER_VALUES(V)           \
+	V(FAILOVER_OK, "ok")         \
+	V(FAILOVER_FAILED, "failed") \
+	V(FAILOVER_REFUSED, "no_budget")
 
 #define METRIC_ID_(id, text) id,
 enum metric_route { ROUTE_VALUES(METRIC_ID_) ROUTE_COUNT };

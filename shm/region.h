@@ -40,6 +40,7 @@ struct token_row;
 struct book;
 struct hint_ring;
 struct metrics_block;
+struct retry_bucket;
 
 enum ledger_state {
 	LEDGER_RECOVERING, /* the writer has not opened for traffic yet */
@@ -101,7 +102,8 @@ struct region {
 	_Atomic uint32_t *key_table; /* open addressing, index + 1 */
 	struct worker_row *workers;
 	struct channel_row *channels;
-	struct token_row *tokens; /* one per channel row */
+	struct token_row *tokens;     /* one per channel row */
+	struct retry_bucket *retries; /* one */
 	struct book *books;
 	struct hint_ring *rings;       /* one per worker row */
 	struct metrics_block *metrics; /* one per worker row, and one of

@@ -4,6 +4,7 @@
  * another model than the one asked for.
  */
 #include "base/clock.h"
+#include "shm/retries.h"
 #include "worker/attempt.h"
 #include "worker/request.h"
 
@@ -169,12 +170,27 @@ any_offer(const struct request *req)
 	return false;
 }
 
+/* Who was never reached, or refused at once, had no work with it: such a
+ * request may go on without a budget. */
+static bool
+may_retry(struct request *req)
+{
+	if (req->attempts >= req->w->conf->routing.attempts)
+		return false;
+	if (req->attempts == 0 || req->err == E_UP_CONNECT ||
+	    err_is_key_fault(req->err) ||
+	    retry_take(req->w->region->retries, req->w->now_ns))
+		return true;
+	series_add(req->offer->lane->series, M_FAILOVERS + FAILOVER_REFUSED, 1);
+	return false;
+}
+
 enum next
 step_route(struct request *req)
 {
 	struct offer *o = NULL;
 
-	if (req->attempts < req->w->conf->routing.attempts)
+	if (may_retry(req))
 		o = pick(req, false);
 	if (!o && req->attempts == 0)
 		o = pick(req, true);

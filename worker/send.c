@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "shm/retries.h"
 #include "worker/attempt.h"
 #include "worker/convert.h"
 #include "worker/demo.h"
@@ -26,13 +27,6 @@ raise_until(_Atomic uint64_t *until, uint64_t to)
 
 	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
 		;
-}
-
-static bool
-is_key_fault(enum err e)
-{
-	return e == E_UP_CREDENTIALS || e == E_UP_BILLING ||
-	       e == E_UP_RATE_LIMITED;
 }
 
 static void
@@ -71,7 +65,7 @@ note_fault(struct request *req, enum err e)
 
 	l->row->last_fault = err_vocab_id(e);
 	atomic_store(&row->last_fault_ms, clock_wall_ns() / NS_PER_MS);
-	if (is_key_fault(e)) {
+	if (err_is_key_fault(e)) {
 		note_key_fault(req, e);
 	} else if (e == E_UP_CONNECT) {
 		atomic_fetch_add(&row->refused, 1);
@@ -150,7 +144,7 @@ mark_tried(struct request *req, enum err e)
 {
 	const struct lane *l = req->offer->lane;
 
-	if (is_key_fault(e) && l->conf->n_keys > 1)
+	if (err_is_key_fault(e) && l->conf->n_keys > 1)
 		return;
 	if (req->n_tried < ATTEMPTS_MAX)
 		req->tried[req->n_tried++] = (uint16_t)l->index;
@@ -439,7 +433,9 @@ step_send(struct request *req)
 		req->step = STEP_route;
 		return NEXT_AGAIN;
 	}
-	req->attempts++;
+	if (req->attempts++ == 0)
+		retry_earn(req->w->region->retries,
+			   req->w->conf->routing.retry_budget_ppm);
 	req->phase = PHASE_CONNECT;
 	attempt_count(req);
 	req->upstream = (struct upstream_error){.err = E_OK};

@@ -1,6 +1,7 @@
 """Faults of an upstream that no client sees: everything that fails before
 the first word of an answer moves on to the next channel, and is paid once."""
 
+import time
 import unittest
 
 try:
@@ -182,6 +183,34 @@ class Waiting(unittest.TestCase):
             answer = gate.chat(key, stream=True)
             self.assertEqual(answer.headers['x-tollgate-channel'], 'first')
             self.assertIn('error', answer.chunks()[-1])
+            gate.verify()
+
+
+class Budget(unittest.TestCase):
+    def test_an_outage_is_not_made_worse_by_retries(self):
+        requests, burst = 1200, 500
+        with harness.Mock() as mock:
+            gate = harness.Gateway([
+                harness.channel(mock, name, priority=number)
+                for number, name in enumerate(('first', 'second'))
+            ], routing={'cooldown': '0s', 'attempts': 2,
+                        'retry_budget': '10%'})
+            self.addCleanup(gate.close)
+            gate.account('rich', '1000')
+            key = gate.key('rich')
+            mock.script('@@status=500')
+            with client.Swarm(gate.url) as swarm:
+                for _ in range(requests):
+                    swarm.add(client.request(
+                        'POST', '/v1/chat/completions',
+                        client.chat('hi'), key))
+                start = time.monotonic()
+                self.assertTrue(swarm.run())
+                seconds = time.monotonic() - start
+            self.assertEqual({task.answer.status for task in swarm.tasks} -
+                             {502, 503}, set())
+            self.assertLessEqual(mock.tally()['requests'],
+                                 requests * 1.1 + burst + 3 * seconds + 3)
             gate.verify()
 
 

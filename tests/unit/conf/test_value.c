@@ -79,6 +79,11 @@ TEST(prices_and_ratios_are_exact_and_bounded)
 	CHECK(parse(&ratio, "4", &ppm) && ppm == 4000000);
 	CHECK(!parse(&ratio, "0.499999", &ppm));
 	CHECK(!parse(&ratio, "", &ppm));
+	CHECK(parse(&ratio, "75%", &ppm) && ppm == 750000);
+	CHECK(parse(&ratio, "100.5%", &ppm) && ppm == 1005000);
+	CHECK(!parse(&ratio, "100.00001%", &ppm));
+	CHECK(!parse(&ratio, "%", &ppm));
+	CHECK(!parse(&ratio, "100%%", &ppm));
 	CHECK(parse(&money, "0.000000001", &m) && m.nano == 1);
 	CHECK(!parse(&money, "-0.01", &m));
 	CHECK(!parse(&money, "1000.01", &m));

@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 
 #include "base/clock.h"
+#include "shm/retries.h"
 #include "tests/unit/worker/fixture.h"
 
 static struct channel_row *
@@ -363,6 +364,35 @@ TEST(an_endless_refusal_is_not_kept)
 	CHECK(fix_done(f));
 }
 
+/* The status of a request at two channels that both fail like this. */
+static int
+without_budget(int status)
+{
+	struct fixture *f = fix_started();
+	struct exchange *x;
+	int calls;
+
+	atomic_store(&f->region.retries->taken_ppm, 500 * INT64_C(1000000));
+	atomic_store(&f->region.retries->least_ns, fix_now());
+	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_answer(f, status, "{}");
+	calls = (int)f->n_calls;
+	if (calls > 1)
+		fix_answer(f, 200, fix_whole("x", NULL));
+	fix_settle(f);
+	CHECK_INT(x->status,
+		  calls > 1 ? 200 : err_row(E_UP_SERVER_ERROR)->status);
+	CHECK(fix_done(f));
+	return calls;
+}
+
+TEST(without_a_budget_only_what_cost_nothing_is_tried_again)
+{
+	CHECK_INT(without_budget(500), 1);
+	CHECK_INT(without_budget(429), 2);
+	CHECK_INT(without_budget(401), 2);
+}
+
 TEST(attempts_are_counted_and_bounded)
 {
 	struct fixture *f = fix_new();
@@ -551,6 +581,7 @@ main(void)
 	RUN(every_status_is_tried_again_or_passed_on);
 	RUN(a_streams_refusal_is_read_as_a_whole_answer);
 	RUN(an_endless_refusal_is_not_kept);
+	RUN(without_a_budget_only_what_cost_nothing_is_tried_again);
 	RUN(attempts_are_counted_and_bounded);
 	RUN(a_limited_key_rests_and_the_next_one_is_tried);
 	RUN(retry_after_is_read_in_all_its_forms);
