@@ -1,8 +1,6 @@
-"""OpenAI chat completions and embeddings; Azure's and DeepSeek's variants."""
+"""OpenAI chat completions; Azure's and DeepSeek's variants."""
 
-import base64
 import re
-import struct
 import time
 
 import keys
@@ -406,50 +404,3 @@ class DeepSeek(Chat):
 
 def event(value):
     return b'data: ' + dumps(value) + b'\n\n'
-
-
-# -- embeddings -----------------------------------------------------------
-
-EMBEDDINGS = {
-    'model!': text, 'input!': either(text, listed(anything, 1, 2048)),
-    'encoding_format': one_of('float', 'base64'),
-    'dimensions': whole(1, 4096), 'user': text, 'input_type': text,
-}
-
-
-def vector(i, count):
-    """Coordinates that can be computed again."""
-    return [((31 * i + 7 * j) % 200 - 100) / 128 for j in range(count)]
-
-
-def texts_of(value):
-    """The inputs: texts, or lists of tokens."""
-    if isinstance(value, str):
-        return [value]
-    if all(isinstance(item, int) for item in value):
-        return [value]
-    for item in value:
-        if not isinstance(item, (str, list)):
-            raise Refused('input: must be texts or tokens', 'input')
-    return value
-
-
-def embeddings(request, model):
-    """(answer, input tokens) of an embeddings request."""
-    body = request.value
-    spec = dict(EMBEDDINGS)
-    if model:                     # in the path
-        spec['model'] = spec.pop('model!')
-    fields(body, '', spec, nulls=True)
-    texts = texts_of(body['input'])
-    tokens = 8 + len(request.body) // 4
-    rows = []
-    for i in range(len(texts)):
-        values = vector(i, body.get('dimensions') or 16)
-        if body.get('encoding_format') == 'base64':
-            values = base64.b64encode(
-                struct.pack(f'<{len(values)}f', *values)).decode()
-        rows.append({'object': 'embedding', 'index': i, 'embedding': values})
-    return {'object': 'list', 'data': rows,
-            'model': model or body['model'],
-            'usage': {'prompt_tokens': tokens, 'total_tokens': tokens}}, tokens

@@ -1,7 +1,6 @@
 """Gemini, at AI Studio and at Vertex AI."""
 
 import keys
-from chat import vector
 from plan import Seen, dumps, signature
 from rules import (Refused, anything, either, fields, flag, group, listed,
                    matching, need, number, one_of, packed, schema, text, thing, whole)
@@ -355,29 +354,6 @@ class Gemini:
                 'generationConfig': CONFIG} if self.name == 'vertex' else
                 {'contents!': REQUEST['contents!']})
         return {'totalTokens': 8 + len(request.body) // 4}
-
-    EMBED = {'model': text, 'content!': group(spec={
-        'role': text, 'parts!': listed(group(spec={'text!': text}), 1)}),
-        'taskType': text, 'title': text, 'outputDimensionality': whole(1)}
-
-    def embed(self, request):
-        """(answer, input tokens) of embedContent, batchEmbedContents."""
-        tokens = 8 + len(request.body) // 4
-        if request.match.group('verb') == 'embedContent':
-            fields(request.value, '', self.EMBED)
-            rows = [request.value]
-        else:
-            fields(request.value, '', {'requests!': listed(group(
-                spec={**self.EMBED, 'model!': text}), 1, 100)})
-            rows = request.value['requests']
-        for row in rows:
-            need(row.get('model', 'models/x').startswith('models/'),
-                 'model: unexpected model name format', 'requests[0].model')
-        values = [{'values': vector(i, row.get('outputDimensionality', 16))}
-                  for i, row in enumerate(rows)]
-        if request.match.group('verb') == 'embedContent':
-            return {'embedding': values[0]}, tokens
-        return {'embeddings': values}, tokens
 
 
 class Vertex(Gemini):

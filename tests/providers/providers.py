@@ -17,7 +17,7 @@ import threading
 import urllib.parse
 
 import keys
-from chat import Azure, Chat, DeepSeek, embeddings
+from chat import Azure, Chat, DeepSeek
 from cohere import Cohere
 from converse import Converse
 from gemini import Gemini, Vertex
@@ -26,6 +26,7 @@ from ollama import Ollama
 from plan import CLASSES, Plan, dumps
 from responses import Responses
 from rules import Refused, need, parse
+from vectors import maker_of
 
 DIALECTS = {one.name: one for one in (
     Chat(), Azure(), DeepSeek(), Responses(), Messages(), VertexMessages(),
@@ -39,10 +40,11 @@ VERTEX = (r'/v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)'
 # Path, what it is, and whose it is when the path does not say.
 PATHS = [(re.compile(pattern + r'\Z'), kind, names) for pattern, kind, names in (
     (r'/v1/chat/completions', 'chat', ('openai', 'deepseek')),
-    (r'/v1/embeddings', 'embeddings', ('openai', 'deepseek')),
+    (r'/v1/embeddings', 'vectors', ('openai', 'deepseek',
+                                    'openai-responses')),
     (r'/openai/deployments/(?P<model>[^/]+)/chat/completions', 'chat',
      ('azure',)),
-    (r'/openai/deployments/(?P<model>[^/]+)/embeddings', 'embeddings',
+    (r'/openai/deployments/(?P<model>[^/]+)/embeddings', 'vectors',
      ('azure',)),
     (r'/v1/responses', 'chat', ('openai-responses', 'openai')),
     (r'/v1/messages', 'chat', ('anthropic',)),
@@ -53,7 +55,9 @@ PATHS = [(re.compile(pattern + r'\Z'), kind, names) for pattern, kind, names in 
     (r'/v1beta/models/(?P<model>[^/:]+):(?P<verb>countTokens)', 'count',
      ('gemini',)),
     (r'/v1beta/models/(?P<model>[^/:]+):'
-     r'(?P<verb>embedContent|batchEmbedContents)', 'embed', ('gemini',)),
+     r'(?P<verb>embedContent|batchEmbedContents)', 'vectors', ('gemini',)),
+    (VERTEX + r'google/models/(?P<model>[^/:]+):'
+     r'(?P<verb>embedContent|predict)', 'vectors', ('vertex',)),
     (VERTEX + r'google/models/(?P<model>[^/:]+):'
      r'(?P<verb>generateContent|streamGenerateContent)', 'chat',
      ('vertex',)),
@@ -66,8 +70,11 @@ PATHS = [(re.compile(pattern + r'\Z'), kind, names) for pattern, kind, names in 
      ('vertex-anthropic',)),
     (r'/model/(?P<model>[^/]+)/(?P<verb>converse|converse-stream)', 'chat',
      ('bedrock',)),
+    (r'/model/(?P<model>[^/]+)/(?P<verb>invoke)', 'vectors', ('bedrock',)),
     (r'/api/chat', 'chat', ('ollama',)),
+    (r'/api/embed', 'vectors', ('ollama',)),
     (r'/v2/chat', 'chat', ('cohere',)),
+    (r'/v2/embed', 'vectors', ('cohere',)),
 )]
 COUNTERS = ('requests', 'answered', 'streams', 'refused', 'denied', 'errors',
             'broken', 'aborted', 'usages', *CLASSES)
@@ -246,7 +253,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.book.count(tuple(where), requests=1)
             dialect.check(request)
             if request.kind != 'chat':
-                self.other(request, tuple(where))
+                play = {'count': self.count, 'vectors': self.vectors}
+                play[request.kind](request, tuple(where))
                 return
             seen = dialect.read(request)
             seen.bytes = len(request.body)
@@ -265,21 +273,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                               bad.kind)
         self.send(bad.status, body, headers)
 
-    def other(self, request, where):
-        """Embeddings, and counts of tokens."""
-        tokens = None
-        if request.kind == 'embeddings':
-            answer, tokens = embeddings(request, request.match.groupdict(
-            ).get('model'))
-        elif request.kind == 'embed':
-            answer, tokens = request.dialect.embed(request)
-        else:
-            answer = request.dialect.count(request)
+    def count(self, request, where):
+        """Counts of tokens."""
+        answer = request.dialect.count(request)
         self.server.book.keep(where, request, None, 200, None)
-        self.server.book.count(where, answered=1,
-                               usages=0 if tokens is None else 1,
-                               input=tokens or 0)
+        self.server.book.count(where, answered=1)
         self.send(200, answer)
+
+    def vectors(self, request, where):
+        maker, book = maker_of(request), self.server.book
+        asked = maker.read(request)
+        do = asked.directives()
+        status = do.get('status', 200)
+        book.keep(where, request, asked, status, None)
+        if status != 200:
+            book.count(where, errors=1)
+            headers, body = request.dialect.error(
+                status, f'told to answer {status}')
+            self.send(status, body, headers)
+            return
+        tokens = None if 'nousage' in do else 8 + len(request.body) // 4
+        book.count(where, answered=1, usages=0 if tokens is None else 1,
+                   input=tokens or 0)
+        headers = maker.headers(tokens) if hasattr(maker, 'headers') else {}
+        self.send(200, maker.answer(asked.vectors(), tokens), headers)
 
     def play(self, request, where, plan):
         dialect, book = request.dialect, self.server.book
