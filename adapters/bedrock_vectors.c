@@ -48,8 +48,10 @@ write_vectors(struct writing *w)
 	if (has_word(model, "amazon.titan-embed-")) {
 		put_titan(w);
 	} else if (has_word(model, "cohere.embed-")) {
-		cohere_put_vectors(w);
-		if (!has_word(model, "-v3"))
+		bool older = has_word(model, "-v3");
+
+		cohere_put_vectors(w, older ? "END" : "RIGHT");
+		if (!older)
 			trait_put(w, TRAIT_DIMENSIONS, "output_dimension");
 	} else {
 		writing_refuse(w, w->talk->vectors->field);

@@ -9,8 +9,9 @@ extern const struct name_rule cohere_names;
 
 enum err cohere_write(struct writing *w);
 
-/* The members of a request but for the model and the size. */
-void cohere_put_vectors(struct writing *w);
+/* The members of a request but for the model and the size; `cut`: the word
+ * for to cut a text's end off. */
+void cohere_put_vectors(struct writing *w, const char *cut);
 enum err cohere_parse_vectors(const struct ask *ask, struct str body,
 			      struct answer *out);
 enum err cohere_read_vectors(struct arena *a, const struct ask *ask,

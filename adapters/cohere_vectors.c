@@ -28,7 +28,7 @@ static const char *const words[] = {
 };
 
 void
-cohere_put_vectors(struct writing *w)
+cohere_put_vectors(struct writing *w, const char *cut)
 {
 	const char *task = vectors_task(w, words);
 
@@ -38,7 +38,7 @@ cohere_put_vectors(struct writing *w)
 	json_put_raw(w->out, STR("[\"float\"]"));
 	if (trait_take(w, TRAIT_TRUNCATE))
 		wire_put_word(w->out, "truncate",
-			      w->talk->vectors->truncate ? "END" : "NONE");
+			      w->talk->vectors->truncate ? cut : "NONE");
 }
 
 static enum err
@@ -47,7 +47,7 @@ write_vectors(struct writing *w)
 	json_open(w->out, '{');
 	json_name(w->out, "model");
 	json_put_raw(w->out, w->target->model_json);
-	cohere_put_vectors(w);
+	cohere_put_vectors(w, "END");
 	trait_put(w, TRAIT_DIMENSIONS, "output_dimension");
 	json_close(w->out, '}');
 	return E_OK;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "adapters/vectors.h"
 #include "base/json.h"
 
 #define WORDS_DEFAULT 9u
@@ -69,14 +70,44 @@ put_usage(const struct demo_reply *r, struct buf *out)
 		   r->prompt_tokens, r->words, r->prompt_tokens + r->words);
 }
 
+/* A text, or a list of token ids, is one input. */
+static unsigned
+inputs_of(const struct ask *ask)
+{
+	enum json_type first = json_at(ask->input, 0).type;
+
+	return first == JSON_STRING || first == JSON_ARRAY
+		       ? json_count(ask->input)
+		       : 1;
+}
+
+static bool
+wants_base64(const struct ask *ask)
+{
+	static const char *const names[] = {"encoding_format"};
+	struct json_value v;
+	struct json_error fault;
+
+	return json_members(ask->body, names, 1, &v, &fault) &&
+	       v.type == JSON_STRING && json_str_eq(v.raw, STR("base64"));
+}
+
+/* The same one for each. */
 static void
 put_embeddings(const struct demo_reply *r, struct buf *out)
 {
-	buf_printf(out,
-		   "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\","
-		   "\"index\":0,\"embedding\":[0.25,-0.5,0.125,1]}],"
-		   "\"model\":%.*s,",
-		   STR_ARG(r->ask->model_value.raw));
+	const char *vector = wants_base64(r->ask)
+				     ? "\"AACAPgAAAL8AAAA+AACAPw==\""
+				     : "[0.25,-0.5,0.125,1]";
+	unsigned n = MIN_OF(inputs_of(r->ask), VECTORS_MAX);
+
+	buf_add_cstr(out, "{\"object\":\"list\",\"data\":[");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(out,
+			   "%s{\"object\":\"embedding\",\"index\":%u,"
+			   "\"embedding\":%s}",
+			   i > 0 ? "," : "", i, vector);
+	buf_printf(out, "],\"model\":%.*s,", STR_ARG(r->ask->model_value.raw));
 	put_usage(r, out);
 	buf_add_char(out, '}');
 }

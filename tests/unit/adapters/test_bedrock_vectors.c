@@ -58,6 +58,10 @@ TEST(coheres_models_take_their_own_words)
 	CHECK(!usage.present);
 	CHECK_STR(wire_bedrock_vectors.count_field,
 		  "x-amzn-bedrock-input-token-count");
+	CHECK(strstr(wrote(&way, "{\"content\":{\"parts\":[{\"text\":\"a\"}]},"
+				 "\"embedContentConfig\":{\"autoTruncate\":true"
+				 "}}"),
+		     "\"truncate\":\"RIGHT\"") != NULL);
 	way.model = "cohere.embed-english-v3";
 	CHECK_STR(wrote(&way, body), "refused: outputDimensionality");
 }

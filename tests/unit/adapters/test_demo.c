@@ -102,6 +102,25 @@ TEST(embeddings_and_errors_are_valid)
 	CHECK(error.message.n > 0);
 }
 
+TEST(each_input_has_its_vector)
+{
+	struct ask ask = ask_of(ASK_EMBEDDINGS,
+				"{\"model\":\"e\",\"input\":[\"a\",\"b\"],"
+				"\"encoding_format\":\"base64\"}");
+	CLEANUP(buf_free) struct buf out = BUF_INIT;
+	struct demo_reply r;
+	struct reply reply;
+
+	demo_plan(&ask, 3, &r);
+	demo_answer(&r, &out);
+	reply_init(&reply);
+	CHECK_INT(wire_openai_vectors.read_answer(&arena, &ask, buf_str(&out),
+						  &reply),
+		  E_OK);
+	CHECK_INT(reply.n_vectors, 2);
+	CHECK(str_eq(reply.vectors[1].raw, STR("[0.25,-0.5,0.125,1]")));
+}
+
 int
 main(void)
 {
@@ -109,6 +128,7 @@ main(void)
 	RUN(a_whole_answer_counts_its_words);
 	RUN(a_stream_says_the_same_as_the_whole_answer);
 	RUN(embeddings_and_errors_are_valid);
+	RUN(each_input_has_its_vector);
 	arena_free(&arena);
 	return tap_done();
 }
