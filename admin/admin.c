@@ -96,6 +96,7 @@ on_tick(evutil_socket_t fd, short what, void *user)
 
 	(void)fd;
 	(void)what;
+	atomic_store(&a->args->region->head->admin_heartbeat_ns, now);
 	wheel_turn(a->wheel, now);
 	orders_tick(a->orders, now);
 	admin_control_tick(a->control, now);

@@ -272,10 +272,12 @@ children_watch(struct master *m, uint64_t now_ns)
 			child_watch(c, beat, m->conf->worker_timeout_ms,
 				    now_ns);
 		}
+	child_watch(&m->admin, atomic_load(&head->admin_heartbeat_ns),
+		    m->conf->worker_timeout_ms, now_ns);
 	beat = atomic_load(&head->writer_heartbeat_ns);
 	/* Its first beat comes after the recovery, which takes as long as it
-	 * takes. */
-	if (beat >= m->writer.started_ns)
+	 * takes, if it runs at all. */
+	if (beat >= m->writer.started_ns || proc_is_stopped(m->writer.pid))
 		child_watch(&m->writer, beat, m->conf->writer_timeout_ms,
 			    now_ns);
 }

@@ -72,6 +72,14 @@ proc_waits_for_disk(pid_t pid)
 	return stat_read(pid, &s) && s.state == 'D';
 }
 
+bool
+proc_is_stopped(pid_t pid)
+{
+	struct proc_stat s;
+
+	return stat_read(pid, &s) && (s.state == 'T' || s.state == 't');
+}
+
 static bool
 is_tollgate(const struct proc_stat *s)
 {

@@ -8,6 +8,8 @@
 
 /* In an uninterruptible system call. */
 bool proc_waits_for_disk(pid_t pid);
+/* By SIGSTOP, or a debugger. */
+bool proc_is_stopped(pid_t pid);
 /* A process of this program (by its name) that was started at about
  * `started_ms` (wall clock): so a pid that was used again is not taken for
  * the one that was written down. */

@@ -84,6 +84,7 @@ struct shm_head {
 	/* Admin: the public key of receipts. */
 	uint8_t receipt_key[32];
 	_Atomic uint32_t has_receipt_key;
+	_Atomic uint64_t admin_heartbeat_ns;
 };
 
 /* One mapping of a process. Addresses differ between processes. */

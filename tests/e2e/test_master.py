@@ -251,6 +251,105 @@ class Silent(unittest.TestCase):
             self.assertEqual(one.chat(key).status, 200)
             self.assertIn('no sign of life', one.errors())
 
+    def stuck(self, workers):
+        """One worker stops under load: the clients of the others notice
+        nothing, what it held is settled, a new one takes its place."""
+        with harness.Mock() as mock, harness.Gateway(
+                mock, workers=workers, worker_timeout='2s') as one:
+            one.account('acme', '100.00')
+            key = one.key('acme')
+            streams = [Streaming(one, key) for _ in range(8 * workers)]
+            mock.wait(lambda tally: tally['holding'] == len(streams),
+                      what='streams')
+            lines = [client.Connection(one.url) for _ in range(8 * workers)]
+            times = [[] for _ in lines]
+            try:
+                self.ask_all(lines, times, key)
+                before = max(sum(times, []))
+                # What a worker says of itself is some milliseconds old.
+                rows = harness.wait_until(lambda: [
+                    rows for rows in [one.workers()]
+                    if sum(row['requests'] for row in rows) == len(streams)],
+                    what='the table')[0]
+                victim = max(rows, key=lambda row: row['requests'])
+                os.kill(victim['pid'], signal.SIGSTOP)
+                began = time.monotonic()
+                hit = set(self.ask_all(lines, times, key, 0.7))
+                late = max(line[-1] for at, line in enumerate(times)
+                           if at not in hit)
+            finally:
+                for line in lines:
+                    line.close()
+            self.assertLess(time.monotonic() - began, 2.0)
+            # Those that wait are its own: lines and streams.
+            self.assertLessEqual(len(hit), victim['connections'])
+            self.assertLess(late, max(2 * before, 0.5))
+            harness.wait_until(lambda: not alive(victim['pid']),
+                               what='its end')
+            harness.wait_until(
+                lambda: len(one.pids) == workers
+                and victim['pid'] not in one.pids, what='a new worker')
+            mock.release()
+            ended = [stream.end().ended for stream in streams]
+            self.assertEqual(len(ended) - ended.count('complete'),
+                             victim['requests'])
+            harness.wait_until(one.settled, what='settling')
+            shown = one.show('acme')
+            self.assertEqual(shown['balance'], shown['available'])
+            self.assertEqual(one.chat(key).status, 200)
+            one.verify()
+            self.assertEqual(one.errors().count('no sign of life'), 1)
+
+    def ask_all(self, lines, times, key, timeout=harness.SLOW):
+        """A request on each connection, all at once; which did not answer."""
+        def ask(at):
+            began = time.monotonic()
+            answer = lines[at].ask('POST', '/v1/chat/completions',
+                                   client.chat('hello'), key,
+                                   timeout=timeout)
+            if answer.ended == 'complete':
+                times[at].append(time.monotonic() - began)
+            else:
+                silent.append(at)
+        silent = []
+        threads = [threading.Thread(target=ask, args=(at,))
+                   for at in range(len(lines))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return silent
+
+    def test_a_stuck_worker_of_two_is_replaced_under_load(self):
+        self.stuck(2)
+
+    def test_a_stuck_worker_of_four_is_replaced_under_load(self):
+        self.stuck(4)
+
+    def test_a_stuck_admin_process_is_replaced(self):
+        with harness.Gateway(NOBODY, worker_timeout='1s') as one:
+            admin = harness.wait_until(lambda: role_pid(one, 'admin'),
+                                       what='the admin process')
+            os.kill(admin, signal.SIGSTOP)
+            harness.wait_until(lambda: not alive(admin), what='its end')
+            harness.wait_until(
+                lambda: one.run_tool(one.control_program, '-p', one.folder,
+                                     'status', status=None).returncode == 0,
+                what='the admin API')
+
+    def test_a_writer_that_stops_before_its_first_beat_is_replaced(self):
+        with harness.Mock() as mock, harness.Gateway(
+                mock, writer_timeout='1s') as one:
+            one.account('acme', '1.00')
+            key = one.key('acme')
+            os.kill(role_pid(one, 'writer'), signal.SIGKILL)
+            harness.wait_until(lambda: role_pid(one, 'writer'),
+                               what='a new writer', every=0.0005)
+            writer = role_pid(one, 'writer')
+            os.kill(writer, signal.SIGSTOP)
+            harness.wait_until(lambda: not alive(writer), what='its end')
+            self.assertEqual(one.chat(key).status, 200)
+
     def test_a_server_that_was_stopped_as_a_whole_kills_nobody(self):
         with harness.Gateway(NOBODY, worker_timeout='2s',
                              writer_timeout='2s') as one:
