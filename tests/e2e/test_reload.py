@@ -1,6 +1,9 @@
 """Reloads: under load, with bad files, with other channels and prices."""
 
 import os
+import shutil
+import ssl
+import tempfile
 import threading
 import time
 import unittest
@@ -40,6 +43,36 @@ class Load(threading.Thread):
         self.join(2 * harness.SLOW)
 
 
+# Signals of the storm; the long suite sends more, and has longer streams.
+HUPS = int(os.environ.get('TOLLGATE_HUPS', '50'))
+GENERATIONS = 8   # at most at once
+
+
+class Long(threading.Thread):
+    """Streams of some seconds, one after the other, until end()."""
+
+    def __init__(self, gateway, key, seconds):
+        super().__init__()
+        self.gateway, self.key = gateway, key
+        self.text = f'@@chunks={seconds * 10} @@delay=100'
+        self.stopping = False
+        self.done, self.bad = 0, []
+        self.start()
+
+    def run(self):
+        while not self.stopping:
+            answer = self.gateway.chat(self.key, self.text, stream=True,
+                                       timeout=10 * harness.SLOW)
+            if (answer.ended, answer.events()[-1:]) != (
+                    'complete', ['[DONE]']):
+                self.bad.append((answer.status, answer.ended))
+            self.done += 1
+
+    def end(self):
+        self.stopping = True
+        self.join()
+
+
 class Reload(unittest.TestCase):
 
     @classmethod
@@ -53,9 +86,13 @@ class Reload(unittest.TestCase):
     def setUp(self):
         self.mock.reset()
 
-    def start(self, upstream=None, **keys):
-        gateway = harness.Gateway(upstream or self.mock, **keys)
+    def start(self, upstream=None, ready=True, **keys):
+        gateway = harness.Gateway(upstream or self.mock, start=False, **keys)
         self.addCleanup(gateway.close)
+        gateway.start(ready=ready)
+        if not ready:
+            harness.wait_until(lambda: 'serving' in gateway.errors(),
+                               what='the start')
         gateway.account('acme', '100.00')
         return gateway, gateway.key('acme')
 
@@ -112,6 +149,118 @@ class Reload(unittest.TestCase):
                          harness.nano('100.00') - charged)
         self.assertNotIn('died', gateway.errors())
         gateway.verify()
+
+    def changing(self, other, step):
+        """Another configuration at each step: channels come, go, change
+        their names and keys, prices change."""
+        dear = str(1 + step % 3)
+        models = [{**model, 'input': dear + '.00', 'output': dear + '0.00'}
+                  for model in harness.MODELS]
+        channels = [harness.channel(
+            self.mock, f'name-{step % 4}',
+            keys=['env:TOLLGATE_TEST_KEY', 'env:SECOND_KEY'][:1 + step % 2])]
+        if step % 3:
+            channels.append(harness.channel(other, 'other'))
+        return {'models': models, 'channels': channels}
+
+    def test_a_storm_of_changing_files_fails_no_request(self):
+        with harness.Mock() as other:
+            self.storm(other)
+
+    def storm(self, other):
+        gateway, key = self.start(
+            drain_timeout='10m',
+            environment={'SECOND_KEY': harness.UPSTREAM_KEY})
+        loads = [Load(gateway, key, stream=bool(i % 2)) for i in range(4)]
+        loads += [Long(gateway, key, 1 + HUPS // 100 * (i + 1))
+                  for i in range(3)]
+        most, began = 0, time.monotonic()
+        try:
+            for step in range(HUPS):
+                gateway.configure(**self.changing(other, step))
+                gateway.hup()
+                time.sleep(max(0, began + 0.05 * step - time.monotonic()))
+                if step % 10 == 0:
+                    most = max(most, len({row['generation']
+                                          for row in gateway.workers()}))
+            # The last file counts, however many were taken together.
+            last = [row['name'] for row in self.changing(
+                other, HUPS - 1)['channels']]
+            harness.wait_until(lambda: last == [
+                row['name'] for row in
+                gateway.ctl('show', 'channels')['channels']],
+                what='the last file', every=0.2)
+        finally:
+            for load in loads:
+                load.end()
+        self.assertEqual([load.bad for load in loads], [[]] * len(loads))
+        self.assertGreater(most, 1)
+        self.assertLessEqual(most, GENERATIONS)
+        self.check_storm(gateway, other, sum(load.done for load in loads))
+        print(f'# {HUPS} signals, {self.generation(gateway)} generations, '
+              f'{most} at once, {sum(load.done for load in loads)} requests, '
+              '0 failed, 0 cut', flush=True)
+
+    def check_storm(self, gateway, other, count):
+        harness.wait_until(gateway.settled, what='settling')
+        rows = gateway.report()
+        self.assertEqual(len(rows), count)
+        charged = sum(harness.nano(row['charge_usd']) for row in rows)
+        self.assertEqual(harness.nano(gateway.show('acme')['balance']),
+                         harness.nano('100.00') - charged)
+        prices = set()
+        for row in rows:
+            usage = [int(row['input_tokens']), int(row['output_tokens'])]
+            fits = [n for n in (1, 2, 3) if harness.nano(row['charge_usd'])
+                    == harness.cost([(usage[0], n), (usage[1], 10 * n)])]
+            # The first generation has the usual prices.
+            prices.update(fits or [0])
+        self.assertLessEqual({1, 2, 3}, prices)
+        tokens = sum(mock.tally(0)['completion_tokens']
+                     for mock in (self.mock, other))
+        self.assertEqual(sum(int(row['output_tokens']) for row in rows),
+                         tokens)
+        gateway.ledger('verify', '--recompute')
+        self.assertNotIn('died', gateway.errors())
+        harness.wait_until(
+            lambda: {row['state'] for row in gateway.workers()} == {'ready'},
+            what='the end of the old ones')
+
+    def test_a_new_certificate_counts_for_new_handshakes(self):
+        folder = tempfile.mkdtemp(prefix='tollgate-')
+        self.addCleanup(shutil.rmtree, folder, True)
+        pair = harness.certificate(folder)
+        port = harness.free_port()
+        gateway, key = self.start(listen=[{
+            'address': f'127.0.0.1:{port}', 'certificate': pair[0],
+            'private_key': f'file:{pair[1]}'}], ready=False)
+        gateway.url = f'https://127.0.0.1:{port}'
+
+        def shown(context):
+            with client.Connection(gateway.url, context=context) as one:
+                self.assertEqual(one.ask('GET', '/healthz').status, 200)
+                return one.sock.getpeercert()['serialNumber']
+        old = ssl.create_default_context(cafile=pair[0])
+        first = shown(old)
+        request = client.request('POST', '/v1/chat/completions', client.chat(
+            '@@chunks=6 @@hold_at=3', stream=True), key)
+        with client.Connection(gateway.url, context=old) as stream:
+            stream.send(request)
+            self.mock.wait(lambda tally: tally['holding'] == 1,
+                           what='a stream')
+            os.truncate(pair[0], 100)
+            self.refused(gateway, 'certificate')
+            self.assertEqual(shown(old), first)
+            harness.certificate(folder)
+            gateway.ctl('reload')
+            new = ssl.create_default_context(cafile=pair[0])
+            self.assertNotEqual(shown(new), first)
+            with self.assertRaises(ssl.SSLError):
+                shown(old)
+            self.mock.release()
+            answer = stream.read('POST')
+            self.assertEqual((answer.ended, answer.events()[-1]),
+                             ('complete', '[DONE]'))
 
     def test_a_bad_file_changes_nothing_and_says_where(self):
         gateway, key = self.start()
