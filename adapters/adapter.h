@@ -197,6 +197,9 @@ struct dialect {
 	void (*put)(struct sink *s, const struct piece *p);
 	void (*end)(struct sink *s, const struct usage *u, struct money cost);
 	size_t sink_bytes; /* of sink.own */
+	/* How the types begin of the media that its answers have a place for;
+	 * NULL: none. Others do not reach put() and write_answer(). */
+	const char *media;
 	/* A whole native answer with usage.cost put in (or the upstream's
 	 * replaced); `estimate` stands for a missing usage. NULL: the dialect
 	 * has no place for it. */

@@ -510,6 +510,7 @@ anthropic_put(struct sink *s, const struct piece *p)
 		return;
 	switch (p->kind) {
 	case PIECE_BEGIN:
+	case PIECE_MEDIA:
 	case PIECE_LOGPROBS: break;
 	case PIECE_TEXT:
 	case PIECE_REFUSAL:

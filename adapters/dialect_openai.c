@@ -319,8 +319,46 @@ openai_usage_event(struct arena *a, const struct ask *ask,
 	return made.p ? E_OK : E_NO_MEMORY;
 }
 
+/* ---- pictures in answers ---- */
+
+void
+openai_put_image(struct json_out *o, struct str mime, struct str data)
+{
+	json_open_type(o, "image_url");
+	json_name(o, "image_url");
+	json_open(o, '{');
+	json_name(o, "url");
+	json_put_raw(o, STR("\"data:"));
+	buf_add_str(o->buf, mime);
+	buf_add_cstr(o->buf, ";base64,");
+	buf_add_str(o->buf, data);
+	buf_add_char(o->buf, '"');
+	json_close(o, '}');
+	json_close(o, '}');
+}
+
+void
+openai_put_images(struct json_out *o, const struct part *p)
+{
+	bool open = false;
+
+	for (; p; p = p->next) {
+		if (p->data.n == 0 || p->kind != PART_FILE)
+			continue;
+		if (!open) {
+			json_name(o, "images");
+			json_open(o, '[');
+		}
+		open = true;
+		openai_put_image(o, p->mime, p->data);
+	}
+	if (open)
+		json_close(o, ']');
+}
+
 const struct dialect dialect_openai = {
 	.name = "openai",
+	.media = "image/",
 	.stream_end = {"data: [DONE]\n\n", sizeof("data: [DONE]\n\n") - 1},
 	.parse = openai_parse,
 	.read = openai_read,

@@ -72,6 +72,11 @@ void openai_write_answer(struct sink *s, const struct reply *r,
 void openai_put(struct sink *s, const struct piece *p);
 void openai_end(struct sink *s, const struct usage *u, struct money cost);
 
+/* dialect_openai.c: a picture of an answer, as OpenRouter has it; a member
+ * with those of a list, if there are any. `mime` and `data` are raw. */
+void openai_put_image(struct json_out *o, struct str mime, struct str data);
+void openai_put_images(struct json_out *o, const struct part *p);
+
 /* "usage":{...} with OpenAI's overlapping counts; what was only estimated
  * says so. */
 void openai_put_usage(struct json_out *o, const struct usage *u,

@@ -294,6 +294,7 @@ put_choice(struct json_out *o, const struct sink *s,
 	put_or_null(o, "refusal", c->parts, PART_REFUSAL);
 	(void)put_joined(o, "reasoning_content", c->parts, PART_THINKING);
 	put_details(o, c->parts);
+	openai_put_images(o, c->parts);
 	put_calls(o, s, c->parts);
 	json_close(o, '}');
 	put_logprobs(o, c->logprobs.raw);
@@ -562,6 +563,19 @@ put_call_piece(struct sink *s, struct openai_choice *c, const struct piece *p)
 }
 
 static void
+put_image_delta(struct sink *s, const struct piece *p)
+{
+	struct json_out o;
+
+	open_chunk(&o, s, p->choice);
+	json_name(&o, "images");
+	json_open(&o, '[');
+	openai_put_image(&o, p->mime, p->text);
+	json_close(&o, ']');
+	close_chunk(&o, STR_NONE, NULL);
+}
+
+static void
 put_logprobs_delta(struct sink *s, const struct piece *p)
 {
 	struct json_out o;
@@ -584,6 +598,7 @@ put_piece(struct sink *s, struct openai_choice *c, const struct piece *p)
 			put_detail_delta(s, c, p);
 		return;
 	case PIECE_REDACTED: put_detail_delta(s, c, p); break;
+	case PIECE_MEDIA: put_image_delta(s, p); break;
 	case PIECE_CALL:
 	case PIECE_ARGS: put_call_piece(s, c, p); return;
 	case PIECE_LOGPROBS: put_logprobs_delta(s, p); return;

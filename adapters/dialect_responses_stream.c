@@ -420,7 +420,8 @@ responses_put(struct sink *s, const struct piece *p)
 		return;
 	begin(s);
 	switch (p->kind) {
-	case PIECE_BEGIN: break;
+	case PIECE_BEGIN:
+	case PIECE_MEDIA: break;
 	case PIECE_TEXT:
 	case PIECE_REFUSAL: put_text(s, p); break;
 	case PIECE_THINKING: put_thinking(s, p); break;

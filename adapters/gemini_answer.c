@@ -185,7 +185,7 @@ read_part(struct arena *a, const struct ask *ask, struct reply_choice *c,
 		return true;
 	}
 	if (v[P_INLINE].type == JSON_OBJECT) {
-		p = reply_part(a, c, PART_IMAGE);
+		p = reply_part(a, c, PART_FILE);
 		if (!p)
 			return false;
 		p->mime = json_inside(json_get(v[P_INLINE], "mimeType"));
@@ -309,6 +309,13 @@ put_part(struct source *s, uint32_t choice, struct json_value part)
 	json_pick(part, gemini_part_names, PARTS, v);
 	if (v[P_CALL].type == JSON_OBJECT) {
 		put_call(s, choice, v[P_CALL], v[P_SIGNATURE]);
+		return;
+	}
+	if (v[P_INLINE].type == JSON_OBJECT) {
+		p.kind = PIECE_MEDIA;
+		p.mime = json_inside(json_get(v[P_INLINE], "mimeType"));
+		p.text = json_inside(json_get(v[P_INLINE], "data"));
+		source_put(s, &p);
 		return;
 	}
 	if (v[P_THOUGHT].type == JSON_TRUE)

@@ -80,17 +80,17 @@ put_call(struct json_out *o, const struct part *p)
 }
 
 static void
-put_media(struct json_out *o, const struct part *p)
+put_media(struct json_out *o, struct str mime, struct str data)
 {
-	if (p->data.n == 0)
+	if (data.n == 0)
 		return;
 	json_open(o, '{');
 	json_name(o, "inlineData");
 	json_open(o, '{');
 	json_name(o, "mimeType");
-	json_put_str(o, p->mime);
+	json_put_inside(o, mime);
 	json_name(o, "data");
-	json_put_str(o, p->data);
+	json_put_inside(o, data);
 	json_close(o, '}');
 	json_close(o, '}');
 }
@@ -112,7 +112,7 @@ put_part(struct json_out *o, const struct part *p)
 	case PART_REDACTED: put_redacted(o, p->data); break;
 	case PART_IMAGE:
 	case PART_AUDIO:
-	case PART_FILE: put_media(o, p); break;
+	case PART_FILE: put_media(o, p->mime, p->data); break;
 	case PART_CALL:
 		if (!is_broken(p))
 			put_call(o, p);
@@ -436,6 +436,8 @@ put_event(struct sink *s, const struct piece *p)
 	open_candidate(&o);
 	if (p->kind == PIECE_REDACTED)
 		put_redacted(&o, p->text);
+	else if (p->kind == PIECE_MEDIA)
+		put_media(&o, p->mime, p->text);
 	else if (p->kind == PIECE_SIGNATURE)
 		put_text(&o, STR(""), true, p->text);
 	else if (p->kind != PIECE_LOGPROBS)
@@ -473,6 +475,7 @@ gemini_put(struct sink *s, const struct piece *p)
 	case PIECE_REFUSAL:
 	case PIECE_THINKING:
 	case PIECE_REDACTED:
+	case PIECE_MEDIA:
 	case PIECE_LOGPROBS: break;
 	}
 	c->in_call = false;

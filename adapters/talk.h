@@ -243,6 +243,7 @@ enum piece_kind {
 	PIECE_ARGS,	 /* call, text: more of its arguments' JSON text */
 	PIECE_LOGPROBS,	 /* json: as OpenAI's chunk has it */
 	PIECE_FINISH,	 /* finish, sequence */
+	PIECE_MEDIA,	 /* mime, text: base64; whole */
 };
 
 struct piece {
@@ -253,6 +254,7 @@ struct piece {
 	struct str id;	 /* raw; n == 0 = the upstream has none */
 	struct str name; /* raw */
 	struct str model;
+	struct str mime; /* raw */
 	struct str json;
 	enum finish finish;
 	struct str sequence;

@@ -143,26 +143,58 @@ convert_sink(struct request *req, struct buf *out)
 	return s;
 }
 
+/* Pictures and the like that no answer of the client's dialect can hold. */
+static bool
+loses_media(struct request *req, struct str mime)
+{
+	const char *place = req->dialect->media;
+	struct str type;
+
+	if (place && str_starts(mime, str_of(place)))
+		return false;
+	type = arena_dup(&req->arena, str_make(mime.p, MIN_OF(mime.n, 64u)));
+	req->lost_media = type.n > 0 ? type.p : "media";
+	return true;
+}
+
 void
 convert_piece(void *user, const struct piece *p)
 {
 	struct request *req = user;
-	struct sink *s = convert_sink(req, &req->w->text);
+	struct sink *s;
 
+	if (p->kind == PIECE_MEDIA && loses_media(req, p->mime))
+		return;
+	s = convert_sink(req, &req->w->text);
 	if (s)
 		req->dialect->put(s, p);
 	else
 		req->w->text.failed = true;
 }
 
+static bool
+answer_loses(struct request *req)
+{
+	for (const struct reply_choice *c = req->reply->choices; c; c = c->next)
+		for (const struct part *p = c->parts; p; p = p->next)
+			if (p->kind == PART_FILE && loses_media(req, p->mime))
+				return true;
+	return false;
+}
+
 enum err
 convert_answer(struct request *req, struct str body)
 {
 	const struct wire *wire = wire_of(req);
+	enum err e;
 
 	req->reply = arena_alloc(&req->arena, sizeof(*req->reply));
 	if (!req->reply)
 		return E_NO_MEMORY;
 	reply_init(req->reply);
-	return wire->read_answer(&req->arena, &req->ask, body, req->reply);
+	e = wire->read_answer(&req->arena, &req->ask, body, req->reply);
+	if (e != E_OK || !answer_loses(req))
+		return e;
+	req->detail = req->lost_media;
+	return E_UP_MEDIA;
 }

@@ -146,6 +146,7 @@ struct request {
 	struct source *source;	   /* NULL: the wire needs none */
 	struct sink *sink;
 	struct reply *reply;
+	const char *lost_media; /* its type; NULL = none was */
 
 	/* attempts */
 	struct offer *offer;

@@ -162,7 +162,8 @@ lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 	const struct usage *usage =
 		req->usage.present ? &req->usage : &req->answer.usage;
 	bool begun = e == E_UP_TIMEOUT || e == E_UP_CUT ||
-		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH;
+		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH ||
+		     e == E_UP_MEDIA;
 
 	*t = no_tokens;
 	*estimated = false;

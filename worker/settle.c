@@ -112,7 +112,8 @@ facts_of_end(const struct request *req, struct facts *f)
 	if (!req->stream_error || f->at_hold)
 		return;
 	f->refused = req->err == E_UP_MODEL_MISMATCH ||
-		     req->err == E_UP_BAD_RESPONSE || req->err == E_NO_MEMORY;
+		     req->err == E_UP_MEDIA || req->err == E_UP_BAD_RESPONSE ||
+		     req->err == E_NO_MEMORY;
 	f->failed = !f->refused;
 }
 

@@ -363,6 +363,11 @@ read_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, E_UP_MODEL_MISMATCH);
 		return false;
 	}
+	if (req->lost_media) {
+		req->detail = req->lost_media;
+		stream_broken(req, E_UP_MEDIA);
+		return false;
+	}
 	if (d.done)
 		return take_end(req, ev, &d);
 	if (req->client_gone)

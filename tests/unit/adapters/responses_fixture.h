@@ -87,7 +87,8 @@ fix_put(void *user, const struct piece *p)
 		[PIECE_REFUSAL] = "refusal", [PIECE_THINKING] = "thinking",
 		[PIECE_SIGNATURE] = "sign",  [PIECE_REDACTED] = "redacted",
 		[PIECE_CALL] = "call",	     [PIECE_ARGS] = "args",
-		[PIECE_LOGPROBS] = "probs",  [PIECE_FINISH] = "finish"};
+		[PIECE_MEDIA] = "media",     [PIECE_LOGPROBS] = "probs",
+		[PIECE_FINISH] = "finish"};
 
 	(void)user;
 	buf_printf(&text, "%s", names[p->kind]);

@@ -326,6 +326,10 @@ tell_piece(void *user, const struct piece *p)
 	case PIECE_ARGS:
 		buf_printf(b, "args%u(%.*s) ", p->call, STR_ARG(p->text));
 		break;
+	case PIECE_MEDIA:
+		buf_printf(b, "media(%.*s|%.*s) ", STR_ARG(p->mime),
+			   STR_ARG(p->text));
+		break;
 	case PIECE_LOGPROBS:
 		buf_printf(b, "logprobs%.*s ", STR_ARG(p->json));
 		break;

@@ -112,11 +112,88 @@ TEST(the_provider_counts_for_gemini_too)
 	CHECK(fix_done(f));
 }
 
+#define PICTURE(mime)                                                    \
+	"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"see\"},{" \
+	"\"inlineData\":{\"mimeType\":\"" mime "\",\"data\":\"iVBO\"}}]" \
+	"},\"finishReason\":\"STOP\"}],\"modelVersion\":\"up-gpt\","     \
+	"\"usageMetadata\":{\"promptTokenCount\":7,"                     \
+	"\"candidatesTokenCount\":3}}"
+#define IMAGES                                                        \
+	"\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":" \
+	"\"data:image/png;base64,iVBO\"}}]"
+
+/* The answer of a client at `path`, with a picture or a sound in it. */
+static struct exchange *
+pictured(struct fixture *f, const char *path, const char *stream,
+	 const char *answer)
+{
+	char body[160], event[512];
+	struct exchange *x;
+
+	(void)snprintf(body, sizeof(body),
+		       "{\"model\":\"gpt\",\"max_tokens\":9,\"stream\":%s,"
+		       "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+		       stream);
+	x = fix_post(f, path, body);
+	fix_settle(f);
+	if (strcmp(stream, "false") == 0) {
+		fix_answer(f, 200, answer);
+	} else {
+		(void)snprintf(event, sizeof(event), "data: %s\n\n", answer);
+		fix_up_head(f, 200, "content-type: text/event-stream\r\n");
+		fix_up_text(f, event);
+		if (f->calls && f->calls->end == CALL_RUNS)
+			fix_up_end(f);
+	}
+	fix_settle(f);
+	return x;
+}
+
+TEST(a_picture_goes_where_the_client_has_a_place_for_it)
+{
+	static const char *const streams[] = {"false", "true"};
+	struct fixture *f = gemini_started();
+	struct exchange *x;
+
+	for (unsigned i = 0; i < 2; i++) {
+		x = pictured(f, "/v1/chat/completions", streams[i],
+			     PICTURE("image/png"));
+		CHECK(fix_says(x, IMAGES) && !fix_says(x, "error"));
+		CHECK_INT(f->entry[i].cost, 7 * 2500 + 3 * 10000);
+	}
+	CHECK(fix_done(f));
+}
+
+TEST(what_the_client_has_no_place_for_is_an_error)
+{
+	static const char *const streams[] = {"false", "true"};
+	static const char *const paths[] = {"/v1/messages",
+					    "/v1/chat/completions"};
+	static const char *const answers[] = {PICTURE("image/png"),
+					      PICTURE("audio/L16")};
+	static const char *const says[] = {"answered with image/png,",
+					   "answered with audio/L16,"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct fixture *f = gemini_started();
+		struct exchange *x = pictured(f, paths[i / 2], streams[i % 2],
+					      answers[i / 2]);
+
+		CHECK(fix_says(x, says[i / 2]));
+		CHECK_INT(f->n_calls, 1);
+		for (unsigned n = 0; n < f->n_entries; n++)
+			CHECK_INT(f->entry[n].cost, 0);
+		CHECK(fix_done(f));
+	}
+}
+
 int
 main(void)
 {
 	RUN(geminis_events_go_on_as_they_come_the_last_one_with_the_end);
 	RUN(without_alt_sse_geminis_stream_is_one_array);
+	RUN(a_picture_goes_where_the_client_has_a_place_for_it);
+	RUN(what_the_client_has_no_place_for_is_an_error);
 	RUN(a_gemini_stream_that_breaks_off_ends_with_an_error);
 	RUN(the_provider_counts_for_gemini_too);
 	return tap_done();
