@@ -296,7 +296,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_time_ms(o, "since", atomic_load(&c->since_ms));
 	put_u64(o, "cooldown_ms", fault > now ? (fault - now) / NS_PER_MS : 0);
 	put_i64(o, "in_flight", atomic_load(&c->in_flight));
-	put_u64(o, "first_byte_us", atomic_load(&c->ewma_ttfb_us));
+	put_u64(o, "first_byte_us", channel_pace_us(c, PACE_STREAM, now));
+	put_u64(o, "whole_answer_us", channel_pace_us(c, PACE_WHOLE, now));
 	put_u64(o, "ok", atomic_load(&c->ok));
 	put_u64(o, "faults", atomic_load(&c->faults));
 	put_u64(o, "refused", atomic_load(&c->refused));

@@ -42,7 +42,13 @@ enum conf_auth {
 	CONF_AUTH_HMAC
 };
 enum conf_hmac_algorithm { HMAC_ALGORITHM_SHA256 };
-enum conf_strategy { STRATEGY_BALANCED, STRATEGY_WEIGHTED, STRATEGY_FAILOVER };
+enum conf_strategy {
+	STRATEGY_BALANCED,
+	STRATEGY_WEIGHTED,
+	STRATEGY_FAILOVER,
+	STRATEGY_COST,
+	STRATEGY_PERFORMANCE
+};
 
 /* Where something was written, for errors. */
 struct conf_where {

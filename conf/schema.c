@@ -12,8 +12,8 @@ static const char *const words_auth[] = {
 	"usual",  "bearer", "x-api-key", "x-goog-api-key", "api-key", "aws",
 	"google", "hmac",   NULL};
 static const char *const words_hmac_algorithm[] = {"sha256", NULL};
-static const char *const words_strategy[] = {"balanced", "weighted", "failover",
-					     NULL};
+static const char *const words_strategy[] = {
+	"balanced", "weighted", "failover", "cost", "performance", NULL};
 
 /* clang-format off */
 #define TYPE_COUNT   KEY_COUNT

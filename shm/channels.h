@@ -28,6 +28,9 @@ enum channel_state {
 	CHANNEL_OFF,   /* operator */
 };
 
+/* Until the first byte: answers that come whole take as long as all of it. */
+enum channel_pace { PACE_STREAM, PACE_WHOLE };
+
 struct channel_address {
 	uint8_t sockaddr[28]; /* sockaddr_in or sockaddr_in6 */
 	uint32_t len;
@@ -41,7 +44,9 @@ struct channel_row {
 	_Atomic uint64_t fault_until_ns; /* monotonic; workers by CAS (refused,
 					    reset), master */
 	_Atomic int32_t in_flight;	 /* workers; the writer heals it */
-	_Atomic uint32_t ewma_ttfb_us;	 /* workers */
+	_Atomic uint32_t cached_ppm;	 /* workers: of the input of requests
+					    that affinity brought, the share
+					    read from the provider's cache */
 	/* Outcomes, only ever added to; the master takes differences. */
 	_Atomic uint64_t ok;
 	_Atomic uint64_t faults;  /* 5xx, timeouts, cuts */
@@ -53,6 +58,12 @@ struct channel_row {
 	_Atomic int64_t daily_nano;
 	_Atomic uint32_t cap;
 	uint32_t spare_cap;
+	/* Workers: channel_note_pace(). By enum channel_pace, when 32 (s,
+	 * monotonic) | us 32; 0 = not known. */
+	_Atomic uint64_t pace[2];
+	/* Workers: requests with an affinity that it answered, and those of
+	 * them that came because of it (affinity.h). */
+	_Atomic uint64_t affine, affine_hits;
 	/* Until when its access token is good (monotonic): master, tokens.h. */
 	_Atomic uint64_t token_until_ns;
 	char name[CHANNEL_NAME];
@@ -88,4 +99,14 @@ bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
 /* Worker: one more, or one less, request in flight there. */
 void channel_enter(struct channel_row *c);
 void channel_leave(struct channel_row *c);
+/* Worker: the first byte took so long. */
+void channel_note_pace(struct channel_row *c, enum channel_pace kind,
+		       uint64_t us, uint64_t now_ns);
+/* What it takes on average (0 = not known). What nobody has confirmed for a
+ * while counts less and less, so that a channel that once was slow is tried
+ * again. */
+uint64_t channel_pace_us(const struct channel_row *c, enum channel_pace kind,
+			 uint64_t now_ns);
+/* Worker: of a request that affinity brought. */
+void channel_note_cached(struct channel_row *c, uint32_t ppm);
 const char *channel_state_name(enum channel_state s);

@@ -32,7 +32,7 @@
 #include "shm/tokens.h"
 #include "shm/workers.h"
 
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 #define SEGMENT_FILE   "state.shm"
 #define HEAD_BYTES     4096u
 #define PAGE_BYTES     4096u

@@ -254,6 +254,10 @@ bool count_is_theirs(const struct request *req);
 bool count_is_ours(const struct request *req);
 void count_reply(struct request *req);
 
+/* ---- route.c ---- */
+/* The first of the answer's content has come. */
+void route_first_byte(struct request *req);
+
 /* ---- send.c ---- */
 /* An attempt failed before anything was sent: the next one, or the error. */
 void attempt_failed(struct request *req, enum err e);

@@ -7,6 +7,7 @@
 #include "shm/retries.h"
 #include "worker/attempt.h"
 #include "worker/request.h"
+#include "worker/strategies.h"
 
 static bool
 tried(const struct request *req, const struct lane *l)
@@ -78,71 +79,12 @@ fits(const struct request *req, const struct lane *l, bool desperate)
 	       atomic_load(&l->row->operator_state) == 0;
 }
 
-static uint64_t
-next_random(struct worker *w)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return w->random;
-}
-
-/* ---- strategies: each picks one of the candidates of one priority ---- */
-
-typedef struct offer *pick_fn(struct worker *w, struct offer **c, unsigned n);
-
-static struct offer *
-pick_first(struct worker *w, struct offer **c, unsigned n)
-{
-	(void)w;
-	(void)n;
-	return c[0];
-}
-
-static struct offer *
-pick_weighted(struct worker *w, struct offer **c, unsigned n)
-{
-	uint64_t sum = 0, at;
-
-	for (unsigned i = 0; i < n; i++)
-		sum += c[i]->lane->conf->weight;
-	if (sum == 0)
-		return c[0];
-	at = next_random(w) % sum;
-	for (unsigned i = 0; i < n; i++) {
-		if (at < c[i]->lane->conf->weight)
-			return c[i];
-		at -= c[i]->lane->conf->weight;
-	}
-	return c[0];
-}
-
-/* Of two drawn by weight the one with fewer requests per weight. */
-static struct offer *
-pick_balanced(struct worker *w, struct offer **c, unsigned n)
-{
-	struct offer *a = pick_weighted(w, c, n);
-	struct offer *b = pick_weighted(w, c, n);
-	int64_t load_a = atomic_load(&a->lane->row->in_flight);
-	int64_t load_b = atomic_load(&b->lane->row->in_flight);
-	int64_t weight_a = MAX_OF(1, (int64_t)a->lane->conf->weight);
-	int64_t weight_b = MAX_OF(1, (int64_t)b->lane->conf->weight);
-
-	return load_b * weight_a < load_a * weight_b ? b : a;
-}
-
-static pick_fn *const strategies[] = {
-	[STRATEGY_BALANCED] = pick_balanced,
-	[STRATEGY_WEIGHTED] = pick_weighted,
-	[STRATEGY_FAILOVER] = pick_first,
-};
-
 /* Offers are sorted by priority: the candidates are one run of them. */
 static struct offer *
 pick(struct request *req, bool desperate)
 {
 	struct product *p = req->product;
-	struct offer *c[64];
+	struct offer *c[CANDIDATES_MAX];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < p->n_offers; i++) {
@@ -156,9 +98,7 @@ pick(struct request *req, bool desperate)
 	}
 	if (n == 0)
 		return NULL;
-	if (n == 1)
-		return c[0];
-	return strategies[req->w->conf->routing.strategy](req->w, c, n);
+	return strategy_pick(req, req->w->conf->routing.strategy, c, n);
 }
 
 static bool
@@ -215,4 +155,13 @@ step_route(struct request *req)
 	if (!pick_key(o->lane, req->w->now_ns, &req->key_index))
 		return request_fail(req, E_NO_CHANNEL);
 	return NEXT_STEP;
+}
+
+void
+route_first_byte(struct request *req)
+{
+	channel_note_pace(req->offer->lane->row,
+			  req->ask.stream ? PACE_STREAM : PACE_WHOLE,
+			  (req->w->now_ns - req->attempt_ns) / 1000,
+			  req->w->now_ns);
 }

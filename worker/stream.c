@@ -153,6 +153,7 @@ first_content(struct request *req)
 	req->first_byte_ns = req->w->now_ns;
 	series_observe(req->offer->series, M_FIRST_TOKEN,
 		       (req->w->now_ns - req->start_ns) / 1000);
+	route_first_byte(req);
 }
 
 /* Events in the form the client wants them; `content`: see startup_send(). */

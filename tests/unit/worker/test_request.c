@@ -516,7 +516,7 @@ random_life(uint64_t seed)
 	struct dice d = {seed * 0x9e3779b97f4a7c15 | 1};
 
 	f->conf.routing.attempts = 1 + roll(&d, 3);
-	f->conf.routing.strategy = (enum conf_strategy)roll(&d, 3);
+	f->conf.routing.strategy = (enum conf_strategy)roll(&d, 5);
 	f->conf.ledger.durability =
 		roll(&d, 3) ? DURABILITY_COMMIT : DURABILITY_RELAXED;
 	f->conf.routing.cooldown_ms = roll(&d, 2) ? 10000 : 0;

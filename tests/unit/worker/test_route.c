@@ -198,6 +198,84 @@ TEST(balanced_prefers_the_less_loaded)
 	CHECK(fix_done(f));
 }
 
+TEST(cost_takes_the_cheapest_and_shares_among_equals)
+{
+	struct fixture *f = fix_new();
+	int a;
+
+	f->conf.routing.strategy = STRATEGY_COST;
+	f->channel[LANE_B].priority = f->channel[LANE_A].priority;
+	f->channel[LANE_A].cost_ppm = 600000;
+	f->channel[LANE_B].cost_ppm = 599000;
+	fix_start(f);
+	CHECK_INT(share_of_a(f, 20), 0);
+	atomic_store(&row(f, LANE_B)->state, CHANNEL_OPEN);
+	CHECK_INT(share_of_a(f, 20), 20);
+	CHECK(fix_done(f));
+	f = equal(STRATEGY_COST, 1, 1);
+	a = share_of_a(f, 400);
+	CHECK(a > 120 && a < 280);
+	CHECK(fix_done(f));
+}
+
+static void
+pace(struct fixture *f, unsigned lane, uint64_t ms)
+{
+	channel_note_pace(row(f, lane), PACE_WHOLE, ms * 1000, fix_now());
+}
+
+TEST(performance_takes_the_quicker_one)
+{
+	struct fixture *f = equal(STRATEGY_PERFORMANCE, 1, 1);
+	int a;
+
+	/* nothing is known yet */
+	a = share_of_a(f, 400);
+	CHECK(a > 150 && a < 250);
+	pace(f, LANE_A, 100);
+	pace(f, LANE_B, 900);
+	CHECK_INT(share_of_a(f, 50), 50);
+	/* but not whatever its load is */
+	atomic_store(&row(f, LANE_A)->in_flight, 9);
+	CHECK_INT(share_of_a(f, 50), 0);
+	atomic_store(&row(f, LANE_A)->in_flight, 0);
+	CHECK(fix_done(f));
+}
+
+TEST(a_channel_that_once_was_slow_is_tried_again)
+{
+	struct fixture *f = equal(STRATEGY_PERFORMANCE, 1, 1);
+
+	pace(f, LANE_A, 100);
+	pace(f, LANE_B, 900);
+	for (int i = 0; i < 5; i++) {
+		fix_wait_ms(f, 15000);
+		pace(f, LANE_A, 100);
+	}
+	CHECK_INT(share_of_a(f, 20), 0);
+	/* one is enough to know better */
+	pace(f, LANE_B, 900);
+	CHECK_INT(share_of_a(f, 20), 20);
+	CHECK(fix_done(f));
+}
+
+TEST(the_first_byte_of_each_answer_is_timed)
+{
+	struct fixture *f = fix_started();
+	struct channel_row *a = row(f, LANE_A);
+
+	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_wait_ms(f, 250);
+	fix_answer(f, 200,
+		   "{\"model\":\"up-gpt\",\"choices\":[{\"message\":"
+		   "{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":1,"
+		   "\"completion_tokens\":1,\"total_tokens\":2}}");
+	fix_settle(f);
+	CHECK_INT(channel_pace_us(a, PACE_WHOLE, fix_now()), 250000);
+	CHECK_INT(channel_pace_us(a, PACE_STREAM, fix_now()), 0);
+	CHECK(fix_done(f));
+}
+
 /* ---- keys ---- */
 
 static void
@@ -279,6 +357,10 @@ main(void)
 	RUN(weights_are_shares);
 	RUN(failover_takes_the_first_of_the_file);
 	RUN(balanced_prefers_the_less_loaded);
+	RUN(cost_takes_the_cheapest_and_shares_among_equals);
+	RUN(performance_takes_the_quicker_one);
+	RUN(a_channel_that_once_was_slow_is_tried_again);
+	RUN(the_first_byte_of_each_answer_is_timed);
 	RUN(every_key_of_a_channel_has_its_turn);
 	RUN(a_key_that_cools_down_is_left_alone);
 	RUN(a_channel_without_keys_needs_none);

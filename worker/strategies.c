@@ -1,0 +1,167 @@
+/*
+ * Each strategy picks one of the candidates, all of them usable now. Chance
+ * comes from the worker, load and speed of all workers from shared memory.
+ */
+#include "worker/strategies.h"
+
+#include "billing/price.h"
+#include "worker/request.h"
+
+/* Output that answers are compared by, where none is said. */
+#define USUAL_OUTPUT 1024u
+
+static uint64_t
+next_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+typedef struct offer *pick_fn(struct request *req, struct offer **c,
+			      unsigned n);
+
+static struct offer *
+pick_first(struct request *req, struct offer **c, unsigned n)
+{
+	(void)req;
+	(void)n;
+	return c[0];
+}
+
+static struct offer *
+pick_weighted(struct request *req, struct offer **c, unsigned n)
+{
+	uint64_t sum = 0, at;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += c[i]->lane->conf->weight;
+	if (sum == 0)
+		return c[0];
+	at = next_random(req->w) % sum;
+	for (unsigned i = 0; i < n; i++) {
+		if (at < c[i]->lane->conf->weight)
+			return c[i];
+		at -= c[i]->lane->conf->weight;
+	}
+	return c[0];
+}
+
+static uint64_t
+load_of(const struct offer *o)
+{
+	int32_t running = atomic_load_explicit(&o->lane->row->in_flight,
+					       memory_order_relaxed);
+
+	return (uint64_t)MAX_OF(running, 0);
+}
+
+static uint64_t
+weight_of(const struct offer *o)
+{
+	return MAX_OF(1u, o->lane->conf->weight);
+}
+
+/* Of two drawn by weight the one with fewer requests per weight. */
+static struct offer *
+pick_balanced(struct request *req, struct offer **c, unsigned n)
+{
+	struct offer *a = pick_weighted(req, c, n);
+	struct offer *b = pick_weighted(req, c, n);
+
+	return load_of(b) * weight_of(a) < load_of(a) * weight_of(b) ? b : a;
+}
+
+static uint64_t
+pace_of(const struct request *req, const struct offer *o)
+{
+	return channel_pace_us(o->lane->row,
+			       req->ask.stream ? PACE_STREAM : PACE_WHOLE,
+			       req->w->now_ns);
+}
+
+/* Two different ones drawn by weight; the one that probably answers first:
+ * its average so far, times those it is at already. One that is not known,
+ * or was not asked for long, counts as twice as fast as the other, so it is
+ * tried, but not by all at once. */
+static struct offer *
+pick_performance(struct request *req, struct offer **c, unsigned n)
+{
+	struct offer *a = pick_weighted(req, c, n), *b;
+	struct offer *rest[CANDIDATES_MAX];
+	unsigned n_rest = 0;
+	uint64_t pace_a, pace_b;
+
+	for (unsigned i = 0; i < n; i++)
+		if (c[i] != a && (a->lane->conf->weight == 0 ||
+				  c[i]->lane->conf->weight > 0))
+			rest[n_rest++] = c[i];
+	if (n_rest == 0)
+		return a;
+	b = pick_weighted(req, rest, n_rest);
+	pace_a = pace_of(req, a);
+	pace_b = pace_of(req, b);
+	pace_a = MAX_OF(pace_a, pace_b / 2 + 1);
+	pace_b = MAX_OF(pace_b, pace_a / 2);
+	/* in microseconds and small numbers: far from an overflow */
+	return pace_b * (load_of(b) + 1) * weight_of(a) <
+			       pace_a * (load_of(a) + 1) * weight_of(b)
+		       ? b
+		       : a;
+}
+
+static uint32_t
+clamp(uint64_t tokens)
+{
+	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
+}
+
+/* What the operator would owe for it there. */
+static int64_t
+cost_there(const struct request *req, const struct offer *o)
+{
+	uint64_t output = MIN_OF(req->held_output, (uint64_t)USUAL_OUTPUT);
+	struct token_counts t = {.input = clamp(req->input_tokens),
+				 .output = clamp(output)};
+	struct money cost;
+
+	if (!price_of(req->list, &t, o->lane->conf->cost_ppm, &cost))
+		return INT64_MAX;
+	return cost.nano;
+}
+
+/* The cheapest; of equally cheap ones the least loaded. */
+static struct offer *
+pick_cost(struct request *req, struct offer **c, unsigned n)
+{
+	struct offer *best[CANDIDATES_MAX];
+	int64_t least = INT64_MAX;
+	unsigned n_best = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		int64_t cost = cost_there(req, c[i]);
+
+		if (cost < least)
+			n_best = 0;
+		if (cost <= least)
+			best[n_best++] = c[i];
+		least = MIN_OF(least, cost);
+	}
+	return pick_balanced(req, best, n_best);
+}
+
+static pick_fn *const strategies[] = {
+	[STRATEGY_BALANCED] = pick_balanced,
+	[STRATEGY_WEIGHTED] = pick_weighted,
+	[STRATEGY_FAILOVER] = pick_first,
+	[STRATEGY_COST] = pick_cost,
+	[STRATEGY_PERFORMANCE] = pick_performance,
+};
+
+struct offer *
+strategy_pick(struct request *req, enum conf_strategy strategy,
+	      struct offer **c, unsigned n)
+{
+	return n == 1 ? c[0] : strategies[strategy](req, c, n);
+}

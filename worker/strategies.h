@@ -1,0 +1,16 @@
+#pragma once
+/*
+ * Strategies: which of the candidates a request goes to. A new one is a word
+ * of routing.strategy, a function and a row. Private to worker/.
+ */
+#include "conf/conf.h"
+
+struct offer;
+struct request;
+
+/* More of one priority are not looked at. */
+#define CANDIDATES_MAX 64u
+
+/* One of `n` (at least 1) candidates of one priority. */
+struct offer *strategy_pick(struct request *req, enum conf_strategy strategy,
+			    struct offer **c, unsigned n);
