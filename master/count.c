@@ -11,6 +11,14 @@ count_restart(struct master *m)
 }
 
 void
+count_upgrade(struct master *m, bool well)
+{
+	metric_add(metrics_of_master(&m->region),
+		   M_UPGRADES + (unsigned)(well ? RELOAD_OK : RELOAD_REFUSED),
+		   1);
+}
+
+void
 count_reload(struct master *m, bool well)
 {
 	struct metrics_block *b = metrics_of_master(&m->region);

@@ -5,4 +5,5 @@
 #include "master/master.h"
 
 void count_restart(struct master *m);
+void count_upgrade(struct master *m, bool well);
 void count_reload(struct master *m, bool well);

@@ -62,20 +62,20 @@ put_generation(struct buf *out, const struct handover_generation *g)
 }
 
 void
-handover_write(const struct handover *given, struct buf *out)
+handover_write(const struct handover *h, struct buf *out)
 {
-	struct handover h = *given;
+	struct handover copy = *h; /* its fields are found by their place */
 
 	buf_printf(out, FIRST_LINE " %u\n", HANDOVER_VERSION);
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		put(out, fields[i].name, field_of(&h, i), 1);
-	put(out, "bells", h.bells.v, h.bells.n);
-	for (uint32_t i = 0; i < h.n_listens; i++)
-		put(out, "listen", h.listens[i].v, h.listens[i].n);
-	for (uint32_t i = 0; i < h.n_generations; i++)
-		put_generation(out, h.generations[i]);
+		put(out, fields[i].name, field_of(&copy, i), 1);
+	put(out, "bells", h->bells.v, h->bells.n);
+	for (uint32_t i = 0; i < h->n_listens; i++)
+		put(out, "listen", h->listens[i].v, h->listens[i].n);
+	for (uint32_t i = 0; i < h->n_generations; i++)
+		put_generation(out, h->generations[i]);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		const struct str *s = text_of(&h, i);
+		const struct str *s = text_of(&copy, i);
 
 		buf_printf(out, "text %s %zu\n", texts[i].name, s->n);
 		buf_add_str(out, *s);

@@ -46,7 +46,6 @@
 	X(admin_since)                                              \
 	X(serving) /* number of the generation */                   \
 	X(asked)   /* by the admin process: its id, 0 = a signal */ \
-	X(reload)  /* 1: one is to follow */                        \
 	X(reload_asked)
 
 #define HANDOVER_NONE UINT64_MAX

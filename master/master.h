@@ -95,7 +95,7 @@ struct takeover {
 	uint64_t asked_id;
 	bool went_back; /* this is the program of before */
 	int program;	/* of before, -1 = none */
-	pid_t old_writer;
+	uint64_t writer_since; /* of the old one */
 	uint64_t next_ns; /* deadline of the step, or the next try */
 	char reason[256]; /* why it went back */
 	char version[64]; /* of before */

@@ -249,8 +249,6 @@ reload_takeover(struct master *m)
 {
 	CLEANUP(buf_free) struct buf error = BUF_INIT;
 
-	m->reload.again = false;
-	m->reload.asked_id = m->reload.again_id;
 	m->reload.next = NULL;
 	m->reload.deadline_ns = clock_mono_ns() + BOOK_NS;
 	if (!reload_prepare(m, m->conf, &error))

@@ -22,6 +22,7 @@
 #include "http/tls.h"
 #include "master/children.h"
 #include "master/control.h"
+#include "master/count.h"
 #include "master/exec.h"
 #include "master/notify.h"
 #include "master/privs.h"
@@ -321,14 +322,14 @@ takeover_begin(struct master *m, const struct handover *h)
 		if (g->number == h->serving)
 			m->serving = g;
 	}
-	m->reload.again = h->reload != 0;
-	m->reload.again_id = h->reload_asked;
+	/* Whoever has asked for a reload gets it by this. */
+	m->reload.asked_id = m->reload.again_id = h->reload_asked;
 	LOG_INFO("took over from the program before", F_CSTR("was", t->version),
 		 F_CSTR("is", TOLLGATE_VERSION),
 		 F_U64("generations", h->n_generations));
 	t->step = TAKEOVER_WRITER;
 	t->next_ns = clock_mono_ns() + WRITER_NS;
-	t->old_writer = m->writer.pid;
+	t->writer_since = h->writer_since;
 	m->writer.wanted = true;
 	m->writer.told = true;
 	/* Commits what is settled and ends, whoever still runs. */
@@ -344,7 +345,8 @@ takeover_begin(struct master *m, const struct handover *h)
 static bool
 new_writer_works(const struct master *m)
 {
-	return m->writer.pid != 0 && m->writer.pid != m->takeover.old_writer &&
+	return m->writer.pid != 0 &&
+	       m->writer.started_ns != m->takeover.writer_since &&
 	       atomic_load(&m->region.head->writer_heartbeat_ns) >=
 		       m->writer.started_ns;
 }
@@ -403,6 +405,7 @@ takeover_served(struct master *m)
 	if (t->step == TAKEOVER_NONE)
 		return;
 	t->step = TAKEOVER_NONE;
+	count_upgrade(m, !t->went_back);
 	if (t->program >= 0)
 		(void)close(t->program);
 	t->program = -1;

@@ -23,6 +23,7 @@
 #include "http/tls.h"
 #include "master/children.h"
 #include "master/control.h"
+#include "master/count.h"
 #include "master/exec.h"
 #include "master/notify.h"
 
@@ -143,7 +144,6 @@ upgrade_handover(const struct master *m, struct arena *arena,
 	h->admin_since = m->admin.started_ns;
 	h->serving = m->serving->number;
 	h->asked = m->upgrade.asked_id;
-	h->reload = m->reload.again;
 	h->reload_asked = m->reload.again_id;
 	h->version = STR(TOLLGATE_VERSION);
 	h->reason = STR("");
@@ -161,6 +161,7 @@ refuse(struct master *m, struct str reason)
 
 	LOG_ERROR("upgrade refused, nothing has changed",
 		  F_STR("reason", reason));
+	count_upgrade(m, false);
 	control_answer_one(m, u->asked_id, false, reason);
 	notify_send("READY=1");
 	u->asked_id = 0;
@@ -170,15 +171,22 @@ static void
 heard(evutil_socket_t fd, short what, void *user)
 {
 	struct upgrade *u = user;
-	char part[512];
-	ssize_t n;
+	char part[SAID_MAX];
+	ssize_t n = read(fd, part, sizeof(part));
 
 	(void)what;
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		if (u->said.n + (size_t)n <= SAID_MAX)
-			buf_add(&u->said, part, (size_t)n);
 	if (n == 0)
 		(void)event_del(u->heard);
+	if (n > 0 && u->said.n + (size_t)n <= SAID_MAX)
+		buf_add(&u->said, part, (size_t)n);
+}
+
+static void
+trial_kill(const struct upgrade *u)
+{
+	/* What it has started as well: it has our sockets. */
+	(void)kill(-u->checker, SIGKILL);
+	(void)kill(u->checker, SIGKILL);
 }
 
 static void
@@ -350,6 +358,7 @@ upgrade_child_ended(struct master *m, pid_t pid, int status)
 
 	if (pid != m->upgrade.checker)
 		return;
+	(void)kill(-pid, SIGKILL); /* what it may have left */
 	trial_close(&m->upgrade);
 	judge(m, status, &why);
 	if (why.n > 0)
@@ -406,8 +415,7 @@ upgrade_advance(struct master *m, uint64_t now_ns)
 		trial_begin(m, now_ns);
 	if (u->checker != 0 && now_ns >= u->deadline_ns) {
 		u->late = true;
-		(void)kill(-u->checker, SIGKILL);
-		(void)kill(u->checker, SIGKILL);
+		trial_kill(u);
 	}
 }
 
@@ -419,8 +427,7 @@ upgrade_give_up(struct master *m)
 	if (!upgrade_busy(m))
 		return;
 	if (u->checker != 0) {
-		(void)kill(-u->checker, SIGKILL);
-		(void)kill(u->checker, SIGKILL);
+		trial_kill(u);
 		trial_close(u);
 	}
 	u->asked = false;

@@ -12,6 +12,7 @@ import unittest
 
 import client
 import harness
+from test_master import alive
 from test_reload import Load
 
 # Over an upgrade; the long suite has more.
@@ -342,6 +343,51 @@ class Upgrade(unittest.TestCase):
         self.install(gate, harness.program('tollgate'))
         self.upgrade(gate)
 
+    def test_old_workers_go_on_while_no_new_ones_can_start(self):
+        gate, key = self.start(worker_timeout='5s')
+        pids = gate.pids
+        swarm = self.held_streams(gate, key, 10)
+        # Only a worker opens it.
+        gate.configure(access_log='nowhere/access.log')
+        done = gate.run_tool(gate.control_program, '-p', gate.folder,
+                             'upgrade', status=None)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn('a new worker could not start', done.stderr)
+        self.assertIn('the old workers go on', gate.errors())
+        self.assertEqual(gate.chat(
+            key, f'hello @@tokens={USAGE[0]},{USAGE[1]}').status, 200)
+        self.assertLessEqual(set(pids), set(gate.pids))
+        gate.configure(access_log='access.log')
+        gate.hup()
+        harness.wait_until(
+            lambda: 'the program of before serves again' in gate.errors(),
+            what='workers of its own')
+        self.mock.release()
+        self.assertTrue(swarm.run())
+        self.whole(swarm)
+        self.assertEqual(self.books(gate, 11), 11 * PRICE)
+        self.upgrade(gate)
+        metrics = gate.metrics()
+        self.assertEqual(metrics['tollgate_upgrades_total{result="ok"}'], 1)
+        self.assertEqual(
+            metrics['tollgate_upgrades_total{result="refused"}'], 1)
+
+    def test_a_program_that_hangs_or_leaves_others_behind_is_refused(self):
+        gate, key = self.start()
+        left = gate.path('left')
+        self.install(gate, b'#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n'
+                     % left.encode())
+        self.refused(gate, key, 'does not know')
+        with open(left, encoding='ascii') as stream:
+            pid = int(stream.read())
+        harness.wait_until(lambda: not alive(pid), what='its end')
+        self.install(gate, b'#!/bin/sh\nyes\n')
+        os.kill(gate.pid, signal.SIGUSR2)
+        for _ in range(10):
+            self.assertEqual(gate.chat(key).status, 200)
+        gate.stop(signal.SIGTERM)
+        gate.verify()
+
     def test_a_server_that_stops_is_not_upgraded(self):
         gate, key = self.start(drain_timeout='5m')
         swarm = self.held_streams(gate, key, 2)
@@ -359,14 +405,19 @@ class Upgrade(unittest.TestCase):
 
     def test_the_master_may_die_at_any_moment_of_an_upgrade(self):
         gate, key = self.start()
-        for pause in (0, 0.005, 0.02, 0.06, 0.2):
+        for pause, alone in ((0, True), (0.005, False), (0.02, True),
+                             (0.06, False), (0.1, True)):
             loads = [Load(gate, key, stream=bool(i % 2)) for i in range(2)]
             harness.wait_until(lambda: loads[0].done > 2, what='load')
             for load in loads:
                 load.stopping = True
             os.kill(gate.pid, signal.SIGUSR2)
             time.sleep(pause)
-            gate.kill_all()
+            if alone:
+                gate.process.kill()
+                gate.process.wait(harness.SLOW)
+            else:
+                gate.kill_all()
             for load in loads:
                 load.end()
             gate.start()
