@@ -93,12 +93,12 @@ enum takeover_step {
 struct takeover {
 	enum takeover_step step;
 	uint64_t asked_id;
-	bool went_back; /* this is the program of before */
-	int program;	/* of before, -1 = none */
+	bool went_back;	       /* this is the program of before */
+	int program;	       /* of before, -1 = none */
 	uint64_t writer_since; /* of the old one */
-	uint64_t next_ns; /* deadline of the step, or the next try */
-	char reason[256]; /* why it went back */
-	char version[64]; /* of before */
+	uint64_t next_ns;      /* deadline of the step, or the next try */
+	char reason[256];      /* why it went back */
+	char version[64];      /* of before */
 };
 
 enum stop_step { STOP_NONE, STOP_DRAIN, STOP_FAST, STOP_WRITER };
