@@ -439,6 +439,9 @@ put_model(struct json_out *o, const struct conf *conf, uint32_t index)
 	put_price(o, "output", m->output);
 	put_price(o, "reasoning", m->reasoning);
 	put_money(o, "per_request", m->per_request.nano);
+	put_money(o, "per_image", m->per_image.nano);
+	put_money(o, "per_second", m->per_second.nano);
+	put_price(o, "per_million_characters", m->per_million_characters);
 	put_u64(o, "max_output", m->max_output);
 	json_name(o, "channels");
 	json_open(o, '[');

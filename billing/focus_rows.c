@@ -172,8 +172,15 @@ model_of(const struct book_row *price)
 }
 
 static const char *const meters[SPLIT_CLASSES] = {
-	"Input Tokens",	 "Cached Input Tokens", "Cache Write Tokens",
-	"Output Tokens", "Reasoning Tokens",	"Requests",
+	"Input Tokens",
+	"Cached Input Tokens",
+	"Cache Write Tokens",
+	"Output Tokens",
+	"Reasoning Tokens",
+	"Requests",
+	"Images",
+	"Seconds",
+	"Characters",
 };
 
 static void
@@ -225,24 +232,46 @@ effective_of(const struct focus_row *row)
 	return cash ? 0 : row->charge;
 }
 
+/* What a class is sold and consumed by: digits of the price, of the quantity
+ * sold, of the one consumed. */
+struct sold {
+	unsigned price, quantity, consumed;
+	const char *unit, *name;
+};
+
+static const struct sold *
+sold_of(unsigned class)
+{
+	static const struct sold tokens = {6, 6, 0, "1000000 Tokens", "Tokens"};
+	static const struct sold others[] = {
+		{12, 0, 0, "Requests", "Requests"},
+		{12, 0, 0, "Images", "Images"},
+		{9, 3, 3, "Seconds", "Seconds"},
+		{6, 6, 0, "1000000 Characters", "Characters"},
+	};
+
+	_Static_assert(SPLIT_REQUEST + ARRAY_LEN(others) == SPLIT_CLASSES,
+		       "each class has its unit");
+	return class < SPLIT_REQUEST ? &tokens : &others[class - SPLIT_REQUEST];
+}
+
 /* ListUnitPrice .. ConsumedUnit of usage. */
 static void
 usage_cells(struct sheet *s, const struct focus_row *row)
 {
-	bool tokens = row->key.class != SPLIT_REQUEST;
+	const struct sold *sold = sold_of(row->key.class);
 	i128 pico = row->key.pico;
-	unsigned unit = tokens ? 6 : 12; /* digits of the price */
-	struct str name = tokens ? STR("Tokens") : STR("Requests");
+	unsigned unit = sold->price;
 
 	wide(s, pico, unit);
 	wide(s, pico * row->quantity, 12);
 	wide(s, pico * row->key.ppm, unit + 6);
 	wide(s, pico * row->key.ppm * row->quantity, 18);
 	sheet_text(s, STR("Standard"));
-	wide(s, row->quantity, tokens ? 6 : 0);
-	sheet_text(s, tokens ? STR("1000000 Tokens") : name);
-	wide(s, row->quantity, 0);
-	sheet_text(s, name);
+	wide(s, row->quantity, sold->quantity);
+	sheet_text(s, str_of(sold->unit));
+	wide(s, row->quantity, sold->consumed);
+	sheet_text(s, str_of(sold->name));
 }
 
 /* The same of what is bought: balance by the dollar, plans by the piece. */

@@ -80,7 +80,7 @@ add_move(struct invoice *v, const struct entry *e)
 	v->moves[v->n++] = (struct invoice_move){
 		.ms = e->commit_ms,
 		.nano = -e->charge_nano,
-		.note = e->note,
+		.note = entry_note(e),
 		.kind = e->kind,
 	};
 	return STORE_OK;

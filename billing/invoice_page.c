@@ -20,10 +20,27 @@ static const struct {
 	{"refunds", "Refunds", KIND_REFUND, true},
 };
 
-static const char *const class_title[SPLIT_CLASSES] = {
-	"input tokens",	 "cached input tokens", "cache write tokens",
-	"output tokens", "reasoning tokens",	"requests",
+static const struct {
+	const char *title;
+	const char *unit; /* of the quantity */
+	const char *per;  /* of the price */
+} classes[SPLIT_CLASSES] = {
+	{"input tokens", "tokens", "1M tokens"},
+	{"cached input tokens", "tokens", "1M tokens"},
+	{"cache write tokens", "tokens", "1M tokens"},
+	{"output tokens", "tokens", "1M tokens"},
+	{"reasoning tokens", "tokens", "1M tokens"},
+	{"requests", "requests", "request"},
+	{"images", "images", "image"},
+	{"milliseconds", "milliseconds", "second"},
+	{"characters", "characters", "1M characters"},
 };
+
+static bool
+is_by_million(const struct invoice_key *k)
+{
+	return str_starts(str_of(classes[k->class].per), STR("1M"));
+}
 
 static struct str
 money(int64_t nano, char out[MONEY_TEXT])
@@ -37,13 +54,15 @@ instant(uint64_t ms, int digits, char out[TIME_TEXT])
 	return str_make(out, time_text(ms * NS_PER_MS, digits, out));
 }
 
-/* Of a million tokens, or of one request: the same digits. */
+/* Of a million, or of one: a pico-USD a millisecond is a nano-USD a second. */
 static struct str
 unit_price(const struct invoice_key *k, char out[MONEY_TEXT])
 {
-	int64_t pico = k->class == SPLIT_REQUEST ? k->pico / 1000000 : k->pico;
-
-	return str_make(out, price_text((struct price){pico}, out));
+	if (is_by_million(k))
+		return str_make(out, price_text((struct price){k->pico}, out));
+	if (k->class == SPLIT_SECOND)
+		return money(k->pico, out);
+	return money(k->pico / 1000, out);
 }
 
 static int64_t
@@ -99,7 +118,6 @@ static void
 json_line(const struct invoice_line *line, struct json_out *j)
 {
 	const struct invoice_key *k = &line->key;
-	bool tokens = k->class != SPLIT_REQUEST;
 	char text[MONEY_TEXT];
 
 	json_open(j, '{');
@@ -108,8 +126,11 @@ json_line(const struct invoice_line *line, struct json_out *j)
 	put_text(j, "class", str_of(split_name(k->class)));
 	json_name(j, "quantity");
 	json_put_i64(j, line->quantity);
-	put_text(j, "unit", tokens ? STR("tokens") : STR("requests"));
-	put_text(j, tokens ? "unit_price_usd_per_1m" : "unit_price_usd",
+	put_text(j, "unit", str_of(classes[k->class].unit));
+	put_text(j,
+		 is_by_million(k)	    ? "unit_price_usd_per_1m"
+		 : k->class == SPLIT_SECOND ? "unit_price_usd_per_second"
+					    : "unit_price_usd",
 		 unit_price(k, text));
 	put_text(j, "multiplier", str_make(text, ppm_text(k->ppm, text)));
 	put_money(j, "amount", line->charge);
@@ -235,10 +256,8 @@ html_lines(struct invoice *v, struct buf *b)
 		buf_printf(b,
 			   " %s<td class=\"n\">%lld<td class=\"n\">%s<td>%s"
 			   "<td class=\"n\">%s<td class=\"n\">%s</tr>\n",
-			   class_title[k->class], (long long)line->quantity,
-			   price,
-			   k->class == SPLIT_REQUEST ? "request" : "1M tokens",
-			   ppm, amount);
+			   classes[k->class].title, (long long)line->quantity,
+			   price, classes[k->class].per, ppm, amount);
 	}
 	buf_add_cstr(b, "</table>\n");
 }

@@ -246,7 +246,7 @@ post_entries(struct task *t)
 	for (unsigned i = 0; i < t->n_entries && s == STORE_OK; i++) {
 		struct entry *e = &t->entries[i];
 
-		s = post_name(p, str_of(t->notes[i]), &e->note);
+		s = post_name(p, str_of(t->notes[i]), &e->tokens.units);
 		if (s == STORE_OK)
 			s = post_entry(p, e);
 		if (s == STORE_OK)

@@ -10,7 +10,7 @@ static bool
 nothing_counted(const struct token_counts *t)
 {
 	return (t->input | t->cache_read | t->cache_write | t->output |
-		t->reasoning) == 0;
+		t->reasoning | t->units) == 0;
 }
 
 uint32_t
@@ -45,6 +45,43 @@ input_of(const struct token_counts *t)
 	return (uint64_t)t->input + t->cache_read + t->cache_write;
 }
 
+/* -1, which is no price, when it does not fit. */
+static struct price
+in_pico(struct money m)
+{
+	int64_t pico;
+
+	if (__builtin_mul_overflow(m.nano, PICO_PER_NANO, &pico))
+		pico = -1;
+	return (struct price){pico};
+}
+
+struct price
+price_request(const struct book_row *prices)
+{
+	return in_pico(prices->per_request);
+}
+
+uint32_t
+price_requests(const struct token_counts *tokens)
+{
+	return units_kind(tokens->units) == UNIT_SEARCH
+		       ? units_count(tokens->units)
+		       : 1;
+}
+
+struct price
+price_unit(const struct book_row *prices, const struct token_counts *tokens)
+{
+	switch (units_kind(tokens->units)) {
+	case UNIT_IMAGE: return in_pico(prices->per_image);
+	/* nano-USD a second = pico-USD a millisecond */
+	case UNIT_MILLISECOND: return (struct price){prices->per_second.nano};
+	case UNIT_CHARACTER: return prices->per_character;
+	default: return (struct price){0};
+	}
+}
+
 bool
 price_of(const struct book_row *prices, const struct token_counts *tokens,
 	 uint32_t ppm, struct money *cost)
@@ -56,16 +93,14 @@ price_of(const struct book_row *prices, const struct token_counts *tokens,
 		{tokens->cache_write, tier.cache_write},
 		{tokens->output, tier.output},
 		{tokens->reasoning, tier.reasoning},
-		{1, {0}},
+		{price_requests(tokens), price_request(prices)},
+		{units_count(tokens->units), price_unit(prices, tokens)},
 	};
 
 	if (nothing_counted(tokens)) {
 		*cost = money_nano(0);
 		return true;
 	}
-	if (__builtin_mul_overflow(prices->per_request.nano, PICO_PER_NANO,
-				   &classes[5].price.pico))
-		return false;
 	return money_cost(classes, ARRAY_LEN(classes), ppm, cost);
 }
 

@@ -108,6 +108,46 @@ put_tokens(struct json_out *o, const struct token_counts *t)
 	json_close(o, '}');
 }
 
+/* How a receipt names what was counted beside tokens, and its price; the
+ * searches of a rerank are at usd_per_request. */
+static const struct {
+	const char *unit, *price;
+} units[UNIT_KINDS] = {
+	[UNIT_NONE] = {"", ""},
+	[UNIT_IMAGE] = {"image", "usd_per_image"},
+	[UNIT_MILLISECOND] = {"millisecond", "usd_per_second"},
+	[UNIT_CHARACTER] = {"character", "usd_per_million_characters"},
+	[UNIT_SEARCH] = {"search", "usd_per_request"},
+};
+
+static void
+put_units(struct json_out *o, const struct token_counts *t)
+{
+	unsigned kind = units_kind(t->units);
+
+	if (kind == UNIT_NONE || kind >= UNIT_KINDS)
+		return;
+	put_text(o, "unit", units[kind].unit);
+	put_number(o, "units", units_count(t->units));
+}
+
+static void
+put_unit_price(struct json_out *o, const struct token_counts *t,
+	       const struct book_row *row)
+{
+	unsigned kind = units_kind(t->units);
+	char text[MONEY_TEXT];
+
+	if (kind == UNIT_IMAGE)
+		put_money(o, units[kind].price, row->per_image.nano);
+	else if (kind == UNIT_MILLISECOND)
+		put_money(o, units[kind].price, row->per_second.nano);
+	if (kind != UNIT_CHARACTER)
+		return;
+	(void)price_text(row->per_character, text);
+	put_text(o, units[kind].price, text);
+}
+
 /* Of the row, or of the tier that the input has reached. */
 static void
 prices_that_count(const struct book_row *row, const struct token_counts *tokens,
@@ -141,6 +181,7 @@ put_prices(struct json_out *o, const struct entry *e,
 	}
 	json_close(o, '}');
 	put_money(o, "usd_per_request", row->per_request.nano);
+	put_unit_price(o, &e->tokens, row);
 	(void)ppm_text(e->multiplier_ppm, text);
 	put_text(o, "multiplier", text);
 }
@@ -185,6 +226,7 @@ receipt_payload(struct buf *out, const struct entry *e,
 	put_entry(&o, e);
 	put_text(&o, "model", row->name);
 	put_tokens(&o, &e->tokens);
+	put_units(&o, &e->tokens);
 	put_prices(&o, e, row);
 	put_money(&o, "hold_usd", e->hold_nano);
 	put_money(&o, "charge_usd", e->charge_nano);
@@ -274,6 +316,35 @@ tokens_of(struct json_value root, struct token_counts *t)
 	return true;
 }
 
+/* Receipts of what is paid by tokens alone have none. */
+static bool
+read_units(struct json_value root, struct token_counts *t, struct book_row *row)
+{
+	char text[MONEY_TEXT];
+	unsigned kind = 1;
+	uint32_t n;
+
+	if (json_get(root, "unit").type == JSON_ABSENT)
+		return true;
+	if (!text_of(root, "unit", text, sizeof(text)) ||
+	    !count_of(root, "units", &n) || n > UNITS_MAX)
+		return false;
+	while (kind < UNIT_KINDS && strcmp(text, units[kind].unit) != 0)
+		kind++;
+	t->units = units_of((enum unit)kind, n);
+	switch (kind) {
+	case UNIT_IMAGE:
+		return money_of(root, units[kind].price, &row->per_image.nano);
+	case UNIT_MILLISECOND:
+		return money_of(root, units[kind].price, &row->per_second.nano);
+	case UNIT_CHARACTER:
+		return text_of(root, units[kind].price, text, sizeof(text)) &&
+		       price_parse(str_of(text), &row->per_character);
+	case UNIT_SEARCH: return true;
+	default: return false;
+	}
+}
+
 static bool
 prices_of(struct json_value root, struct book_row *row)
 {
@@ -325,6 +396,7 @@ read_payload(struct json_value root, struct receipt *out)
 	    !json_u64(json_get(root, "entry"), &out->seq) ||
 	    !text_of(root, "key_id", out->key_id, sizeof(out->key_id)) ||
 	    !tokens_of(root, &tokens) || !prices_of(root, &row) ||
+	    !read_units(root, &tokens, &row) ||
 	    !text_of(root, "multiplier", text, sizeof(text)) ||
 	    !ppm_parse(str_of(text), &ppm) ||
 	    !money_of(root, "hold_usd", &hold) ||

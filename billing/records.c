@@ -160,7 +160,8 @@ price_value(struct ledger *l, uint32_t version, struct price_record *head,
 	if (value->n < sizeof(*head))
 		return STORE_DAMAGED;
 	memcpy(head, value->p, sizeof(*head));
-	if (head->row_size != sizeof(struct book_row) ||
+	if ((head->row_size != sizeof(struct book_row) &&
+	     head->row_size != BOOK_ROW_BEFORE_UNITS) ||
 	    head->n > BOOK_MODELS ||
 	    value->n != sizeof(*head) + (size_t)head->n * head->row_size)
 		return STORE_DAMAGED;
@@ -181,10 +182,13 @@ price_get(struct ledger *l, uint32_t version, struct book_row **rows,
 	if (price_crc(&head, value.p + sizeof(head)) != head.crc)
 		return STORE_DAMAGED;
 	*n = head.n;
-	*rows = malloc(value.n);
+	*rows = calloc((size_t)head.n + 1, sizeof(**rows));
 	if (!*rows)
 		return STORE_FAILED;
-	memcpy(*rows, value.p + sizeof(head), value.n - sizeof(head));
+	for (uint32_t i = 0; i < head.n; i++)
+		memcpy(&(*rows)[i],
+		       value.p + sizeof(head) + (size_t)i * head.row_size,
+		       head.row_size);
 	return STORE_OK;
 }
 

@@ -10,17 +10,18 @@
 #include "billing/rules.h"
 
 static const char *const columns[] = {
-	"seq",		 "kind",       "txn",	       "account_id",
-	"account",	 "parent_id",  "key_id",       "moves",
-	"charge_usd",	 "hold_usd",   "upstream_usd", "absorbed_usd",
-	"balance_usd",	 "start",      "commit",       "first_byte_us",
-	"duration_us",	 "status",     "error_type",   "reason",
-	"attempts",	 "flags",      "route",	       "dialect",
-	"channel",	 "provider",   "served",       "model",
-	"price_version", "multiplier", "input",	       "cache_read",
-	"cache_write",	 "output",     "reasoning",    "usage_source",
-	"rule",		 "request_id", "upstream_id",  "upstream_hash",
-	"ref",		 "note",       "chain",	       "crc",
+	"seq",		 "kind",	  "txn",	  "account_id",
+	"account",	 "parent_id",	  "key_id",	  "moves",
+	"charge_usd",	 "hold_usd",	  "upstream_usd", "absorbed_usd",
+	"balance_usd",	 "start",	  "commit",	  "first_byte_us",
+	"duration_us",	 "status",	  "error_type",	  "reason",
+	"attempts",	 "flags",	  "route",	  "dialect",
+	"channel",	 "provider",	  "served",	  "model",
+	"price_version", "multiplier",	  "input",	  "cache_read",
+	"cache_write",	 "output",	  "reasoning",	  "units",
+	"unit",		 "usage_source",  "rule",	  "request_id",
+	"upstream_id",	 "upstream_hash", "ref",	  "note",
+	"chain",	 "crc",
 };
 
 static void
@@ -111,6 +112,9 @@ model_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->tokens.cache_write);
 	sheet_u64(s, e->tokens.output);
 	sheet_u64(s, e->tokens.reasoning);
+	sheet_u64(s, entry_counts(e) ? units_count(e->tokens.units) : 0);
+	sheet_text(s, entry_counts(e) ? str_of(entry_unit_name(e->tokens.units))
+				      : STR_NONE);
 	sheet_text(s, str_of(entry_source_name(e->usage_source)));
 	sheet_text(s, str_of(rule_name(e->rule)));
 }
@@ -125,7 +129,7 @@ id_cells(struct report *r, const struct entry *e)
 	sheet_text(s, str_make(e->upstream_id, n));
 	sheet_u64(s, e->upstream_id_hash);
 	sheet_u64(s, e->ref);
-	sheet_text(s, str_of(catalog_name(r->catalog, e->note)));
+	sheet_text(s, str_of(catalog_name(r->catalog, entry_note(e))));
 	hex_cell(s, e->chain, sizeof(e->chain));
 	sheet_u64(s, e->crc);
 	sheet_end_row(s);

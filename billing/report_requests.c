@@ -53,6 +53,8 @@ static const char *const columns[] = {
 	"duration_ms",
 	"tags",
 	"substituted",
+	"units",
+	"unit",
 };
 
 struct place {
@@ -294,6 +296,18 @@ price_cells(struct report *r, const struct entry *e, const struct book_row *row)
 }
 
 static void
+unit_cells(struct sheet *s, const struct entry *e)
+{
+	if (e->tokens.units) {
+		sheet_u64(s, units_count(e->tokens.units));
+		sheet_text(s, str_of(entry_unit_name(e->tokens.units)));
+	} else {
+		sheet_empty(s);
+		sheet_empty(s);
+	}
+}
+
+static void
 row_of(struct report *r, const struct places *list, const struct entry *e)
 {
 	const struct book_row *row =
@@ -322,6 +336,7 @@ row_of(struct report *r, const struct places *list, const struct entry *e)
 	sheet_us_as_ms(s, e->duration_us);
 	sheet_empty(s); /* tags: keys and accounts have none */
 	sheet_bool(s, e->flags & NOTE_SUBSTITUTED);
+	unit_cells(s, e);
 	sheet_end_row(s);
 	report_add(r, e, charge);
 	r->sum->upstream_nano += legs;

@@ -47,7 +47,7 @@ static bool
 none(const struct token_counts *t)
 {
 	return (t->input | t->cache_read | t->cache_write | t->output |
-		t->reasoning) == 0;
+		t->reasoning | t->units) == 0;
 }
 
 static bool
@@ -108,8 +108,11 @@ rules_charge(const struct book_row *prices, const struct token_counts *tokens,
 static struct token_counts
 output_of(const struct token_counts *t)
 {
+	bool pictures = units_kind(t->units) == UNIT_IMAGE;
+
 	return (struct token_counts){.output = t->output,
-				     .reasoning = t->reasoning};
+				     .reasoning = t->reasoning,
+				     .units = pictures ? t->units : 0};
 }
 
 /* Of what was delivered; never more than the provider's own figures, where it

@@ -121,7 +121,6 @@ copy_note(struct entry *e, const struct note *n)
 	e->attempts = n->attempts;
 	e->flags = n->flags;
 	e->usage_source = n->usage_source;
-	e->dialect = n->dialect;
 	e->endpoint = n->endpoint;
 	e->tokens = n->tokens;
 	e->upstream_nano = n->upstream_nano;

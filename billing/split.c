@@ -6,12 +6,21 @@
 
 __extension__ typedef unsigned __int128 u128;
 
-#define PICO_PER_NANO 1000
-
 static uint64_t
 input_of(const struct token_counts *t)
 {
 	return (uint64_t)t->input + t->cache_read + t->cache_write;
+}
+
+/* The class of what was counted; SPLIT_CLASSES: none. */
+static unsigned
+split_unit(const struct token_counts *t)
+{
+	unsigned kind = units_kind(t->units);
+
+	return kind >= UNIT_IMAGE && kind <= UNIT_CHARACTER
+		       ? SPLIT_REQUEST + kind
+		       : SPLIT_CLASSES;
 }
 
 int64_t
@@ -19,8 +28,6 @@ split_price(const struct book_row *row, const struct token_counts *t,
 	    unsigned class)
 {
 	struct book_tier tier = price_tier(row, input_of(t));
-	int64_t request;
-
 	switch (class) {
 	case 0: return tier.input.pico;
 	case 1: return tier.cache_read.pico;
@@ -29,11 +36,10 @@ split_price(const struct book_row *row, const struct token_counts *t,
 	case 4: return tier.reasoning.pico;
 	default: break;
 	}
-	must(class == SPLIT_REQUEST);
-	return __builtin_mul_overflow(row->per_request.nano, PICO_PER_NANO,
-				      &request)
-		       ? 0
-		       : request;
+	must(class < SPLIT_CLASSES);
+	if (class == SPLIT_REQUEST)
+		return MAX_OF(price_request(row).pico, 0);
+	return class == split_unit(t) ? MAX_OF(price_unit(row, t).pico, 0) : 0;
 }
 
 const char *
@@ -42,6 +48,7 @@ split_name(unsigned class)
 	static const char *const name[SPLIT_CLASSES] = {
 		"input",  "cached_input", "cache_write",
 		"output", "reasoning",	  "request",
+		"image",  "millisecond",  "character",
 	};
 
 	return class < SPLIT_CLASSES ? name[class] : "";
@@ -52,7 +59,7 @@ quantities(const struct book_row *row, const struct token_counts *t,
 	   int64_t out[SPLIT_CLASSES])
 {
 	bool any = t->input | t->cache_read | t->cache_write | t->output |
-		   t->reasoning;
+		   t->reasoning | t->units;
 
 	out[0] = t->input;
 	out[1] = t->cache_read;
@@ -61,7 +68,10 @@ quantities(const struct book_row *row, const struct token_counts *t,
 	out[4] = t->reasoning;
 	/* The price of the request is for what was delivered, and a line of
 	 * its own only where there is one. */
-	out[SPLIT_REQUEST] = any && row->per_request.nano > 0;
+	if (any && row->per_request.nano > 0)
+		out[SPLIT_REQUEST] = price_requests(t);
+	if (split_unit(t) < SPLIT_CLASSES)
+		out[split_unit(t)] = units_count(t->units);
 }
 
 struct split

@@ -225,7 +225,30 @@ entry_route_name(uint8_t endpoint)
 		[ENDPOINT_EMBEDDINGS] = "/v1/embeddings",
 		[ENDPOINT_MESSAGES] = "/v1/messages",
 		[ENDPOINT_RESPONSES] = "/v1/responses",
+		[ENDPOINT_IMAGES] = "/v1/images/generations",
+		[ENDPOINT_IMAGE_EDITS] = "/v1/images/edits",
+		[ENDPOINT_IMAGE_VARIATIONS] = "/v1/images/variations",
+		[ENDPOINT_TRANSCRIPTIONS] = "/v1/audio/transcriptions",
+		[ENDPOINT_TRANSLATIONS] = "/v1/audio/translations",
+		[ENDPOINT_SPEECH] = "/v1/audio/speech",
+		[ENDPOINT_MODERATIONS] = "/v1/moderations",
+		[ENDPOINT_RERANK] = "/v1/rerank",
 	};
 
 	return endpoint < ARRAY_LEN(name) ? name[endpoint] : "unknown";
+}
+
+const char *
+entry_unit_name(uint32_t units)
+{
+	static const char *const names[UNIT_KINDS] = {
+		[UNIT_NONE] = "",
+		[UNIT_IMAGE] = "images",
+		[UNIT_MILLISECOND] = "milliseconds",
+		[UNIT_CHARACTER] = "characters",
+		[UNIT_SEARCH] = "searches",
+	};
+	unsigned kind = units_kind(units);
+
+	return kind < UNIT_KINDS ? names[kind] : "unknown";
 }

@@ -80,11 +80,10 @@ struct entry {
 	uint8_t attempts;
 	uint8_t flags; /* enum note_flag */
 	uint8_t usage_source;
-	uint8_t dialect;
+	uint8_t dialect;  /* always 0 */
 	uint8_t endpoint; /* enum note_endpoint */
 	uint8_t rule; /* of a request: 1 .. 14, who pays what; 0 elsewhere */
-	struct token_counts tokens;
-	uint32_t note; /* name id: why an operator moved money; 0 = none */
+	struct token_counts tokens; /* or, in its last word, entry_note() */
 	int64_t hold_nano;
 	int64_t charge_nano;   /* what the counters lose */
 	int64_t upstream_nano; /* what the operator owes */
@@ -150,6 +149,22 @@ unsigned entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES]);
  * owes. */
 int64_t entry_amount(const struct entry *e);
 
+/* Its tokens and units say what a request or an attempt was. */
+static inline bool
+entry_counts(const struct entry *e)
+{
+	return e->kind == KIND_REQUEST || e->kind == KIND_REVERSAL ||
+	       e->kind == KIND_ATTEMPT || e->kind == KIND_CAP;
+}
+
+/* Name id: why an operator moved money; 0 = none. It stands where a request
+ * has its units. */
+static inline uint32_t
+entry_note(const struct entry *e)
+{
+	return entry_counts(e) ? 0 : e->tokens.units;
+}
+
 /* `ref` of what moves a cap or begins a window: the cap's number (TABLE_CAP)
  * and the window's. */
 static inline uint64_t
@@ -182,3 +197,5 @@ const char *entry_reason_name(uint8_t reason);
 const char *entry_source_name(uint8_t source);
 /* "/v1/chat/completions"; "" for none. */
 const char *entry_route_name(uint8_t endpoint);
+/* "images", "milliseconds", "characters", "searches"; "" for none. */
+const char *entry_unit_name(uint32_t units);

@@ -17,7 +17,7 @@ check_refs(struct verify *v, const struct entry *e)
 	if (e->key != SHM_NONE && e->key >= v->meta.n_keys)
 		return verify_wrong(v, e->seq, "there is no such key");
 	if (e->channel >= v->meta.n_names || e->served >= v->meta.n_names ||
-	    e->note >= v->meta.n_names)
+	    entry_note(e) >= v->meta.n_names)
 		return verify_wrong(v, e->seq, "there is no such name");
 	if (e->price_version > v->meta.n_prices)
 		return verify_wrong(v, e->seq,

@@ -158,13 +158,20 @@ check_name(const struct conf *c, uint32_t i, struct buf *error)
 }
 
 static bool
+has_other_price(const struct conf_model *m)
+{
+	return m->per_request.nano > 0 || m->per_image.nano > 0 ||
+	       m->per_second.nano > 0 || m->per_million_characters.pico > 0;
+}
+
+static bool
 check_model(const struct conf *c, uint32_t i, struct buf *error)
 {
 	struct conf_model *m = &c->models[i];
 
 	if (!check_effective(m, error) || !check_name(c, i, error))
 		return false;
-	if (m->input.pico < 0 && !m->free)
+	if (m->input.pico < 0 && !m->free && !has_other_price(m))
 		return conf_fault(error, m->where, "models.input",
 				  "the model '%s' has no price; give one, or "
 				  "say free = true",

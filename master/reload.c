@@ -142,6 +142,9 @@ book_fill(struct book *b, const struct conf *c)
 		row->output = m->output;
 		row->reasoning = m->reasoning;
 		row->per_request = m->per_request;
+		row->per_image = m->per_image;
+		row->per_second = m->per_second;
+		row->per_character = m->per_million_characters;
 		row->max_output = m->max_output;
 		row->bytes_per_token_milli = m->bytes_per_token_ppm / 1000;
 		row->free_of_charge = m->free;

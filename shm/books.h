@@ -9,6 +9,7 @@
  * writer shows old versions that accounts are pinned to.
  */
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attrs.h"
@@ -42,7 +43,13 @@ struct book_row {
 	uint8_t spare[4];
 	uint64_t effective_ms; /* wall clock; 0 = from the beginning */
 	struct book_tier tiers[BOOK_TIERS];
+	/* What is paid by units; BOOK_ROW_BEFORE_UNITS has none of them. */
+	struct money per_image;
+	struct money per_second;    /* of sound */
+	struct price per_character; /* of text that is spoken */
 };
+/* Books of the ledger whose rows end there are read as well. */
+#define BOOK_ROW_BEFORE_UNITS offsetof(struct book_row, per_image)
 
 struct book {
 	_Atomic uint32_t state;	  /* enum book_state */

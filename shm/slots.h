@@ -19,6 +19,7 @@
 #include "base/attrs.h"
 #include "base/errors.h"
 #include "base/money.h"
+#include "base/units.h"
 #include "shm/crash.h"
 #include "shm/region.h"
 
@@ -105,13 +106,15 @@ enum usage_source {
 	USAGE_ESTIMATED
 };
 
-/* Disjoint token classes: their sum is what was processed. */
+/* Disjoint token classes: their sum is what was processed; and what else is
+ * paid by. */
 struct token_counts {
 	uint32_t input; /* neither read from nor written to a cache */
 	uint32_t cache_read;
 	uint32_t cache_write;
 	uint32_t output; /* without reasoning */
 	uint32_t reasoning;
+	uint32_t units; /* units.h; 0 = none */
 };
 
 #define NOTE_PROVIDER 16
@@ -130,25 +133,23 @@ struct note {
 	uint16_t channel;   /* row, UINT16_MAX = none */
 	uint16_t status;    /* HTTP, as sent */
 	uint8_t error_type; /* err_vocab_id() */
-	uint8_t dialect;
-	uint8_t endpoint; /* enum note_endpoint */
+	uint8_t endpoint;   /* enum note_endpoint */
 	uint8_t usage_source;
 	uint8_t flags; /* enum note_flag */
 	uint8_t attempts;
 	uint8_t upstream_id_len;
 	uint8_t served_len; /* 0 = the model that was asked for */
+	uint8_t rule;	    /* of who pays what: R1 .. R14 */
 	struct token_counts tokens;
-	int64_t upstream_nano; /* what the operator owes, all attempts */
+	_Atomic uint32_t attempt; /* channel row + 1 that counts it as in
+				     flight now; 0 = none */
+	int64_t upstream_nano;	  /* what the operator owes, all attempts */
 	uint8_t request_id[16];
 	char upstream_id[40]; /* cut; the hash below is of all of it */
 	uint64_t upstream_id_hash;
 	char served[64];
-	_Atomic uint32_t attempt;     /* channel row + 1 that counts it as in
-				     flight now; 0 = none */
 	char provider[NOTE_PROVIDER]; /* of the last attempt, cut */
-	uint8_t rule;		      /* of who pays what: R1 .. R14 */
-	uint8_t spare0[3];
-	_Atomic uint64_t delivered; /* owner, as the stream goes: tokens the
+	_Atomic uint64_t delivered;   /* owner, as the stream goes: tokens the
 				       client took, input 32 | output 32 */
 	/* Hashes of a client's Idempotency-Key (0, 0: none) and of what it was
 	 * sent with. */
@@ -164,6 +165,14 @@ enum note_endpoint {
 	ENDPOINT_EMBEDDINGS,
 	ENDPOINT_MESSAGES,
 	ENDPOINT_RESPONSES,
+	ENDPOINT_IMAGES,
+	ENDPOINT_IMAGE_EDITS,
+	ENDPOINT_IMAGE_VARIATIONS,
+	ENDPOINT_TRANSCRIPTIONS,
+	ENDPOINT_TRANSLATIONS,
+	ENDPOINT_SPEECH,
+	ENDPOINT_MODERATIONS,
+	ENDPOINT_RERANK,
 };
 
 /* What a client took of a stream, as its owner stored it last. */

@@ -167,7 +167,7 @@ describe_lost(const struct request *req, struct note *n, enum err e,
 	      const struct token_counts *tokens, bool estimated)
 {
 	bool any = (tokens->input | tokens->cache_read | tokens->cache_write |
-		    tokens->output | tokens->reasoning) != 0;
+		    tokens->output | tokens->reasoning | tokens->units) != 0;
 
 	n->flags &= (uint8_t)~NOTE_ESTIMATED;
 	n->flags |= NOTE_LOST | (any && estimated ? NOTE_ESTIMATED : 0);

@@ -266,6 +266,18 @@ put_classes(struct json_out *o, const struct book_tier *t)
 	json_close(o, '}');
 }
 
+/* Prices that few models have. */
+static void
+put_units(struct json_out *o, const struct book_row *row)
+{
+	if (row->per_image.nano > 0)
+		put_money(o, "usd_per_image", row->per_image.nano);
+	if (row->per_second.nano > 0)
+		put_money(o, "usd_per_second", row->per_second.nano);
+	if (row->per_character.pico > 0)
+		put_class(o, "usd_per_million_characters", row->per_character);
+}
+
 static void
 put_tiers(struct json_out *o, const struct book_row *row)
 {
@@ -305,6 +317,7 @@ put_product(struct json_out *o, struct request *req, const struct product *p)
 	json_put_raw(o, str_of(text));
 	put_classes(o, &first);
 	put_money(o, "usd_per_request", priced.row->per_request.nano);
+	put_units(o, priced.row);
 	put_tiers(o, priced.row);
 	json_close(o, '}');
 }

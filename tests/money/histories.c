@@ -71,6 +71,7 @@ counts(void)
 	t.cache_write = small();
 	t.output = small();
 	t.reasoning = small();
+	t.units = 0;
 	return t;
 }
 

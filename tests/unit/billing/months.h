@@ -42,7 +42,8 @@ months_money(struct months *m, enum entry_kind kind, uint32_t account,
 	struct entry e = sample_money(kind, account, charge);
 
 	must(post_begin(&m->s.post) == STORE_OK);
-	must(post_name(&m->s.post, STR("a <note>"), &e.note) == STORE_OK);
+	must(post_name(&m->s.post, STR("a <note>"), &e.tokens.units) ==
+	     STORE_OK);
 	must(post_commit(&m->s.post) == STORE_OK);
 	months_post(m, &e, ms);
 }
@@ -72,9 +73,11 @@ months_usage(struct months *m, uint32_t account, unsigned n, uint64_t ms)
 		last.multiplier_ppm = months_random(m, 2) ? 600000 : 1700001;
 		last.tokens = (struct token_counts){
 			(uint32_t)months_random(m, 3000),
-			(uint32_t)months_random(m, 2) * 128, 3,
+			(uint32_t)months_random(m, 2) * 128,
+			3,
 			(uint32_t)months_random(m, 700) + 1,
-			(uint32_t)months_random(m, 3) * 7};
+			(uint32_t)months_random(m, 3) * 7,
+			0};
 		must(price_of(rows, &last.tokens, last.multiplier_ppm, &price));
 		last.hold_nano = price.nano;
 		if (i % 9 == 0) /* R14: the hold cut it off */

@@ -148,7 +148,7 @@ sample_request(struct sample *s, uint32_t slot, uint32_t gen, uint8_t id)
 		.usage_source = USAGE_UPSTREAM,
 		.endpoint = ENDPOINT_CHAT,
 		.rule = RULE_USAGE,
-		.tokens = {1000, 200, 0, 300, 7},
+		.tokens = {1000, 200, 0, 300, 7, 0},
 		.hold_nano = 50000000,
 		.start_ms = SAMPLE_T0 + 1000 - 100 * gen,
 		.first_byte_us = 123456,

@@ -145,7 +145,7 @@ TEST(a_line_has_its_price_and_multiplier)
 	CHECK(strstr(p.text.p, "\"unit\":\"tokens\",\"unit_price_usd_per_1m\":"
 			       "\"12.345678\",\"multiplier\":\"1.700001\","));
 	CHECK(strstr(p.text.p, "\"unit\":\"requests\",\"unit_price_usd\":"
-			       "\"0.001234\",\"multiplier\":\"0.6\","));
+			       "\"0.001234567\",\"multiplier\":\"0.6\","));
 	paper_free(&p);
 	sample_close(&m.s);
 }

@@ -16,26 +16,27 @@ static const struct book_row gpt = {
 	.reasoning = PER_MILLION(10),
 };
 
-/* One row of the table: tokens of five classes, multiplier, nano-USD. */
+/* One row of the table: tokens of five classes and units, multiplier,
+ * nano-USD. */
 static const struct {
 	struct token_counts tokens;
 	uint32_t ppm;
 	int64_t nano;
 } cases[] = {
-	{{0, 0, 0, 0, 0}, PPM_ONE, 0},
-	{{1, 0, 0, 0, 0}, PPM_ONE, 2500},
-	{{0, 1, 0, 0, 0}, PPM_ONE, 1250},
-	{{0, 0, 1, 0, 0}, PPM_ONE, 3750},
-	{{0, 0, 0, 1, 0}, PPM_ONE, 10000},
-	{{0, 0, 0, 0, 1}, PPM_ONE, 10000},
-	{{1000000, 0, 0, 0, 0}, PPM_ONE, 2500000000},
-	{{1000, 200, 0, 300, 7}, 600000, 3492000},
+	{{0, 0, 0, 0, 0, 0}, PPM_ONE, 0},
+	{{1, 0, 0, 0, 0, 0}, PPM_ONE, 2500},
+	{{0, 1, 0, 0, 0, 0}, PPM_ONE, 1250},
+	{{0, 0, 1, 0, 0, 0}, PPM_ONE, 3750},
+	{{0, 0, 0, 1, 0, 0}, PPM_ONE, 10000},
+	{{0, 0, 0, 0, 1, 0}, PPM_ONE, 10000},
+	{{1000000, 0, 0, 0, 0, 0}, PPM_ONE, 2500000000},
+	{{1000, 200, 0, 300, 7, 0}, 600000, 3492000},
 	/* Rounded up once, on the sum. */
-	{{1, 0, 0, 0, 0}, 1, 1},
-	{{1, 1, 0, 0, 0}, 1, 1},
-	{{1, 0, 0, 0, 0}, 333333, 834},
-	{{1, 0, 0, 0, 0}, 0, 0},
-	{{UINT32_MAX, 0, 0, UINT32_MAX, 0},
+	{{1, 0, 0, 0, 0, 0}, 1, 1},
+	{{1, 1, 0, 0, 0, 0}, 1, 1},
+	{{1, 0, 0, 0, 0, 0}, 333333, 834},
+	{{1, 0, 0, 0, 0, 0}, 0, 0},
+	{{UINT32_MAX, 0, 0, UINT32_MAX, 0, 0},
 	 PPM_ONE,
 	 (int64_t)UINT32_MAX * 12500},
 };
@@ -81,16 +82,54 @@ static const struct {
 	struct token_counts tokens;
 	int64_t nano;
 } tier_cases[] = {
-	{{200000, 0, 0, 1, 0}, 200010000},
-	{{200001, 0, 0, 1, 0}, 400017000},
+	{{200000, 0, 0, 1, 0, 0}, 200010000},
+	{{200001, 0, 0, 1, 0, 0}, 400017000},
 	/* cached tokens are input */
-	{{100000, 100000, 0, 1, 1}, 110020000},
-	{{100000, 100000, 1, 1, 1}, 220033500},
-	{{400000, 0, 0, 0, 0}, 800000000},
-	{{400000, 0, 1, 0, 0}, 1600004000},
+	{{100000, 100000, 0, 1, 1, 0}, 110020000},
+	{{100000, 100000, 1, 1, 1, 0}, 220033500},
+	{{400000, 0, 0, 0, 0, 0}, 800000000},
+	{{400000, 0, 1, 0, 0, 0}, 1600004000},
 	/* output is not */
-	{{1, 0, 0, 300000, 0}, 3000001000},
+	{{1, 0, 0, 300000, 0, 0}, 3000001000},
 };
+
+static const struct {
+	uint32_t units, ppm;
+	int64_t nano;
+} unit_cases[] = {
+	{0, PPM_ONE, 1000}, /* the token alone */
+	{(uint32_t)UNIT_IMAGE << 28 | 3, PPM_ONE, 120001000},
+	{(uint32_t)UNIT_MILLISECOND << 28 | 12340, PPM_ONE, 1235000},
+	{(uint32_t)UNIT_MILLISECOND << 28 | 1, 1, 1},
+	{(uint32_t)UNIT_CHARACTER << 28 | 7, PPM_ONE, 106000},
+	{(uint32_t)UNIT_SEARCH << 28 | 5, PPM_ONE, 1000},
+	{15u << 28 | 5, PPM_ONE, 1000}, /* nobody knows what that is */
+};
+
+TEST(units_are_paid_beside_tokens_and_rounded_with_them)
+{
+	struct book_row row = {
+		.input = PER_MILLION(1),
+		.per_image = {40000000},
+		.per_second = {100000},
+		.per_character = PER_MILLION(15),
+	};
+	struct token_counts t = {.input = 1};
+	struct money cost;
+
+	for (size_t i = 0; i < ARRAY_LEN(unit_cases); i++) {
+		t.units = unit_cases[i].units;
+		CHECK(price_of(&row, &t, unit_cases[i].ppm, &cost));
+		CHECK_INT(cost.nano, unit_cases[i].nano);
+	}
+	row.per_request = money_nano(2);
+	t.units = units_of(UNIT_SEARCH, 5);
+	CHECK(price_of(&row, &t, PPM_ONE, &cost));
+	CHECK_INT(cost.nano, 1010);
+	row.per_image = money_nano(INT64_MAX);
+	t.units = units_of(UNIT_IMAGE, 1);
+	CHECK(!price_of(&row, &t, PPM_ONE, &cost));
+}
 
 TEST(all_tokens_are_at_the_price_of_the_tier)
 {
@@ -165,6 +204,7 @@ main(void)
 {
 	RUN(the_table_of_prices_holds);
 	RUN(the_price_of_a_request_is_added_once_if_there_was_one);
+	RUN(units_are_paid_beside_tokens_and_rounded_with_them);
 	RUN(all_tokens_are_at_the_price_of_the_tier);
 	RUN(the_worst_price_is_that_of_the_dearest_class_of_the_tier);
 	RUN(a_discount_is_taken_off_the_multiplier_and_rounded_up_to_a_ppm);

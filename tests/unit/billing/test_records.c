@@ -72,6 +72,39 @@ TEST(a_price_book_comes_back_as_it_was)
 	sample_close(&s);
 }
 
+/* As it was stored before rows had prices of units. */
+TEST(a_price_book_with_shorter_rows_is_read_as_well)
+{
+	struct {
+		struct price_record head;
+		char rows[2][BOOK_ROW_BEFORE_UNITS];
+	} old = {.head = {.row_size = BOOK_ROW_BEFORE_UNITS, .n = 2}};
+	struct book_row row = sample_price(), *back;
+	struct sample s;
+	uint32_t n, crc;
+
+	row.per_image = money_nano(7); /* beyond what was there */
+	memcpy(old.rows[0], &row, sizeof(old.rows[0]));
+	row.output.pico++;
+	memcpy(old.rows[1], &row, sizeof(old.rows[1]));
+	crc = crc32c(0, &old.head, offsetof(struct price_record, crc));
+	old.head.crc = crc32c(crc, old.rows, sizeof(old.rows));
+	sample_open(&s);
+	CHECK_INT(ledger_begin(s.ledger), STORE_OK);
+	CHECK_INT(ledger_put(s.ledger, TABLE_PRICE, 2,
+			     str_make((const char *)&old, sizeof(old)),
+			     PUT_ANY),
+		  STORE_OK);
+	CHECK_INT(price_get(s.ledger, 2, &back, &n), STORE_OK);
+	CHECK_INT(n, 2);
+	CHECK(memcmp(&back[1], old.rows[1], sizeof(old.rows[1])) == 0);
+	CHECK_INT(back[0].per_image.nano, 0);
+	CHECK_INT(back[1].output.pico, sample_price().output.pico + 1);
+	free(back);
+	ledger_end(s.ledger);
+	sample_close(&s);
+}
+
 TEST(a_name_is_bound_to_its_number)
 {
 	char text[NAME_TEXT];
@@ -101,6 +134,7 @@ main(void)
 	RUN(a_record_with_any_flipped_byte_is_refused);
 	RUN(balance_keys_and_counters_are_one_to_one);
 	RUN(a_price_book_comes_back_as_it_was);
+	RUN(a_price_book_with_shorter_rows_is_read_as_well);
 	RUN(a_name_is_bound_to_its_number);
 	return tap_done();
 }

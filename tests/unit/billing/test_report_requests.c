@@ -9,12 +9,12 @@
 	"cache_write_tokens,output_tokens,reasoning_tokens,usage_source,rule,"    \
 	"price_id,tier,unit_price_input_usd_per_1m,unit_price_output_usd_per_1m," \
 	"multiplier,charge_usd,upstream_cost_usd,ttft_ms,duration_ms,tags,"       \
-	"substituted\r\n"
+	"substituted,units,unit\r\n"
 #define ID(d)  "req_" d d d d d d d d d d d d d d d d
 #define WHO    ",1,\"'=cmd()\",0,laptop,/v1/chat/completions,gpt-4o,"
 #define SERVED "gpt-4o-2024-11-20,openai-main,openai,"
 #define TOKENS "1000,200,0,300,7,upstream,R1,1,0,2.50,10.00,0.6,"
-#define LAST   "0.003492005,123.456,2000.001,,false\r\n"
+#define LAST   "0.003492005,123.456,2000.001,,false,,\r\n"
 #define REQUEST_B                                                     \
 	"2025-11-20T12:00:00.800Z,2025-11-20T12:00:02.800Z," ID("bb") \
 		WHO SERVED "true,200,,1,false,," TOKENS "0.003492," LAST
@@ -27,7 +27,7 @@
 #define REQUEST_D                                                                     \
 	"2025-11-20T12:00:00.900Z,2025-11-20T12:00:02.900Z," ID("dd") WHO             \
 		"gpt-4o,openai-main,openai,true,502,caller_invalid_request,1,false,," \
-		"0,0,0,0,0,none,R4,1,0,2.50,10.00,0.6,0.00,0.00,,2000.001,,false\r\n"
+		"0,0,0,0,0,none,R4,1,0,2.50,10.00,0.6,0.00,0.00,,2000.001,,false,,\r\n"
 
 TEST(rows_stand_by_start_and_id_and_a_reversed_one_costs_nothing)
 {
@@ -184,7 +184,8 @@ TEST(json_has_one_object_a_line)
 	CHECK(strstr(p.text.p, "\"account_name\":\"=cmd()\","));
 	CHECK(strstr(p.text.p, "\"charge_usd\":\"0.003492\","));
 	CHECK(strstr(p.text.p, "\"provider\":\"openai\","));
-	CHECK(strstr(p.text.p, "\"tags\":null,\"substituted\":false}\n"));
+	CHECK(strstr(p.text.p, "\"tags\":null,\"substituted\":false,"
+			       "\"units\":null,\"unit\":null}\n"));
 	paper_free(&p);
 	sample_close(&s);
 }

@@ -20,12 +20,11 @@ describe(struct desk *d, uint32_t slot)
 	n->channel = 3;
 	n->status = 200;
 	n->error_type = 4;
-	n->dialect = 5;
 	n->endpoint = ENDPOINT_CHAT;
 	n->usage_source = USAGE_UPSTREAM;
 	n->flags = NOTE_STREAM;
 	n->attempts = 2;
-	n->tokens = (struct token_counts){1, 2, 3, 4, 5};
+	n->tokens = (struct token_counts){1, 2, 3, 4, 5, 6};
 	n->upstream_nano = 70;
 	memset(n->request_id, 6, sizeof(n->request_id));
 	n->upstream_id_len = 5;
@@ -100,7 +99,8 @@ TEST(every_field_of_slot_and_note_is_in_the_entry)
 	CHECK_INT(e.status, 200);
 	CHECK_INT(e.error_type, 4);
 	CHECK_INT(e.attempts, 2);
-	CHECK_INT(e.dialect, 5);
+	CHECK_INT(e.dialect, 0);
+	CHECK_INT(e.tokens.units, 6);
 	CHECK_INT(e.tokens.reasoning, 5);
 	CHECK_INT(e.start_ms, 1000);
 	CHECK_INT(e.duration_us, 22);

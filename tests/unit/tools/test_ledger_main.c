@@ -126,7 +126,7 @@ TEST(options_may_stand_behind_the_command)
 	(void)sample(&s);
 	CHECK_INT(run_on(&s, "report requests --account 0 --format=csv"), 0);
 	CHECK(str_ends(str_of(said.p),
-		       STR(",duration_ms,tags,substituted\r\n")));
+		       STR(",tags,substituted,units,unit\r\n")));
 	CHECK_INT(run_on(&s, "dump --from 2025-11-20T12:01:30.001Z"), 0);
 	CHECK(str_starts(str_of(said.p), STR("{\"seq\":9,")));
 	CHECK_INT(run_on(&s, "--format csv dump"), 2);
