@@ -24,6 +24,7 @@ anthropic_path(struct arena *a, const struct ask *ask, const struct target *t)
 			       : STR("/v1/messages/count_tokens");
 	case ASK_COMPLETIONS:
 	case ASK_EMBEDDINGS:
+	case ASK_SERVICE:
 	case ASK_KINDS: break;
 	}
 	return STR_NONE;

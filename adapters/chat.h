@@ -18,7 +18,8 @@ enum ask_kind {
 	ASK_CHAT, /* a conversation, in whatever dialect */
 	ASK_COMPLETIONS,
 	ASK_EMBEDDINGS,
-	ASK_COUNT, /* count the tokens of a conversation */
+	ASK_COUNT,   /* count the tokens of a conversation */
+	ASK_SERVICE, /* passed through: service.h */
 	ASK_KINDS
 };
 
@@ -29,6 +30,7 @@ struct ask_fields {
 };
 
 struct conversation;
+struct service;
 
 /* A client's request. */
 struct ask {
@@ -59,6 +61,18 @@ struct ask {
 	 * that names in answers are found again; NULL: it was not. */
 	const struct conversation *talk;
 	bool legacy_calls; /* asked with `functions`: answered so */
+	/* ASK_SERVICE */
+	const struct service *service;
+	struct str type; /* content-type of the body */
+	bool form;	 /* it is no JSON: model_value is its bare text */
+	bool events;	 /* the answer was asked for as events */
+	bool plain;	 /* it was asked for as text, no JSON */
+	/* What is counted in units_kind(): at most; and if nobody says it. */
+	uint32_t units_most, units_likely;
+	uint32_t files;	     /* of a form */
+	uint64_t form_bytes; /* of its texts */
+	uint8_t quality;     /* of pictures: service.c */
+	uint8_t seen;	     /* fields of a form */
 };
 
 /* Disjoint token classes (the sum is what was processed). */
@@ -69,6 +83,7 @@ struct usage {
 	uint64_t cache_write;
 	uint64_t output;
 	uint64_t reasoning;
+	uint32_t units; /* base/units.h */
 };
 
 /* A whole answer of an upstream. */

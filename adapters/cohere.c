@@ -5,10 +5,16 @@
  */
 #include "adapters/cohere.h"
 
+#include "adapters/service.h"
+
 static struct str
 cohere_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
 	(void)a;
+	if (ask->kind == ASK_SERVICE && ask->service->counts == COUNTS_SEARCHES)
+		return service_path(ask->service,
+				    str_ends(t->path, STR("/v1")) ||
+					    str_ends(t->path, STR("/v2")));
 	if (ask->kind != ASK_CHAT)
 		return STR_NONE;
 	return str_ends(t->path, STR("/v2")) ? STR("/chat") : STR("/v2/chat");

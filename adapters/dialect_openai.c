@@ -106,6 +106,7 @@ read_input(const struct json_value *v, struct ask *out, const char **detail)
 		return ask_absent(out->input) ? E_MISSING_FIELD : E_OK;
 	case ASK_COMPLETIONS:
 	case ASK_COUNT:
+	case ASK_SERVICE:
 	case ASK_KINDS: break;
 	}
 	out->input = v[F_PROMPT];

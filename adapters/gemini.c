@@ -32,6 +32,7 @@ gemini_action(const struct ask *ask)
 			       ? STR(":embedContent")
 			       : STR(":batchEmbedContents");
 	case ASK_COMPLETIONS:
+	case ASK_SERVICE:
 	case ASK_KINDS: break;
 	}
 	return STR_NONE;

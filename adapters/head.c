@@ -135,6 +135,8 @@ fields_of(struct arena *a, const struct adapter *ad, const struct ask *ask,
 static struct str
 accepted(const struct ask *ask, const struct wire *wire)
 {
+	if (ask->kind == ASK_SERVICE)
+		return STR("*/*");
 	if (!ask->stream)
 		return STR("application/json");
 	switch (wire->framing) {
@@ -157,7 +159,7 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	struct str more = fields_of(a, ad, ask, t);
 	struct head h;
 	size_t room = 512 + t->host.n + t->path.n + path.n + t->organization.n +
-		      t->project.n + more.n;
+		      t->project.n + more.n + ask->type.n;
 
 	h.start = h.at = arena_alloc(a, room);
 	if (!h.start || !path.p || !more.p)
@@ -167,7 +169,9 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	put(&h, path);
 	put(&h, STR(" HTTP/1.1\r\nhost: "));
 	put(&h, t->host);
-	put(&h, STR("\r\ncontent-type: application/json\r\naccept: "));
+	put(&h, STR("\r\ncontent-type: "));
+	put(&h, ask->type.n > 0 ? ask->type : STR("application/json"));
+	put(&h, STR("\r\naccept: "));
 	put(&h, accepted(ask, t->wire ? t->wire : ad->wire));
 	put(&h, STR("\r\naccept-encoding: identity\r\nuser-agent: "
 		    "tollgate/" TOLLGATE_VERSION "\r\ncontent-length: "));

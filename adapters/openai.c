@@ -4,6 +4,7 @@
  */
 #include "adapters/openai.h"
 
+#include "adapters/service.h"
 #include "base/json.h"
 
 /* ---- paths ---- */
@@ -37,6 +38,7 @@ openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 		return version ? STR("/completions") : STR("/v1/completions");
 	case ASK_EMBEDDINGS:
 		return version ? STR("/embeddings") : STR("/v1/embeddings");
+	case ASK_SERVICE: return service_path(ask->service, version);
 	case ASK_COUNT:
 	case ASK_KINDS: break;
 	}

@@ -61,6 +61,7 @@ vertex_anthropic_path(struct arena *a, const struct ask *ask,
 				   STR(":rawPredict"));
 	case ASK_COMPLETIONS:
 	case ASK_EMBEDDINGS:
+	case ASK_SERVICE:
 	case ASK_KINDS: break;
 	}
 	return STR_NONE;

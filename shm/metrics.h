@@ -30,7 +30,11 @@
 	V(ROUTE_TOKENS, "count_tokens")     \
 	V(ROUTE_MODELS, "models")           \
 	V(ROUTE_BALANCE, "balance")         \
-	V(ROUTE_OTHER, "other")
+	V(ROUTE_OTHER, "other")             \
+	V(ROUTE_IMAGES, "images")           \
+	V(ROUTE_AUDIO, "audio")             \
+	V(ROUTE_MODERATIONS, "moderations") \
+	V(ROUTE_RERANK, "rerank")
 #define PHASE_VALUES(V)       \
 	V(PHASE_AUTH, "auth") \
 	V(PHASE_BILL, "bill") \

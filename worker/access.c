@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "billing/usage.h"
 #include "worker/request.h"
 
 #define FLUSH_AT (32 * 1024)
@@ -212,6 +213,11 @@ put_money(struct buf *b, const struct request *req)
 	put_u64(b, STR(",\"cache_write_tok\":"), t->cache_write);
 	put_u64(b, STR(",\"out_tok\":"), t->output);
 	put_u64(b, STR(",\"reason_tok\":"), t->reasoning);
+	if (t->units) {
+		put_u64(b, STR(",\"units\":"), units_count(t->units));
+		put_word(b, STR(",\"unit\":"),
+			 str_of(entry_unit_name(t->units)));
+	}
 	put_word(b, STR(",\"usage_source\":"),
 		 str_of(sources[req->usage_source]));
 	put_u64(b, STR(",\"price_id\":"), req->price_version);

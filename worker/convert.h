@@ -19,7 +19,7 @@ wire_of(const struct request *req)
 static inline bool
 converts(const struct request *req)
 {
-	return wire_of(req)->native != req->dialect;
+	return !is_service(req) && wire_of(req)->native != req->dialect;
 }
 
 /* Before the attempt: its body, into req->converted; nothing to do where the

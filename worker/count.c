@@ -5,7 +5,7 @@
 #include "worker/convert.h"
 
 bool
-count_is_theirs(const struct request *req)
+upstream_has_path(const struct request *req)
 {
 	const struct wire *wire = wire_of(req);
 	const struct adapter *ad = req->offer->lane->adapter;
@@ -14,13 +14,17 @@ count_is_theirs(const struct request *req)
 	struct arena a;
 	struct str path;
 
-	if (converts(req))
-		return false;
 	arena_init(&a);
 	path = (wire == ad->wire && ad->path ? ad->path
 					     : wire->path)(&a, &req->ask, &t);
 	arena_free(&a);
 	return path.n > 0;
+}
+
+bool
+count_is_theirs(const struct request *req)
+{
+	return !converts(req) && upstream_has_path(req);
 }
 
 /* What it says of the request stands, unless it has no such endpoint. */

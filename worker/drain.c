@@ -24,7 +24,7 @@ wanted(const struct request *req)
 {
 	const struct worker *w = req->w;
 
-	return req->client_gone && !req->settled &&
+	return req->client_gone && !req->settled && !is_service(req) &&
 	       req->hold.slot != SHM_NONE && req->call && !req->upstream_done &&
 	       !req->read_enough && req->phase == PHASE_BODY &&
 	       drain_allowed(req) && w->drains < w->conf->limits.drains;

@@ -1,6 +1,7 @@
 /* THE table of endpoints. */
 #include "worker/endpoints.h"
 
+#include "adapters/service.h"
 #include "worker/request.h"
 
 #define INFERENCE(path_, kind_)                                        \
@@ -15,6 +16,13 @@
 		.path = (path_), .post = true, .route = ROUTE_##kind_, \
 		.dialect = &dialect_gemini, .kind = ASK_##kind_,       \
 		.note = ENDPOINT_##kind_                               \
+	}
+
+#define SERVICE(path_, route_, which_, note_)                     \
+	{                                                         \
+		.path = (path_), .post = true, .route = (route_), \
+		.dialect = &dialect_openai, .kind = ASK_SERVICE,  \
+		.note = (note_), .service = &service_##which_     \
 	}
 
 #define COUNT_TOKENS(path_, dialect_)                                 \
@@ -59,6 +67,21 @@ static const struct endpoint endpoints[] = {
 	 .flags = ENDPOINT_PREFIX | ENDPOINT_ANY,
 	 .route = ROUTE_RESPONSES,
 	 .page = page_stored},
+	SERVICE("/v1/images/generations", ROUTE_IMAGES, images,
+		ENDPOINT_IMAGES),
+	SERVICE("/v1/images/edits", ROUTE_IMAGES, image_edits,
+		ENDPOINT_IMAGE_EDITS),
+	SERVICE("/v1/images/variations", ROUTE_IMAGES, image_variations,
+		ENDPOINT_IMAGE_VARIATIONS),
+	SERVICE("/v1/audio/transcriptions", ROUTE_AUDIO, transcriptions,
+		ENDPOINT_TRANSCRIPTIONS),
+	SERVICE("/v1/audio/translations", ROUTE_AUDIO, translations,
+		ENDPOINT_TRANSLATIONS),
+	SERVICE("/v1/audio/speech", ROUTE_AUDIO, speech, ENDPOINT_SPEECH),
+	SERVICE("/v1/moderations", ROUTE_MODERATIONS, moderations,
+		ENDPOINT_MODERATIONS),
+	SERVICE("/v1/rerank", ROUTE_RERANK, rerank, ENDPOINT_RERANK),
+	SERVICE("/v2/rerank", ROUTE_RERANK, rerank_v2, ENDPOINT_RERANK),
 	{.path = "/v1/models", .route = ROUTE_MODELS, .page = page_models},
 	{.path = "/v1/models/",
 	 .flags = ENDPOINT_PREFIX,

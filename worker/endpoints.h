@@ -25,6 +25,7 @@ struct endpoint {
 	const struct dialect *dialect;
 	enum ask_kind kind;
 	enum note_endpoint note;
+	const struct service *service; /* ASK_SERVICE */
 };
 
 /* In whose words errors are told before an endpoint is known. */

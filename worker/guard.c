@@ -11,6 +11,8 @@ step_guard(struct request *req)
 	uint64_t out =
 		ask->has_max ? ask->max_output : req->product->conf->max_output;
 
+	if (is_service(req))
+		return NEXT_STEP;
 	if (ask->kind == ASK_EMBEDDINGS && ask->stream) {
 		req->param = "stream";
 		return request_fail_detail(req, E_BAD_FIELD, "stream");

@@ -12,6 +12,7 @@
 #include "billing/price.h"
 #include "shm/limits.h"
 #include "worker/idem.h"
+#include "worker/pass.h"
 #include "worker/request.h"
 
 /* Output tokens a stream holds first, and the least a hold without a given
@@ -34,6 +35,8 @@ worst_price(const struct request *req, const struct book_row *prices,
 	/* the estimate of the input may be short by a fifth */
 	uint32_t in = clamp(req->input_tokens + req->input_tokens / 5 + 1);
 
+	if (is_service(req))
+		return pass_worst_price(req, prices, ppm, cost);
 	return price_worst(prices, in, clamp(output), ppm, cost);
 }
 
@@ -58,7 +61,7 @@ first_output(const struct request *req)
 	const struct conf_model *m = req->product->conf;
 	uint64_t most = ask->has_max ? ask->max_output : m->max_output;
 
-	if (ask->kind == ASK_EMBEDDINGS)
+	if (ask->kind == ASK_EMBEDDINGS || is_service(req))
 		return 0;
 	if (ask->stream && !m->hidden_reasoning)
 		most = MIN_OF(most, FIRST_TOKENS);
@@ -350,7 +353,10 @@ step_hold(struct request *req)
 		return NEXT_WAIT;
 	}
 	req->input_tokens =
-		tokens_of_input(&req->ask, p->bytes_per_token_milli);
+		is_service(req)
+			? service_input(&req->ask, p->bytes_per_token_milli,
+					false)
+			: tokens_of_input(&req->ask, p->bytes_per_token_milli);
 	output = MIN_OF(first_output(req),
 			(uint64_t)FIRST_TOKENS * req->ask.choices);
 	next = take_rate(req, false, 1);

@@ -79,7 +79,7 @@ meter_store(struct request *req)
 	struct money arrived, delivered = {0};
 	uint64_t mark = req->streaming ? request_mark(req) : 0;
 
-	if (req->settled || req->hold.slot == SHM_NONE)
+	if (req->settled || req->hold.slot == SHM_NONE || is_service(req))
 		return;
 	if (!meter_price(req, req->input_tokens,
 			 output_of(req, req->seen_bytes), &arrived))

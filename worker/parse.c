@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/must.h"
+#include "worker/pass.h"
 #include "worker/prices.h"
 #include "worker/request.h"
 
@@ -43,7 +44,12 @@ choose_price(struct request *req)
 	req->list_row = p.list_index;
 	req->multiplier_ppm = prices_multiplier(
 		w, req->account, &w->conf->groups[req->group], req->product);
-	return NEXT_STEP;
+	e = pass_priced(req);
+	if (e == E_OK)
+		return NEXT_STEP;
+	metric_add(w->metrics, M_REJECTED + REJECT_MODEL, 1);
+	req->param = "model";
+	return request_fail(req, e);
 }
 
 static enum next
@@ -75,7 +81,9 @@ step_parse(struct request *req)
 
 	must(req->dialect);
 	req->ask.kind = req->endpoint->kind;
-	e = req->dialect->parse(&req->arena, &req->ask, &req->detail);
+	e = is_service(req)
+		    ? pass_parse(req)
+		    : req->dialect->parse(&req->arena, &req->ask, &req->detail);
 	if (e == E_DUPLICATE_FIELD || e == E_MISSING_FIELD ||
 	    e == E_BAD_FIELD || e == E_FIELD_LOST)
 		req->param = req->detail;

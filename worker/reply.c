@@ -325,6 +325,27 @@ put_native(struct request *req, const struct usage *booked, struct buf *text)
 		buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
 }
 
+/* As it came, however large: it is not copied together. */
+static void
+reply_service(struct request *req)
+{
+	struct buf *fields = &req->w->fields;
+
+	reply_fields(req, fields);
+	put_charge(req, fields);
+	if (req->usage_source == USAGE_ESTIMATED)
+		buf_add_cstr(fields, "x-tollgate-estimated: true\r\n");
+	put_line(fields, "content-type: ", req->type);
+	req->status = req->upstream_status;
+	req->answered = true;
+	if (fields->failed)
+		exchange_abort(req->x);
+	else
+		exchange_reply(req->x, req->status, buf_str(fields),
+			       gather_str(req), 1);
+	gather_free(req);
+}
+
 static void
 reply_whole(struct request *req)
 {
@@ -377,6 +398,10 @@ put_last_events(struct request *req, struct buf *text)
 			text->failed = true;
 		return;
 	}
+	if (is_service(req)) {
+		buf_add_str(text, buf_str(&req->usage_data));
+		return;
+	}
 	if (!req->dialect->usage_event)
 		buf_add_str(text, buf_str(&req->usage_data));
 	else if (req->ask.include_usage &&
@@ -401,6 +426,18 @@ end_array(struct request *req)
 	array_end(text, &req->array_begun);
 	piece = (struct iovec){text->p, text->n};
 	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+}
+
+/* Bytes that only the upstream understands: an end that is none is told by
+ * breaking off. */
+static void
+end_raw(struct request *req)
+{
+	req->answered = true;
+	if (req->stream_error)
+		exchange_abort(req->x);
+	else
+		exchange_stream_end(req->x);
 }
 
 static void
@@ -429,12 +466,16 @@ step_reply(struct request *req)
 	/* Before the last byte: who has it may ask again at once, and meet
 	 * another worker. */
 	settle_limits(req);
-	if (req->streaming)
+	if (req->streaming && req->raw)
+		end_raw(req);
+	else if (req->streaming)
 		end_stream(req);
 	else if (is_free(req) && (req->err == E_OK || count_is_ours(req)))
 		count_reply(req);
 	else if (req->err != E_OK)
 		reply_error(req);
+	else if (is_service(req))
+		reply_service(req);
 	else
 		reply_whole(req);
 	return NEXT_WAIT;

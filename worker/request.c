@@ -13,6 +13,7 @@
 #include "worker/access.h"
 #include "worker/convert.h"
 #include "worker/idem.h"
+#include "worker/pass.h"
 #include "worker/receipt.h"
 
 /* Of a path: a model's name of 127 bytes, each of them escaped, fits. */
@@ -128,15 +129,27 @@ requests_committed(struct worker *w)
 
 /* ---- ends ---- */
 
+/* Of models that few endpoints fit they are made as they are used. */
+static struct series *
+series_of(struct request *req, enum metric_route route)
+{
+	struct product *p = req->product;
+
+	if (!p)
+		return metrics_request(req->w->metrics, route, STR_NONE);
+	if (!p->requests[route])
+		p->requests[route] =
+			metrics_request(req->w->metrics, route, p->conf->name);
+	return p->requests[route];
+}
+
 static void
 account_for(struct request *req)
 {
 	struct worker *w = req->w;
 	enum metric_route route =
 		req->endpoint ? req->endpoint->route : ROUTE_OTHER;
-	struct series *s =
-		req->product ? req->product->requests[route]
-			     : metrics_request(w->metrics, route, STR_NONE);
+	struct series *s = series_of(req, route);
 
 	/* A request may have had only this one event. */
 	wheel_touch(w->wheel);
@@ -312,6 +325,7 @@ find_endpoint(struct request *req, const struct http_head *head)
 		return request_fail(req, E_NO_PATH);
 	if (req->endpoint->dialect)
 		req->dialect = req->endpoint->dialect;
+	req->ask.kind = req->endpoint->kind;
 	metric_add(req->w->metrics, M_REQUESTS_IN_FLIGHT + req->endpoint->route,
 		   1);
 	if (!method_ok)
@@ -402,6 +416,8 @@ on_head(struct exchange *x, const struct http_head *head)
 	if (next == NEXT_STEP) {
 		note_path(req, head);
 		note_fields(req, head);
+		if (req->endpoint->service)
+			next = pass_head(req, head);
 	}
 	if (next == NEXT_STEP && req->endpoint->dialect && !is_free(req)) {
 		receipt_head(req, head);

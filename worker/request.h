@@ -170,6 +170,10 @@ struct request {
 
 	/* the answer */
 	int status;
+	/* pass.c */
+	bool raw;	    /* neither JSON nor events: handed on as it comes */
+	bool tokens_said;   /* by the upstream, in req->usage */
+	struct str type;    /* content-type of the upstream's answer */
 	bool streaming;	    /* the stream's head is out */
 	bool begun;	    /* no other channel any more: startup.c */
 	struct buf startup; /* what is held back until then */
@@ -248,6 +252,8 @@ is_free(const struct request *req)
 {
 	return req->endpoint && req->endpoint->kind == ASK_COUNT;
 }
+/* Does the upstream of this attempt have the endpoint at all. */
+bool upstream_has_path(const struct request *req);
 /* Does the upstream of this attempt count by itself. */
 bool count_is_theirs(const struct request *req);
 /* It failed, so our estimate has to do. */
@@ -274,7 +280,23 @@ void startup_end(struct request *req);
 /* The attempt has failed: the client has seen nothing of it. */
 void startup_drop(struct request *req);
 
+/* ---- pass.h ---- */
+static inline bool
+is_service(const struct request *req)
+{
+	return req->ask.kind == ASK_SERVICE;
+}
+
 /* ---- stream.c ---- */
+/* The first of the answer has come. */
+void stream_first(struct request *req);
+/* An event, framed: to the client, or kept back for the end. */
+struct sse_event;
+void stream_forward(struct request *req, const struct sse_event *ev,
+		    const struct delta *d);
+void stream_keep(struct request *req, const struct sse_event *ev);
+/* The upstream waits if the client does. */
+void stream_slow_down(struct request *req);
 /* Events to the client, whose stream is open. */
 void stream_text(struct request *req, struct str text);
 void stream_head(struct request *req, const struct http_head *head);

@@ -13,6 +13,7 @@
 #include "worker/attempt.h"
 #include "worker/convert.h"
 #include "worker/demo.h"
+#include "worker/pass.h"
 #include "worker/request.h"
 
 /* A key the provider refuses is left alone for so long. */
@@ -193,6 +194,7 @@ attempt_failed(struct request *req, enum err e)
 	req->answer = (struct answer){0};
 	req->reply = NULL;
 	req->kept = req->whole = false;
+	req->raw = req->tokens_said = false;
 	buf_reset(&req->usage_data);
 	startup_drop(req);
 	req->served = STR_NONE;
@@ -306,6 +308,10 @@ body_of(struct request *req, const struct target *t, struct pieces *body)
 {
 	const struct wire *wire = wire_of(req);
 
+	if (is_service(req)) {
+		service_patch(&req->ask, t->model, t->model_json, body);
+		return E_OK;
+	}
 	if (!converts(req))
 		return wire->patch(&req->wire, &req->ask, t, body);
 	body->n = 0;
@@ -418,7 +424,8 @@ step_send(struct request *req)
 		req->step = STEP_reply;
 		return NEXT_AGAIN;
 	}
-	e = convert_request(req);
+	e = is_service(req) && !upstream_has_path(req) ? E_NO_SERVICE
+						       : convert_request(req);
 	if (e != E_OK) {
 		/* nothing was tried: this upstream cannot be asked that */
 		mark_tried(req, e);

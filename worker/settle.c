@@ -10,6 +10,7 @@
 #include "shm/limits.h"
 #include "worker/attempt.h"
 #include "worker/idem.h"
+#include "worker/pass.h"
 #include "worker/request.h"
 
 /* An answer waits no longer than this for a disk that stalls. */
@@ -28,7 +29,8 @@ settle_counts(const struct usage *u)
 				     .cache_read = clamp(u->cache_read),
 				     .cache_write = clamp(u->cache_write),
 				     .output = clamp(u->output),
-				     .reasoning = clamp(u->reasoning)};
+				     .reasoning = clamp(u->reasoning),
+				     .units = u->units};
 }
 
 /* By our own count: the input, and `bytes` of the answer's text. */
@@ -38,6 +40,8 @@ settle_estimate(const struct request *req, uint64_t bytes)
 	uint32_t milli = req->prices->bytes_per_token_milli;
 	struct token_counts t = {.input = clamp(req->input_tokens)};
 
+	if (is_service(req))
+		return pass_estimate(req, bytes);
 	if (req->ask.kind != ASK_EMBEDDINGS)
 		t.output = clamp(tokens_of_bytes(bytes, milli));
 	return t;
@@ -177,7 +181,8 @@ write_note(struct request *req, const struct verdict *v)
 	n->status = status_of(req);
 	n->error_type = err_vocab_id(e);
 	n->usage_source = (uint8_t)req->usage_source;
-	n->flags = v->flags | (req->ask.stream ? NOTE_STREAM : 0) |
+	n->flags = v->flags |
+		   (req->ask.stream || req->streaming ? NOTE_STREAM : 0) |
 		   (req->substituted ? NOTE_SUBSTITUTED : 0);
 	n->rule = (uint8_t)v->rule;
 	n->attempts = (uint8_t)MIN_OF(req->attempts, 255u);

@@ -19,9 +19,13 @@ open_head(struct request *req)
 	req->streaming = true;
 	req->status = 200;
 	metric_add(req->w->metrics, M_STREAMS_OPEN + req->endpoint->route, 1);
-	buf_add_cstr(fields, req->ask.array
-				     ? "content-type: application/json\r\n"
-				     : "content-type: text/event-stream\r\n");
+	buf_add_cstr(fields, "content-type: ");
+	if (req->raw)
+		buf_add_str(fields, req->type);
+	else
+		buf_add_cstr(fields, req->ask.array ? "application/json"
+						    : "text/event-stream");
+	buf_add_cstr(fields, "\r\n");
 	buf_add_cstr(fields, "cache-control: no-cache\r\n"
 			     "x-accel-buffering: no\r\n");
 	exchange_stream_begin(req->x, 200, buf_str(fields));
@@ -34,7 +38,7 @@ wait_on(struct request *req, uint64_t from_ns)
 {
 	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
 
-	if (gap)
+	if (gap && !req->raw) /* in sound nothing can be said */
 		wheel_arm(req->w->wheel, &req->timer, from_ns + gap, keepalive);
 }
 

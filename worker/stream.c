@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "worker/array.h"
 #include "worker/convert.h"
+#include "worker/pass.h"
 
 /* ---- head ---- */
 
@@ -61,13 +62,15 @@ framing_of(const struct request *req)
 }
 
 static bool
-readable(const struct request *req, const struct http_head *head)
+readable(struct request *req, const struct http_head *head)
 {
 	struct str coding = http_get(head, "content-encoding");
 	struct str type = http_get(head, "content-type");
 
 	if (coding.n > 0 && !str_ieq(coding, STR("identity")))
 		return false;
+	if (is_service(req))
+		return pass_answers(req, head);
 	/* whole where a stream was asked for; lines of JSON say so as well */
 	return !req->ask.stream || head->status != 200 || type.n < 16 ||
 	       framing_of(req) == FRAMES_LINES ||
@@ -147,9 +150,11 @@ check_model(struct request *req, struct str served)
 
 /* ---- streams ---- */
 
-static void
-first_content(struct request *req)
+void
+stream_first(struct request *req)
 {
+	if (req->first_byte_ns > 0)
+		return;
 	req->first_byte_ns = req->w->now_ns;
 	series_observe(req->offer->series, M_FIRST_TOKEN,
 		       (req->w->now_ns - req->start_ns) / 1000);
@@ -189,8 +194,9 @@ piece_of(struct str s)
 }
 
 /* A usage that came with choices is not the client's business yet. */
-static void
-forward(struct request *req, const struct sse_event *ev, const struct delta *d)
+void
+stream_forward(struct request *req, const struct sse_event *ev,
+	       const struct delta *d)
 {
 	struct str usage = d->usage_value.raw;
 	struct iovec piece[8];
@@ -226,8 +232,8 @@ forward(struct request *req, const struct sse_event *ev, const struct delta *d)
 }
 
 /* One of the last events of a native stream, framed, to go out with the end. */
-static void
-keep_last(struct request *req, const struct sse_event *ev)
+void
+stream_keep(struct request *req, const struct sse_event *ev)
 {
 	struct buf *kept = &req->usage_data;
 
@@ -299,8 +305,8 @@ static bool
 take_delta(struct request *req, const struct sse_event *ev,
 	   const struct delta *d)
 {
-	if (d->content_bytes > 0 && req->first_byte_ns == 0)
-		first_content(req);
+	if (d->content_bytes > 0)
+		stream_first(req);
 	req->whole |= d->whole;
 	if (d->content_bytes > 0 && !meter_arrived(req, d->content_bytes)) {
 		stop_at_hold(req);
@@ -314,10 +320,10 @@ take_delta(struct request *req, const struct sse_event *ev,
 	} else if (keep_usage(req, ev, d)) {
 		return true;
 	} else if (req->kept || d->last) {
-		keep_last(req, ev);
+		stream_keep(req, ev);
 		return !req->usage_data.failed;
 	} else {
-		forward(req, ev, d);
+		stream_forward(req, ev, d);
 	}
 	meter_store(req);
 	return !req->stream_error && (!req->client_gone || drain_allowed(req));
@@ -331,7 +337,7 @@ take_end(struct request *req, const struct sse_event *ev, const struct delta *d)
 
 	/* the mark of a native stream is the client's as well */
 	if (!converts(req) && req->kept)
-		keep_last(req, ev);
+		stream_keep(req, ev);
 	else if (converts(req))
 		more = req->client_gone ? drain_delta(req, d)
 					: take_delta(req, ev, d);
@@ -346,6 +352,8 @@ read_event(struct request *req, const struct sse_event *ev)
 	struct source none = {.a = &req->arena, .ask = &req->ask};
 	struct delta d = {.done = false};
 
+	if (is_service(req))
+		return pass_event(req, ev);
 	buf_reset(&req->w->text);
 	if (wire->parse_event(req->source ? req->source : &none, ev->name,
 			      ev->data, &d) != E_OK) {
@@ -405,12 +413,24 @@ on_event(void *user, const struct sse_event *ev)
 static void
 finish(struct request *req)
 {
+	if (is_service(req))
+		pass_complete(req);
 	startup_end(req);
 	/* What was kept back goes out behind the settling, for which the head
 	 * must not wait; it is delivered when all before it is. */
 	exchange_stream_send(req->x, NULL, 0, req->seen_bytes);
 	req->step = STEP_settle;
 	request_run(req);
+}
+
+void
+stream_slow_down(struct request *req)
+{
+	if (!req->call || !req->x ||
+	    exchange_queued(req->x) <= EXCHANGE_HIGH_WATER)
+		return;
+	req->paused = true;
+	call_pause(req->call);
 }
 
 static void
@@ -427,11 +447,8 @@ stream_events(struct request *req, struct str piece)
 		drain_stop(req);
 	else if (req->upstream_done)
 		finish(req);
-	else if (req->call && req->x &&
-		 exchange_queued(req->x) > EXCHANGE_HIGH_WATER) {
-		req->paused = true;
-		call_pause(req->call);
-	}
+	else
+		stream_slow_down(req);
 }
 
 void
@@ -442,6 +459,10 @@ stream_data(struct request *req, struct str piece)
 
 	if (req->ask.stream && good) {
 		stream_events(req, piece);
+		return;
+	}
+	if (req->raw && good) {
+		pass_piece(req, piece);
 		return;
 	}
 	if (!good && req->body.n + piece.n > ERROR_BODY_MAX)
@@ -491,7 +512,10 @@ whole_answer(struct request *req)
 {
 	const struct wire *wire = wire_of(req);
 	struct str body = gather_str(req);
-	enum err e = wire->parse_answer(&req->ask, body, &req->answer);
+	enum err e =
+		is_service(req)
+			? service_answer(&req->ask, body, &req->answer)
+			: wire->parse_answer(&req->ask, body, &req->answer);
 
 	if (!req->answer.usage.present && req->counted.present)
 		req->answer.usage = req->counted;
@@ -512,7 +536,11 @@ whole_answer(struct request *req)
 	request_drop_body(req);
 	req->usage = req->answer.usage;
 	req->seen_bytes = req->answer.content_bytes;
-	first_content(req);
+	if (is_service(req)) {
+		req->tokens_said = req->usage.present;
+		pass_complete(req);
+	}
+	stream_first(req);
 	req->step = STEP_settle;
 	request_run(req);
 }
@@ -537,7 +565,7 @@ ends_unmarked(struct request *req)
 {
 	if (!req->whole || frames_unfinished(&req->frames))
 		return false;
-	if (!converts(req) && req->kept)
+	if (!converts(req) && req->kept && !is_service(req))
 		buf_add_str(&req->usage_data, req->dialect->native_end);
 	return true;
 }
@@ -555,6 +583,12 @@ stream_end(struct request *req)
 	}
 	if (req->upstream_status < 200 || req->upstream_status >= 300) {
 		upstream_refused(req);
+	} else if (req->raw && req->begun) {
+		attempt_end(req, E_OK);
+		req->upstream_done = true;
+		finish(req);
+	} else if (req->raw) {
+		stream_broken(req, E_UP_BAD_RESPONSE);
 	} else if (!req->ask.stream) {
 		whole_answer(req);
 	} else if (ended) {

@@ -138,7 +138,7 @@ products_build(struct worker *w, const struct book *book)
 		p->conf = &w->conf->models[i];
 		p->prices = &book->rows[i];
 		p->index = (uint16_t)i;
-		for (unsigned route = 0; route < ROUTE_COUNT; route++)
+		for (unsigned route = 0; route < ROUTE_IMAGES; route++)
 			p->requests[route] = metrics_request(w->metrics, route,
 							     p->conf->name);
 		/* further prices of a name are found from the first */

@@ -240,7 +240,8 @@ def request(method, path, body=None, key=None, headers=(), host='localhost'):
     if key:
         lines.append(f'authorization: Bearer {key}')
     if body is not None:
-        lines.append('content-type: application/json')
+        if 'content-type' not in dict(headers):
+            lines.append('content-type: application/json')
         lines.append(f'content-length: {len(body)}')
     for name, value in dict(headers).items():
         lines.append(f'{name}: {value}')

@@ -71,7 +71,7 @@ invoiced_request(struct invoiced *v, size_t i, const uint32_t served[3])
 		.tokens = {(uint32_t)invoiced_random(v, 5000) + 1,
 			   (uint32_t)invoiced_random(v, 3) * 512, 0,
 			   (uint32_t)invoiced_random(v, 900) + 1,
-			   (uint32_t)invoiced_random(v, 2) * 64},
+			   (uint32_t)invoiced_random(v, 2) * 64, 0},
 		.start_ms =
 			SAMPLE_T0 + invoiced_random(v, INVOICED_DAYS) * DAY_MS,
 	};

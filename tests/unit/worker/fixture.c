@@ -189,6 +189,10 @@ fill_book(struct fixture *f)
 			.output = m->output,
 			.reasoning = m->reasoning,
 			.per_request = m->per_request,
+			.per_image = m->per_image,
+			.per_second = m->per_second,
+			.per_character = m->per_million_characters,
+			.free_of_charge = m->free,
 			.max_output = m->max_output,
 			.bytes_per_token_milli = m->bytes_per_token_ppm / 1000};
 		(void)str_copy(b->rows[i].name, MODEL_NAME, m->name);
