@@ -249,30 +249,28 @@ check_plans(const struct conf *c, struct buf *error)
 	return true;
 }
 
-/* Indexes take the place of the names that the loader left. */
-static bool
-resolve_groups(struct conf *c, struct conf_channel *ch, struct buf *error)
+bool
+conf_group_indexes(const struct conf *c, uint32_t n, const uint32_t **groups,
+		   struct conf_where at, const char *key, struct buf *error)
 {
 	struct str name;
 	uint32_t *index;
 
-	index = arena_zalloc(c->arena,
-			     MAX_OF(ch->n_groups, 1u) * sizeof(*index));
+	index = arena_zalloc(c->arena, MAX_OF(n, 1u) * sizeof(*index));
 	if (index == NULL)
-		return conf_fault(error, ch->where, "channels.groups",
-				  "out of memory");
-	for (uint32_t i = 0; i < ch->n_groups; i++) {
+		return conf_fault(error, at, key, "out of memory");
+	for (uint32_t i = 0; i < n; i++) {
 		const struct conf_group *g;
 
-		memcpy(&name, (const char *)ch->groups + i * sizeof(name),
+		memcpy(&name, (const char *)*groups + i * sizeof(name),
 		       sizeof(name));
 		g = conf_group_find(c, name);
 		if (g == NULL)
-			return conf_fault(error, ch->where, "channels.groups",
+			return conf_fault(error, at, key,
 					  "there is no group '%s'", name.p);
 		index[i] = (uint32_t)(g - c->groups);
 	}
-	ch->groups = index;
+	*groups = index;
 	return true;
 }
 
@@ -290,6 +288,10 @@ resolve_models(const struct conf *c, struct conf_channel *ch, struct buf *error)
 					  "book; add it to models",
 					  cm->name.p);
 		cm->model = (uint32_t)(m - c->models);
+		if (!conf_needs(cm->n_lacks, cm->lacks, cm->where,
+				"channels.models.lacks", &cm->lacks_bits,
+				error))
+			return false;
 		for (uint32_t k = 0; k < i; k++)
 			if (ch->models[k].model == cm->model)
 				return conf_fault(
@@ -394,7 +396,9 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 	       header_safe(error, ch->where, "channels.project", ch->project) &&
 	       header_safe(error, ch->where, "channels.api_version",
 			   ch->api_version) &&
-	       resolve_groups(c, ch, error) && resolve_models(c, ch, error) &&
+	       conf_group_indexes(c, ch->n_groups, &ch->groups, ch->where,
+				  "channels.groups", error) &&
+	       resolve_models(c, ch, error) &&
 	       header_safe(error, ch->where, "channels.region", ch->region) &&
 	       check_place(ch, error) && demo_keys(ch, error) &&
 	       conf_credentials(c, ch, error) && check_upstream(c, ch, error);
@@ -545,7 +549,8 @@ conf_rules(struct conf *c, struct buf *error)
 	    !check_groups(c, error) || !check_plans(c, error) ||
 	    !check_channels(c, error) || !check_listeners(c, error) ||
 	    !check_cors(c, error) || !check_limits(c, error) ||
-	    !check_zone(c, error) || !check_webhook(c, error))
+	    !check_zone(c, error) || !check_webhook(c, error) ||
+	    !conf_routes(c, error))
 		return false;
 	warn_of_idle_models(c);
 	return true;

@@ -10,6 +10,15 @@ conf_model_find(const struct conf *c, struct str name)
 	return NULL;
 }
 
+const struct conf_channel *
+conf_channel_find(const struct conf *c, struct str name)
+{
+	for (uint32_t i = 0; i < c->n_channels; i++)
+		if (str_eq(c->channels[i].name, name))
+			return &c->channels[i];
+	return NULL;
+}
+
 const struct conf_group *
 conf_group_find(const struct conf *c, struct str name)
 {

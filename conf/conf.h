@@ -49,6 +49,17 @@ enum conf_strategy {
 	STRATEGY_COST,
 	STRATEGY_PERFORMANCE
 };
+/* What a request may need of a channel: bits, values equal enum need of
+ * adapters/. */
+enum conf_need {
+	CONF_NEED_TOOLS = 1,
+	CONF_NEED_VISION = 2,
+	CONF_NEED_JSON_SCHEMA = 4,
+	CONF_NEED_AUDIO = 8,
+	CONF_NEED_FILE = 16
+};
+/* Header conditions over all routes: each has its bit. */
+#define CONF_HEADERS_MAX 64u
 
 /* Where something was written, for errors. */
 struct conf_where {
@@ -180,7 +191,8 @@ struct conf_group {
 struct conf_channel_model {
 #define KEY_CHANNEL_MODEL CONF_FIELD
 #include "conf/keys.def"
-	uint32_t model; /* index into conf.models */
+	uint32_t model;	     /* index into conf.models */
+	uint32_t lacks_bits; /* enum conf_need */
 	struct conf_where where;
 };
 
@@ -209,6 +221,31 @@ struct conf_routing {
 #include "conf/keys.def"
 };
 
+struct conf_header {
+#define KEY_HEADER CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
+/* `groups` are indexes into conf.groups. */
+struct conf_match {
+#define KEY_MATCH CONF_FIELD
+#include "conf/keys.def"
+	uint32_t needs_bits;   /* enum conf_need */
+	uint64_t headers_bits; /* of conf.route_headers */
+	/* Minutes of the day; the same = all day. Over midnight: from > to. */
+	uint32_t from_minute, to_minute;
+	uint32_t days_bits; /* 1 = Sunday; 0 = all */
+};
+
+struct conf_route {
+#define KEY_ROUTE CONF_FIELD
+#include "conf/keys.def"
+	const uint32_t *lanes;	   /* n_channels indexes into conf.channels */
+	enum conf_strategy chosen; /* its own, or that of routing */
+	struct conf_where where;
+};
+
 struct conf_probe {
 #define KEY_PROBE CONF_FIELD
 #include "conf/keys.def"
@@ -220,6 +257,9 @@ struct conf {
 #include "conf/keys.def"
 	struct str path;   /* the file it came from */
 	struct str prefix; /* -p, made absolute; empty = none */
+	/* The conditions of all routes: bit i of headers_bits is the i-th. */
+	uint32_t n_route_headers;
+	const struct conf_header *route_headers[CONF_HEADERS_MAX];
 	uint32_t n_warnings;
 	struct str *warnings; /* "file:line: key: text", to be logged */
 	struct arena *arena;  /* the memory of all this */
@@ -232,6 +272,11 @@ NODISCARD bool conf_url_parse(struct str text, struct conf_url *out,
 			      struct arena *arena, struct buf *reason);
 /* The model named so, or NULL; the index is m - conf->models. */
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
+/* The channel named so, or NULL. */
+const struct conf_channel *conf_channel_find(const struct conf *c,
+					     struct str name);
+/* "tools", "vision", ...; of one bit. */
+const char *conf_need_name(enum conf_need need);
 /* The plan named so, or NULL. */
 const struct conf_plan *conf_plan_find(const struct conf *c, struct str name);
 /* The group named so, or NULL. */

@@ -20,6 +20,16 @@ NODISCARD bool conf_paths(struct conf *c, struct str folder, struct buf *error);
 /* Completes a channel's credentials and checks them. */
 NODISCARD bool conf_credentials(struct conf *c, struct conf_channel *ch,
 				struct buf *error);
+/* Strategies and rules of routes; the channels are done. */
+NODISCARD bool conf_routes(struct conf *c, struct buf *error);
+/* The bits of a list of needs. */
+NODISCARD bool conf_needs(uint32_t n, const struct str *names,
+			  struct conf_where at, const char *key, uint32_t *bits,
+			  struct buf *error);
+/* Indexes take the place of the `n` names of groups that the loader left. */
+NODISCARD bool conf_group_indexes(const struct conf *c, uint32_t n,
+				  const uint32_t **groups, struct conf_where at,
+				  const char *key, struct buf *error);
 /* Puts indexes in the place of names, fills in what defaults to another
  * key, and holds the rules across keys. */
 NODISCARD bool conf_rules(struct conf *c, struct buf *error);

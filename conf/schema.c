@@ -217,6 +217,24 @@ static const struct key keys_routing[] = {
 };
 SECTION(routing, "routing", 0);
 
+static const struct key keys_header[] = {
+#define KEY_HEADER(...) ROW(conf_header, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(header, "routes.match.headers", WHERE(header));
+
+static const struct key keys_match[] = {
+#define KEY_MATCH(...) ROW(conf_match, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(match, "routes.match", 0);
+
+static const struct key keys_route[] = {
+#define KEY_ROUTE(...) ROW(conf_route, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(route, "routes", WHERE(route));
+
 static const struct key keys_probe[] = {
 #define KEY_PROBE(...) ROW(conf_probe, __VA_ARGS__)
 #include "conf/keys.def"
