@@ -89,6 +89,18 @@ day_at(int64_t second)
 				   (unsigned)tm.tm_mday);
 }
 
+void
+zone_clock(uint64_t ms, uint32_t *weekday, uint32_t *minute)
+{
+	struct tm tm;
+
+	*weekday = *minute = 0;
+	if (!wall((int64_t)(ms / 1000), &tm))
+		return;
+	*weekday = (uint32_t)tm.tm_wday;
+	*minute = (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
+}
+
 uint32_t
 zone_day(uint64_t ms)
 {

@@ -21,6 +21,8 @@
 NODISCARD bool zone_set(struct str name);
 bool zone_known(struct str name);
 
+/* On a clock on the wall: 0 = Sunday, and the minute of the day. */
+void zone_clock(uint64_t ms, uint32_t *weekday, uint32_t *minute);
 uint32_t zone_day(uint64_t ms);
 uint32_t zone_month(uint64_t ms);
 /* The first instant of it. */

@@ -165,6 +165,8 @@ put_who(struct buf *b, const struct request *req)
 	}
 	if (req->product)
 		put_text(b, STR(",\"model\":"), req->product->conf->name);
+	if (req->route)
+		put_word(b, STR(",\"route\":"), req->route->name);
 	if (req->offer && req->attempts > 0) {
 		put_text(b, STR(",\"model_served\":"),
 			 req->served.n ? req->served

@@ -109,6 +109,7 @@ struct worker {
 	unsigned drains; /* that read on */
 	unsigned inside; /* questions to the admin process under way */
 	bool draining;
+	unsigned look;	 /* rules.c: what rules ask about */
 	uint64_t now_ns; /* monotonic, of this callback */
 };
 

@@ -416,6 +416,7 @@ on_head(struct exchange *x, const struct http_head *head)
 	if (next == NEXT_STEP) {
 		note_path(req, head);
 		note_fields(req, head);
+		rules_head(req, head);
 		if (req->endpoint->service)
 			next = pass_head(req, head);
 	}

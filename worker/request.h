@@ -98,6 +98,10 @@ struct request {
 	uint32_t parent;  /* row or SHM_NONE */
 	uint32_t group;	  /* of conf->groups */
 	uint32_t multiplier_ppm;
+	/* rules.c */
+	uint64_t header_bits; /* of conf->route_headers: those that match */
+	unsigned needs;	      /* enum need, if anybody asks */
+	const struct conf_route *route; /* NULL = none */
 	bool running_taken;
 	uint64_t tpm_taken;
 
@@ -234,6 +238,18 @@ void request_stop_waiting(struct request *req);
 /* ---- auth.c ---- */
 /* On the head: key, account, group; before the body is read. */
 enum next auth_head(struct request *req, const struct http_head *head);
+
+/* ---- rules.c ---- */
+/* What its routes and models ask about, for worker.look. */
+unsigned rules_look(const struct conf *c);
+/* On the head: the conditions about headers. */
+void rules_head(struct request *req, const struct http_head *head);
+/* Is it now one of its hours and days; 0 = Sunday. A span over midnight
+ * belongs to the day it begins on. */
+bool rules_in_time(const struct conf_match *m, uint32_t weekday,
+		   uint32_t minute);
+/* May the route's requests go to this lane. */
+bool rules_allow(const struct request *req, const struct lane *l);
 
 /* ---- gather.c ---- */
 NODISCARD enum err gather_add(struct request *req, struct str piece,

@@ -59,16 +59,25 @@ has_room(const struct lane *l)
 	       running < (int32_t)l->conf->max_concurrency;
 }
 
+/* May it answer this request at all, however it is now. */
+static bool
+is_open(const struct request *req, const struct offer *o)
+{
+	return lane_serves(o->lane, req->group) && rules_allow(req, o->lane) &&
+	       !(o->model->lacks_bits & req->needs);
+}
+
 /* `desperate`: a channel that just refused a connection is better than none
  * at all; one whose breaker is open or that the operator took out is not. */
 static bool
-fits(const struct request *req, const struct lane *l, bool desperate)
+fits(const struct request *req, const struct offer *o, bool desperate)
 {
+	const struct lane *l = o->lane;
 	const struct worker *w = req->w;
 	uint32_t state;
 	unsigned key;
 
-	if (tried(req, l) || !lane_serves(l, req->group) || !has_room(l) ||
+	if (!is_open(req, o) || tried(req, l) || !has_room(l) ||
 	    !find_key(l, w->now_ns, 0, &key) || !attempt_affordable(w, l))
 		return false;
 	if (channel_usable(w->region, l->row_index, w->now_ns))
@@ -79,6 +88,27 @@ fits(const struct request *req, const struct lane *l, bool desperate)
 	       atomic_load(&l->row->operator_state) == 0;
 }
 
+static enum conf_strategy
+strategy_of(const struct request *req)
+{
+	return req->route ? req->route->chosen : req->w->conf->routing.strategy;
+}
+
+/* The first channel of the route's own list that will do. */
+static struct offer *
+pick_listed(const struct request *req, bool desperate)
+{
+	const struct conf_route *r = req->route;
+	struct product *p = req->product;
+
+	for (uint32_t i = 0; i < r->n_channels; i++)
+		for (unsigned k = 0; k < p->n_offers; k++)
+			if (p->offers[k].lane->index == r->lanes[i] &&
+			    fits(req, &p->offers[k], desperate))
+				return &p->offers[k];
+	return NULL;
+}
+
 /* Offers are sorted by priority: the candidates are one run of them. */
 static struct offer *
 pick(struct request *req, bool desperate)
@@ -87,27 +117,64 @@ pick(struct request *req, bool desperate)
 	struct offer *c[CANDIDATES_MAX];
 	unsigned n = 0;
 
+	if (strategy_of(req) == STRATEGY_FAILOVER && req->route &&
+	    req->route->n_channels > 0)
+		return pick_listed(req, desperate);
 	for (unsigned i = 0; i < p->n_offers; i++) {
 		struct offer *o = &p->offers[i];
 
 		if (n > 0 &&
 		    o->lane->conf->priority != c[0]->lane->conf->priority)
 			break;
-		if (n < ARRAY_LEN(c) && fits(req, o->lane, desperate))
+		if (n < ARRAY_LEN(c) && fits(req, o, desperate))
 			c[n++] = o;
 	}
 	if (n == 0)
 		return NULL;
-	return strategy_pick(req, req->w->conf->routing.strategy, c, n);
+	return strategy_pick(req, strategy_of(req), c, n);
 }
 
-static bool
-any_offer(const struct request *req)
+/* Why nobody may be asked, now or later; E_OK: somebody may. */
+static enum err
+closed(const struct request *req, const char **missing)
 {
-	for (unsigned i = 0; i < req->product->n_offers; i++)
-		if (lane_serves(req->product->offers[i].lane, req->group))
-			return true;
-	return false;
+	const struct product *p = req->product;
+	unsigned lacks = UINT32_MAX;
+	bool any = false;
+
+	for (unsigned i = 0; i < p->n_offers; i++) {
+		const struct offer *o = &p->offers[i];
+
+		if (!lane_serves(o->lane, req->group) ||
+		    !rules_allow(req, o->lane))
+			continue;
+		any = true;
+		lacks &= o->model->lacks_bits & req->needs;
+		if (!(o->model->lacks_bits & req->needs))
+			return E_OK;
+	}
+	if (!any)
+		return E_MODEL_NOT_ALLOWED;
+	*missing = lacks ? conf_need_name((enum conf_need)(lacks & -lacks))
+			 : "all that it asks for";
+	return E_NOT_ABLE;
+}
+
+/* Before any attempt. */
+static enum next
+refuse(struct request *req)
+{
+	const char *missing = req->ask.model.p;
+	enum err e = closed(req, &missing);
+
+	if (e != E_OK) {
+		req->param = e == E_NOT_ABLE ? NULL : "model";
+		metric_add(req->w->metrics, M_REJECTED + REJECT_MODEL, 1);
+		return request_fail_detail(req, e, missing);
+	}
+	req->retry_after_ns = req->w->conf->routing.cooldown_ms * NS_PER_MS;
+	metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
+	return request_fail(req, E_NO_CHANNEL);
 }
 
 /* Who was never reached, or refused at once, had no work with it: such a
@@ -140,15 +207,7 @@ step_route(struct request *req)
 			return request_fail(req, req->err);
 		if (req->lost != E_OK)
 			return request_fail(req, req->lost);
-		if (!any_offer(req)) {
-			req->param = "model";
-			return request_fail_detail(req, E_MODEL_NOT_ALLOWED,
-						   req->ask.model.p);
-		}
-		req->retry_after_ns =
-			req->w->conf->routing.cooldown_ms * NS_PER_MS;
-		metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
-		return request_fail(req, E_NO_CHANNEL);
+		return refuse(req);
 	}
 	req->offer = o;
 	req->err = E_OK;

@@ -9,6 +9,7 @@
 #include "worker/demo.h"
 #include "worker/prices.h"
 #include "worker/process.h"
+#include "worker/request.h"
 
 static bool
 lane_build(struct worker *w, unsigned i)
@@ -165,6 +166,7 @@ tables_build(struct worker *w)
 		if (!lane_build(w, i))
 			return false;
 	w->price_version = atomic_load(&book->version);
+	w->look = rules_look(w->conf);
 	return products_build(w, book) && products_offer(w);
 }
 

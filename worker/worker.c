@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/zone.h"
 #include "http/tls.h"
 #include "worker/access.h"
 #include "worker/auth.h"
@@ -222,6 +223,9 @@ make_worker(struct worker *w, const struct worker_args *args)
 	random_bytes(&w->random, sizeof(w->random));
 	w->random |= 1;
 	id_source_init(&w->ids);
+	if (!zone_set(w->conf->time_zone))
+		LOG_ERROR("the time zone is gone; hours are those of UTC",
+			  F_STR("zone", w->conf->time_zone));
 	w->pool = pool_new(w->conf->limits.worker_memory);
 	w->wheel = wheel_new(clock_mono_ns());
 	w->keys = key_cache_new(args->pepper);

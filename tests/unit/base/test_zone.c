@@ -105,6 +105,20 @@ TEST(dates_are_read_strictly_and_written_back)
 	CHECK(!zone_parse_month(STR("2026-11-20"), &v));
 }
 
+TEST(a_clock_shows_the_day_of_the_week_and_the_minute)
+{
+	uint32_t day_of_week, minute;
+
+	CHECK(zone_set(STR("Europe/Berlin")));
+	zone_clock(ms("2026-11-21T23:30:00Z"), &day_of_week, &minute);
+	CHECK_INT(day_of_week, 0); /* Sunday, 00:30 there */
+	CHECK_INT(minute, 30);
+	CHECK(zone_set(STR("UTC")));
+	zone_clock(ms("2026-11-21T23:30:59Z"), &day_of_week, &minute);
+	CHECK_INT(day_of_week, 6);
+	CHECK_INT(minute, 23 * 60 + 30);
+}
+
 int
 main(void)
 {
@@ -114,5 +128,6 @@ main(void)
 	RUN(every_day_starts_where_the_one_before_ends);
 	RUN(names_outside_of_the_table_are_refused);
 	RUN(dates_are_read_strictly_and_written_back);
+	RUN(a_clock_shows_the_day_of_the_week_and_the_minute);
 	return tap_done();
 }

@@ -1,0 +1,242 @@
+/* Which route a request takes, and where it goes then. */
+#include <stdlib.h>
+
+#include "base/zone.h"
+#include "conf/load.h"
+#include "tests/unit/worker/fixture.h"
+
+static const struct conf *loaded;
+
+/* Of the fixture's house: its models, groups and channels in their order. */
+#define HOUSE                                                                  \
+	"listen = ( { address = \"127.0.0.1:1\"; } ); models = ( "             \
+	"{ name = \"gpt\"; free = true; }, { name = \"cheap\"; free = true; }" \
+	" ); groups = ( { name = \"default\"; }, { name = \"pool\"; } ); "     \
+	"channels = ( { name = \"a\"; provider = \"demo\"; models = ( "        \
+	"{ name = \"gpt\"; } ); }, { name = \"b\"; provider = \"demo\"; "      \
+	"models = ( { name = \"gpt\"; } ); } ); routing = { strategy = "       \
+	"\"failover\"; }; "
+
+/* The fixture with these routes; it has not started. */
+static struct fixture *
+with(const char *routes)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT, error = BUF_INIT;
+	struct fixture *f = fix_new();
+
+	conf_free(loaded);
+	buf_printf(&text, HOUSE "routes = ( %s );", routes);
+	if (!conf_load_text(buf_str(&text), "routes", NULL, &loaded, &error)) {
+		printf("Bail out! %.*s\n", STR_ARG(buf_str(&error)));
+		exit(1);
+	}
+	f->conf.routes = loaded->routes;
+	f->conf.n_routes = loaded->n_routes;
+	f->conf.n_route_headers = loaded->n_route_headers;
+	memcpy(f->conf.route_headers, loaded->route_headers,
+	       sizeof(f->conf.route_headers));
+	return f;
+}
+
+static char
+where(struct fixture *f, unsigned before)
+{
+	char to = '-';
+
+	if (f->n_calls > before)
+		to = f->calls->target.pool_key == f->rows[LANE_A] ? 'a' : 'b';
+	if (to != '-')
+		fix_answer(f, 400, "{}");
+	fix_settle(f);
+	f->n_entries = 0;
+	return to;
+}
+
+/* The channel a request goes to; '-': none. */
+static char
+goes_to(struct fixture *f, const char *fields, const char *body)
+{
+	unsigned before = f->n_calls;
+
+	fix_body(fix_open(f, "POST", FIX_CHATS, FIX_KEY, fields), body);
+	return where(f, before);
+}
+
+/* Channel b takes what matches, a the rest. */
+static struct fixture *
+b_takes(const char *match)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+	struct fixture *f;
+
+	buf_printf(&text,
+		   "{ name = \"r\"; channels = ( \"b\" ); match = { %s }; }%c",
+		   match, 0);
+	f = with(text.p);
+	fix_start(f);
+	return f;
+}
+
+#define TOOLS ",\"tools\":[{\"type\":\"function\"}]"
+#define IMAGE                                                               \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[" \
+	"{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://x\"}}]}]}"
+#define SCHEMA ",\"response_format\":{\"type\":\"json_schema\"}"
+
+TEST(each_condition_decides)
+{
+	static const struct {
+		const char *match;
+		const char *fields;
+		const char *model, *more;
+		char to;
+	} c[] = {
+		{"", "", "gpt", "", 'b'},
+		{"models = ( \"gpt\" );", "", "gpt", "", 'b'},
+		{"models = ( \"g*\" );", "", "gpt", "", 'b'},
+		{"models = ( \"g*\" );", "", "cheap", "", 'a'},
+		{"groups = ( \"default\" );", "", "gpt", "", 'b'},
+		{"groups = ( \"pool\" );", "", "gpt", "", 'a'},
+		{"headers = ( { name = \"X-Team\"; } );", "", "gpt", "", 'a'},
+		{"headers = ( { name = \"X-Team\"; } );", "x-team: 1\r\n",
+		 "gpt", "", 'b'},
+		{"headers = ( { name = \"x-team\"; value = \"batch-*\"; } );",
+		 "X-TEAM: batch-7\r\n", "gpt", "", 'b'},
+		{"headers = ( { name = \"x-team\"; value = \"batch-*\"; } );",
+		 "x-team: live\r\n", "gpt", "", 'a'},
+		{"headers = ( { name = \"x-team\"; }, { name = \"x-b\"; } );",
+		 "x-team: 1\r\n", "gpt", "", 'a'},
+		{"headers = ( { name = \"x-team\"; }, { name = \"x-b\"; } );",
+		 "x-team: 1\r\nx-b: 2\r\n", "gpt", "", 'b'},
+		{"needs = ( \"tools\" );", "", "gpt", TOOLS, 'b'},
+		{"needs = ( \"tools\" );", "", "gpt", "", 'a'},
+		{"needs = ( \"tools\", \"json_schema\" );", "", "gpt", TOOLS,
+		 'a'},
+		{"needs = ( \"tools\", \"json_schema\" );", "", "gpt",
+		 TOOLS SCHEMA, 'b'},
+		{"prompt_min = 100;", "", "gpt", "", 'a'},
+		{"prompt_max = 100;", "", "gpt", "", 'b'},
+		{"prompt_min = 1; prompt_max = 2;", "", "gpt", "", 'a'},
+		{"output_max = 50;", "", "gpt", ",\"max_tokens\":50", 'b'},
+		{"output_max = 50;", "", "gpt", ",\"max_tokens\":51", 'a'},
+		{"output_max = 50;", "", "gpt", "", 'a'},
+		{"output_min = 4096;", "", "gpt", "", 'b'},
+		{"models = ( \"gpt\" ); prompt_min = 100;", "", "gpt", "", 'a'},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct fixture *f = b_takes(c[i].match);
+
+		CHECK_INT(goes_to(f, c[i].fields,
+				  fix_chat(c[i].model, c[i].more)),
+			  c[i].to);
+		CHECK(fix_done(f));
+	}
+}
+
+TEST(the_first_route_that_matches_counts)
+{
+	struct fixture *f =
+		with("{ name = \"one\"; match = { needs = ( \"vision\" ); }; "
+		     "channels = ( \"b\" ); }, "
+		     "{ name = \"two\"; match = { models = ( \"gpt\" ); }; "
+		     "channels = ( \"a\" ); }, "
+		     "{ name = \"three\"; channels = ( \"b\" ); }");
+
+	fix_start(f);
+	CHECK_INT(goes_to(f, "", IMAGE), 'b');
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), 'a');
+	CHECK_INT(goes_to(f, "", fix_chat("cheap", "")), 'b');
+	CHECK(fix_done(f));
+}
+
+TEST(a_route_has_its_strategy_and_its_order)
+{
+	struct fixture *f = with("{ name = \"r\"; channels = ( \"b\", \"a\" ); "
+				 "match = { models = ( \"gpt\" ); }; }, "
+				 "{ name = \"s\"; strategy = \"weighted\"; }");
+	int a = 0;
+
+	/* by priority a comes first */
+	fix_start(f);
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), 'b');
+	atomic_store(&f->region.channels[f->rows[LANE_B]].state, CHANNEL_OPEN);
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), 'a');
+	atomic_store(&f->region.channels[f->rows[LANE_B]].state, CHANNEL_UP);
+	CHECK(fix_done(f));
+	f = with("{ name = \"s\"; strategy = \"weighted\"; }");
+	f->channel[LANE_B].priority = f->channel[LANE_A].priority;
+	fix_start(f);
+	for (int i = 0; i < 200; i++)
+		a += goes_to(f, "", fix_chat("gpt", "")) == 'a';
+	CHECK(a > 60 && a < 140);
+	CHECK(fix_done(f));
+}
+
+TEST(nobody_else_is_asked_than_the_route_says)
+{
+	struct fixture *f = b_takes("models = ( \"gpt\" );");
+
+	atomic_store(&f->region.channels[f->rows[LANE_B]].state, CHANNEL_OPEN);
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), '-');
+	CHECK_INT(f->exchanges->status, 503);
+	CHECK(fix_done(f));
+}
+
+TEST(what_a_model_lacks_is_asked_of_others)
+{
+	struct fixture *f = fix_new();
+
+	f->offer[LANE_A][MODEL_GPT].lacks_bits =
+		CONF_NEED_VISION | CONF_NEED_TOOLS;
+	fix_start(f);
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), 'a');
+	CHECK_INT(goes_to(f, "", fix_chat("gpt", TOOLS)), 'b');
+	CHECK_INT(goes_to(f, "", IMAGE), 'b');
+	CHECK(fix_done(f));
+	f = fix_new();
+	f->offer[LANE_A][MODEL_GPT].lacks_bits =
+		CONF_NEED_VISION | CONF_NEED_TOOLS;
+	f->offer[LANE_B][MODEL_GPT].lacks_bits = CONF_NEED_VISION;
+	fix_start(f);
+	CHECK_INT(goes_to(f, "", IMAGE), '-');
+	CHECK_INT(f->exchanges->status, 400);
+	CHECK(fix_says(f->exchanges, "vision"));
+	CHECK_STR(fix_json(f->exchanges, "code"), "\"unsupported_capability\"");
+	CHECK(fix_done(f));
+}
+
+TEST(a_span_over_midnight_belongs_to_the_day_it_begins_on)
+{
+	struct conf_match night = {.from_minute = 22 * 60,
+				   .to_minute = 6 * 60,
+				   .days_bits = 1u << 5};
+	struct conf_match office = {.from_minute = 8 * 60,
+				    .to_minute = 18 * 60};
+	struct conf_match weekend = {.days_bits = 1u << 6 | 1u};
+
+	CHECK(rules_in_time(&night, 5, 22 * 60));
+	CHECK(rules_in_time(&night, 6, 5 * 60 + 59));
+	CHECK(!rules_in_time(&night, 6, 6 * 60));
+	CHECK(!rules_in_time(&night, 5, 5 * 60));
+	CHECK(!rules_in_time(&night, 6, 23 * 60));
+	CHECK(rules_in_time(&office, 0, 8 * 60));
+	CHECK(!rules_in_time(&office, 0, 18 * 60));
+	CHECK(rules_in_time(&weekend, 0, 0));
+	CHECK(rules_in_time(&weekend, 6, 1439));
+	CHECK(!rules_in_time(&weekend, 1, 0));
+}
+
+int
+main(void)
+{
+	CHECK(zone_set(STR("UTC")));
+	RUN(each_condition_decides);
+	RUN(the_first_route_that_matches_counts);
+	RUN(a_route_has_its_strategy_and_its_order);
+	RUN(nobody_else_is_asked_than_the_route_says);
+	RUN(what_a_model_lacks_is_asked_of_others);
+	RUN(a_span_over_midnight_belongs_to_the_day_it_begins_on);
+	conf_free(loaded);
+	return tap_done();
+}
