@@ -262,3 +262,15 @@ generations_alive(const struct master *m)
 		n++;
 	return n;
 }
+
+bool
+generations_full(struct master *m)
+{
+	bool full = generations_alive(m) >= GENERATIONS_MAX;
+
+	if (full && !m->full_said)
+		LOG_WARN("old generations have not ended: the next one waits",
+			 F_U64("generations", generations_alive(m)));
+	m->full_said = full;
+	return full;
+}

@@ -136,6 +136,7 @@ struct master {
 	struct child writer, admin;
 	struct generation *generations; /* newest first */
 	struct generation *serving;
+	bool full_said; /* that so many have not ended */
 	struct reload reload;
 	struct stop stop;
 	struct upgrade upgrade;

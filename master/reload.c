@@ -373,7 +373,7 @@ reload_advance(struct master *m, uint64_t now_ns)
 
 	if (r->step == RELOAD_IDLE && r->again && m->serving &&
 	    m->takeover.step != TAKEOVER_WRITER && !upgrade_busy(m) &&
-	    generations_alive(m) < GENERATIONS_MAX)
+	    !generations_full(m))
 		reload_begin(m);
 	if (r->step == RELOAD_BOOK)
 		reload_wait_book(m, now_ns);

@@ -397,13 +397,13 @@ upgrade_busy(const struct master *m)
 
 /* Nothing else is being replaced, and there is room for one generation more. */
 static bool
-may_begin(const struct master *m)
+may_begin(struct master *m)
 {
 	return m->serving && m->reload.step == RELOAD_IDLE &&
 	       m->writer.pid != 0 && !m->writer.told &&
 	       atomic_load(&m->region.head->writer_heartbeat_ns) >=
 		       m->writer.started_ns &&
-	       generations_alive(m) < GENERATIONS_MAX;
+	       !generations_full(m);
 }
 
 void

@@ -226,6 +226,35 @@ class Reload(unittest.TestCase):
             lambda: {row['state'] for row in gateway.workers()} == {'ready'},
             what='the end of the old ones')
 
+    def test_at_eight_generations_the_next_reload_waits(self):
+        gateway, key = self.start(drain_timeout='5m', workers=1)
+        threads = []
+        for at in range(GENERATIONS):
+            one = threading.Thread(target=gateway.chat, args=(
+                key, '@@chunks=6 @@hold_at=3'), kwargs={'stream': True})
+            one.start()
+            threads.append(one)
+            self.mock.wait(lambda tally, at=at: tally['holding'] == at + 1,
+                           what='a stream')
+            if at < GENERATIONS - 1:
+                gateway.ctl('reload')
+        for _ in range(3):
+            gateway.hup()
+        harness.wait_until(
+            lambda: 'the next one waits' in gateway.errors(),
+            what='a line in the log')
+        self.assertEqual(self.generation(gateway), GENERATIONS)
+        self.assertEqual(len({row['generation']
+                              for row in gateway.workers()}), GENERATIONS)
+        self.mock.release(1)
+        harness.wait_until(
+            lambda: self.generation(gateway) == GENERATIONS + 1,
+            what='the next generation')
+        self.mock.release()
+        for one in threads:
+            one.join(harness.SLOW)
+        self.assertEqual(gateway.errors().count('the next one waits'), 1)
+
     def test_a_new_certificate_counts_for_new_handshakes(self):
         folder = tempfile.mkdtemp(prefix='tollgate-')
         self.addCleanup(shutil.rmtree, folder, True)

@@ -401,6 +401,25 @@ class Upgrade(unittest.TestCase):
         gate.process = None
         gate.verify()
 
+    def test_a_server_may_be_stopped_at_any_moment_of_an_upgrade(self):
+        gate, key = self.start(drain_timeout='5m')
+        for at, pause in enumerate((0.005, 0.02, 0.05, 0.1, 0.3)):
+            if at:
+                gate.start()
+            self.mock.reset()
+            swarm = self.held_streams(gate, key, 5)
+            os.kill(gate.pid, signal.SIGUSR2)
+            time.sleep(pause)
+            os.kill(gate.pid, signal.SIGTERM)
+            time.sleep(0.05)
+            self.mock.release()
+            self.assertTrue(swarm.run())
+            self.whole(swarm)
+            self.assertEqual(gate.process.wait(harness.SLOW), 0)
+            gate.process = None
+            gate.verify()
+        self.assertEqual(len(gate.report()), 25)
+
     # -- what dies on the way
 
     def test_the_master_may_die_at_any_moment_of_an_upgrade(self):
