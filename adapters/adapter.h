@@ -200,6 +200,10 @@ struct dialect {
 	/* How the types begin of the media that its answers have a place for;
 	 * NULL: none. Others do not reach put() and write_answer(). */
 	const char *media;
+	/* A finish reason of its own says that the model gave up; where there
+	 * is none, FINISH_ERROR does not reach put() and write_answer(): the
+	 * attempt has failed. */
+	bool tells_failure;
 	/* A whole native answer with usage.cost put in (or the upstream's
 	 * replaced); `estimate` stands for a missing usage. NULL: the dialect
 	 * has no place for it. */

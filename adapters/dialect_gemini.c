@@ -309,6 +309,7 @@ gemini_write_count(struct buf *out, uint64_t tokens)
 const struct dialect dialect_gemini = {
 	.name = "gemini",
 	.media = "",
+	.tells_failure = true,
 	.stream_end = {"", 0},
 	.parse = gemini_parse,
 	.read = gemini_read,

@@ -248,6 +248,7 @@ responses_put_cost(struct arena *a, const struct answer *answer,
 
 const struct dialect dialect_responses = {
 	.name = "responses",
+	.tells_failure = true,
 	.parse = responses_parse,
 	.read = responses_read,
 	.error = responses_error,

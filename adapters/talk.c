@@ -322,6 +322,15 @@ reply_init(struct reply *r)
 	r->tail = &r->choices;
 }
 
+bool
+reply_failed(const struct reply *r)
+{
+	for (const struct reply_choice *c = r->choices; c; c = c->next)
+		if (c->finish == FINISH_ERROR)
+			return true;
+	return false;
+}
+
 struct reply_choice *
 reply_choice(struct arena *a, struct reply *r)
 {

@@ -225,6 +225,8 @@ struct reply {
 };
 
 void reply_init(struct reply *r);
+/* The model gave up in one of its choices. */
+bool reply_failed(const struct reply *r);
 struct reply_choice *reply_choice(struct arena *a, struct reply *r);
 /* A part at a choice's end; NULL when out of memory or c is NULL. */
 struct part *reply_part(struct arena *a, struct reply_choice *c,

@@ -165,6 +165,11 @@ convert_piece(void *user, const struct piece *p)
 
 	if (p->kind == PIECE_MEDIA && loses_media(req, p->mime))
 		return;
+	if (p->kind == PIECE_FINISH && p->finish == FINISH_ERROR &&
+	    !req->dialect->tells_failure) {
+		req->gave_up = true;
+		return;
+	}
 	s = convert_sink(req, &req->w->text);
 	if (s)
 		req->dialect->put(s, p);
@@ -193,6 +198,9 @@ convert_answer(struct request *req, struct str body)
 		return E_NO_MEMORY;
 	reply_init(req->reply);
 	e = wire->read_answer(&req->arena, &req->ask, body, req->reply);
+	if (e == E_OK && reply_failed(req->reply) &&
+	    !req->dialect->tells_failure)
+		return E_UP_BAD_RESPONSE;
 	if (e != E_OK || !answer_loses(req))
 		return e;
 	req->detail = req->lost_media;

@@ -151,6 +151,7 @@ struct request {
 	struct sink *sink;
 	struct reply *reply;
 	const char *lost_media; /* its type; NULL = none was */
+	bool gave_up; /* the model did, and the dialect has no word for it */
 
 	/* attempts */
 	struct offer *offer;

@@ -198,7 +198,8 @@ attempt_failed(struct request *req, enum err e)
 	buf_reset(&req->usage_data);
 	startup_drop(req);
 	req->served = STR_NONE;
-	req->substituted = false;
+	req->substituted = req->gave_up = false;
+	req->lost_media = NULL;
 	req->seen_bytes = 0;
 	req->first_byte_ns = 0;
 	if (!err_row(e)->other_channel ||

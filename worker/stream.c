@@ -377,6 +377,10 @@ read_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, E_UP_MEDIA);
 		return false;
 	}
+	if (req->gave_up) {
+		stream_broken(req, E_UP_BAD_RESPONSE);
+		return false;
+	}
 	if (d.done)
 		return take_end(req, ev, &d);
 	if (req->client_gone)

@@ -261,6 +261,9 @@ put_answer(struct play *p, const struct answer *answer, struct str body,
 		play_sink(p, &sink, out);
 		reply_init(&reply);
 		e = p->wire->read_answer(&p->a, &p->ask, body, &reply);
+		if (e == E_OK && reply_failed(&reply) &&
+		    !p->dialect->tells_failure)
+			e = E_UP_BAD_RESPONSE;
 		if (e == E_OK)
 			p->dialect->write_answer(&sink, &reply, &answer->usage,
 						 play_cost());
@@ -306,8 +309,12 @@ play_answer(struct play *p, struct str body, struct buf *out)
 	p->ask.stream = false;
 	body = play_body(body);
 	e = p->wire->parse_answer(&p->ask, body, &answer);
-	if (e == E_OK)
+	if (e == E_OK) { /* the provider's figures, whatever comes of them */
+		p->usage = answer.usage;
+		p->model = answer.model;
+		p->content = answer.content_bytes;
 		e = put_answer(p, &answer, body, out);
+	}
 	if (e == E_UP_SERVER_ERROR) {
 		p->wire->parse_error(200, STR_NONE, body, &said);
 		put_verdict(p, &said, 200, 0, out);
@@ -318,9 +325,6 @@ play_answer(struct play *p, struct str body, struct buf *out)
 		return;
 	}
 	buf_add_char(out, '\n');
-	p->usage = answer.usage;
-	p->model = answer.model;
-	p->content = answer.content_bytes;
 }
 
 void

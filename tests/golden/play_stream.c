@@ -18,6 +18,7 @@ struct relay {
 	bool kept;
 	bool whole; /* good without an end mark */
 	bool done;
+	bool gave_up; /* and the dialect has no word for it */
 	enum err err;
 	struct upstream_error said;
 };
@@ -27,7 +28,11 @@ on_piece(void *user, const struct piece *piece)
 {
 	struct relay *r = user;
 
-	r->p->dialect->put(&r->sink, piece);
+	if (piece->kind == PIECE_FINISH && piece->finish == FINISH_ERROR &&
+	    !r->p->dialect->tells_failure)
+		r->gave_up = true;
+	else
+		r->p->dialect->put(&r->sink, piece);
 }
 
 /* ---- native ---- */
@@ -165,6 +170,8 @@ take_event(struct relay *r, const struct sse_event *ev)
 		return fail(r, r->said.err);
 	}
 	take_delta(r, ev, &d);
+	if (r->gave_up)
+		return fail(r, E_UP_BAD_RESPONSE);
 	r->open |= r->out->n > before;
 	return !r->done;
 }
