@@ -215,6 +215,19 @@ check_strategy(const struct conf *c, struct conf_route *r, struct buf *error)
 }
 
 static bool
+check_fallbacks(const struct conf *c, const struct conf_route *r,
+		struct buf *error)
+{
+	for (uint32_t i = 0; i < r->n_fallbacks; i++)
+		if (!conf_model_find(c, r->fallbacks[i]))
+			return conf_fault(error, r->where, "routes.fallbacks",
+					  "the model '%s' is not in the price "
+					  "book",
+					  r->fallbacks[i].p);
+	return true;
+}
+
+static bool
 check_name(const struct conf *c, uint32_t i, struct buf *error)
 {
 	const struct conf_route *r = &c->routes[i];
@@ -236,7 +249,8 @@ conf_routes(struct conf *c, struct buf *error)
 		struct conf_route *r = &c->routes[i];
 
 		if (!check_name(c, i, error) || !check_match(c, r, error) ||
-		    !check_lanes(c, r, error) || !check_strategy(c, r, error))
+		    !check_lanes(c, r, error) || !check_strategy(c, r, error) ||
+		    !check_fallbacks(c, r, error))
 			return false;
 	}
 	return true;

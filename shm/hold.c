@@ -493,6 +493,17 @@ hold_leave(struct slot_owner *o, const struct hold *h)
 }
 
 void
+hold_reprice(const struct slot_owner *o, const struct hold *h,
+	     uint32_t price_version, uint16_t model)
+{
+	struct slot *s = slot_at(o, h);
+
+	(void)held_word(s, h);
+	s->price_version = price_version;
+	s->model = model;
+}
+
+void
 hold_settle(struct slot_owner *o, struct hold *h, struct money cost,
 	    struct money up_cost, enum slot_reason reason, bool sent)
 {

@@ -272,6 +272,9 @@ NODISCARD enum err hold_take(struct slot_owner *o, struct hold *h,
 			     const struct hold_spec *spec);
 /* Gives an unused claim back (before hold_take). */
 void hold_unclaim(struct slot_owner *o, struct hold *h);
+/* Another price is the one that counts: before anything is delivered. */
+void hold_reprice(const struct slot_owner *o, const struct hold *h,
+		  uint32_t price_version, uint16_t model);
 /* Raises the total to `total`; false: refused, the old total stands. */
 NODISCARD bool hold_extend(struct slot_owner *o, struct hold *h,
 			   struct money total);

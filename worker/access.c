@@ -163,8 +163,8 @@ put_who(struct buf *b, const struct request *req)
 					? r->accounts[req->account].name
 					: ""));
 	}
-	if (req->product)
-		put_text(b, STR(",\"model\":"), req->product->conf->name);
+	if (req->asked)
+		put_text(b, STR(",\"model\":"), req->asked->conf->name);
 	if (req->route)
 		put_word(b, STR(",\"route\":"), req->route->name);
 	if (req->offer && req->attempts > 0) {
@@ -175,7 +175,7 @@ put_who(struct buf *b, const struct request *req)
 		put_word(b, STR(",\"provider\":"),
 			 str_of(req->offer->lane->adapter->name));
 		put_u64(b, STR(",\"attempt\":"), req->attempts);
-		if (req->substituted)
+		if (is_substitute(req))
 			buf_add_cstr(b, ",\"substituted\":true");
 	}
 }

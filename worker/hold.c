@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "billing/price.h"
 #include "shm/limits.h"
+#include "worker/fallback.h"
 #include "worker/idem.h"
 #include "worker/pass.h"
 #include "worker/request.h"
@@ -28,16 +29,21 @@ clamp(uint64_t tokens)
 	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
 }
 
+uint32_t
+hold_input(uint64_t tokens)
+{
+	/* the estimate may be short by a fifth */
+	return clamp(tokens + tokens / 5 + 1);
+}
+
 static bool
 worst_price(const struct request *req, const struct book_row *prices,
 	    uint64_t output, uint32_t ppm, struct money *cost)
 {
-	/* the estimate of the input may be short by a fifth */
-	uint32_t in = clamp(req->input_tokens + req->input_tokens / 5 + 1);
-
 	if (is_service(req))
 		return pass_worst_price(req, prices, ppm, cost);
-	return price_worst(prices, in, clamp(output), ppm, cost);
+	return price_worst(prices, hold_input(req->input_tokens), clamp(output),
+			   ppm, cost);
 }
 
 bool
@@ -53,12 +59,10 @@ hold_cost_price(const struct request *req, uint64_t output, struct money *cost)
 			   req->offer->lane->conf->cost_ppm, cost);
 }
 
-/* Output tokens to hold for at first. */
-static uint64_t
-first_output(const struct request *req)
+uint64_t
+hold_first_output(const struct request *req, const struct conf_model *m)
 {
 	const struct ask *ask = &req->ask;
-	const struct conf_model *m = req->product->conf;
 	uint64_t most = ask->has_max ? ask->max_output : m->max_output;
 
 	if (ask->kind == ASK_EMBEDDINGS || is_service(req))
@@ -215,6 +219,26 @@ refuse_money(struct request *req, const struct hold_spec *spec)
 			      : "your organisation");
 }
 
+/* For so many tokens of output, of the asked model or the dearest of those
+ * that may answer in its place; at most `limit` of them. */
+static bool
+dearest_price(struct request *req, uint64_t limit, struct money *most)
+{
+	uint64_t output = MIN_OF(req->held_output, limit);
+
+	if (!hold_worst_price(req, output, most))
+		return false;
+	for (unsigned i = 0; i < req->n_fallbacks; i++) {
+		struct money cost;
+
+		if (!fallback_worst_price(req, &req->fallbacks[i], limit,
+					  &cost))
+			return false;
+		*most = cost.nano > most->nano ? cost : *most;
+	}
+	return true;
+}
+
 /* An answer of unknown length may run on less than its maximum costs. */
 static bool
 size_hold(struct request *req, struct hold_spec *spec)
@@ -222,15 +246,16 @@ size_hold(struct request *req, struct hold_spec *spec)
 	struct money floor;
 	int64_t least;
 
-	req->held_output = first_output(req);
-	if (!hold_worst_price(req, req->held_output, &spec->amount))
+	req->held_output = hold_first_output(req, req->product->conf);
+	if (!dearest_price(req, UINT64_MAX, &spec->amount))
 		return false;
-	if (req->ask.has_max || req->held_output <= FIRST_TOKENS)
+	if (req->ask.has_max ||
+	    (req->held_output <= FIRST_TOKENS && req->n_fallbacks == 0))
 		return true;
 	least = least_available(req, spec);
 	if (least >= spec->amount.nano)
 		return true;
-	if (!hold_worst_price(req, FIRST_TOKENS, &floor))
+	if (!dearest_price(req, FIRST_TOKENS, &floor))
 		return false;
 	if (least >= floor.nano)
 		spec->amount = money_nano(least);
@@ -268,6 +293,7 @@ take_money(struct request *req)
 	enum err e = E_OK;
 
 	counters_of(req, &spec);
+	fallback_find(req);
 	if (!size_hold(req, &spec))
 		return request_fail(req, E_BALANCE);
 	if (!req->idem_claimed)
@@ -357,7 +383,7 @@ step_hold(struct request *req)
 			? service_input(&req->ask, p->bytes_per_token_milli,
 					false)
 			: tokens_of_input(&req->ask, p->bytes_per_token_milli);
-	output = MIN_OF(first_output(req),
+	output = MIN_OF(hold_first_output(req, req->product->conf),
 			(uint64_t)FIRST_TOKENS * req->ask.choices);
 	next = take_rate(req, false, 1);
 	if (next != NEXT_STEP)

@@ -64,7 +64,7 @@ find_model(struct request *req)
 		return request_fail_detail(req, E_MODEL_NOT_ALLOWED,
 					   detail_of(req, req->ask.model));
 	}
-	req->product = product_find(w, req->ask.model);
+	req->asked = req->product = product_find(w, req->ask.model);
 	if (!req->product) {
 		metric_add(w->metrics, M_REJECTED + REJECT_MODEL, 1);
 		req->param = "model";

@@ -119,7 +119,11 @@ reply_attempt(const struct request *req, struct buf *out, const char *before,
 	put_between(out, before, "x-tollgate-model: ", model, after);
 	put_between(out, before, "x-tollgate-attempts: ",
 		    str_make(n, digits_write(n, req->attempts)), after);
-	if (req->substituted)
+	if (req->product != req->asked)
+		put_between(out, before,
+			    "x-tollgate-substituted: ", req->asked->conf->name,
+			    after);
+	else if (req->substituted)
 		put_between(out, before, "x-tollgate-substituted: ",
 			    req->offer->model->upstream, after);
 }

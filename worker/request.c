@@ -133,7 +133,7 @@ requests_committed(struct worker *w)
 static struct series *
 series_of(struct request *req, enum metric_route route)
 {
-	struct product *p = req->product;
+	struct product *p = req->asked;
 
 	if (!p)
 		return metrics_request(req->w->metrics, route, STR_NONE);

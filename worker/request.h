@@ -102,11 +102,16 @@ struct request {
 	uint64_t header_bits; /* of conf->route_headers: those that match */
 	unsigned needs;	      /* enum need, if anybody asks */
 	const struct conf_route *route; /* NULL = none */
+	/* fallback.h */
+	struct fallback *fallbacks; /* those that may take over */
+	unsigned n_fallbacks, next_fallback;
+	unsigned attempts_before; /* of the models before this one */
 	bool running_taken;
 	uint64_t tpm_taken;
 
 	/* money */
-	struct product *product;
+	struct product *asked;
+	struct product *product; /* whose turn it is: `asked`, or a fallback */
 	/* What the customer pays by, fixed at admission (prices.h), and the
 	 * current list price, which the operator's cost goes by. */
 	const struct book_row *prices, *list;
@@ -252,6 +257,14 @@ bool rules_in_time(const struct conf_match *m, uint32_t weekday,
 /* May the route's requests go to this lane. */
 bool rules_allow(const struct request *req, const struct lane *l);
 
+/* ---- fallback.c ---- */
+/* Another model than the asked one answers. */
+static inline bool
+is_substitute(const struct request *req)
+{
+	return req->substituted || req->product != req->asked;
+}
+
 /* ---- gather.c ---- */
 NODISCARD enum err gather_add(struct request *req, struct str piece,
 			      uint64_t limit);
@@ -278,6 +291,8 @@ bool count_is_ours(const struct request *req);
 void count_reply(struct request *req);
 
 /* ---- route.c ---- */
+/* No more channels of this model, and there is no other model. */
+bool route_exhausted(const struct request *req);
 /* The first of the answer's content has come. */
 void route_first_byte(struct request *req);
 

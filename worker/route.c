@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "shm/retries.h"
 #include "worker/attempt.h"
+#include "worker/fallback.h"
 #include "worker/request.h"
 #include "worker/strategies.h"
 
@@ -138,7 +139,7 @@ pick(struct request *req, bool desperate)
 static enum err
 closed(const struct request *req, const char **missing)
 {
-	const struct product *p = req->product;
+	const struct product *p = req->asked;
 	unsigned lacks = UINT32_MAX;
 	bool any = false;
 
@@ -177,12 +178,38 @@ refuse(struct request *req)
 	return request_fail(req, E_NO_CHANNEL);
 }
 
+static bool
+tries_left(const struct request *req)
+{
+	return req->attempts - req->attempts_before <
+	       req->w->conf->routing.attempts;
+}
+
+bool
+route_exhausted(const struct request *req)
+{
+	return !tries_left(req) && !fallback_left(req);
+}
+
+/* A channel of the model, or of the next one that may take its place. */
+static struct offer *
+pick_model(struct request *req)
+{
+	struct offer *o = NULL;
+
+	do {
+		if (tries_left(req))
+			o = pick(req, false);
+	} while (!o && fallback_next(req));
+	return o;
+}
+
 /* Who was never reached, or refused at once, had no work with it: such a
  * request may go on without a budget. */
 static bool
 may_retry(struct request *req)
 {
-	if (req->attempts >= req->w->conf->routing.attempts)
+	if (route_exhausted(req))
 		return false;
 	if (req->attempts == 0 || req->err == E_UP_CONNECT ||
 	    err_is_key_fault(req->err) ||
@@ -198,7 +225,7 @@ step_route(struct request *req)
 	struct offer *o = NULL;
 
 	if (may_retry(req))
-		o = pick(req, false);
+		o = pick_model(req);
 	if (!o && req->attempts == 0)
 		o = pick(req, true);
 	if (!o) {

@@ -178,7 +178,6 @@ lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 void
 attempt_failed(struct request *req, enum err e)
 {
-	struct worker *w = req->w;
 	struct lane *l = req->offer->lane;
 	struct token_counts tokens;
 	bool estimated;
@@ -202,8 +201,7 @@ attempt_failed(struct request *req, enum err e)
 	req->lost_media = NULL;
 	req->seen_bytes = 0;
 	req->first_byte_ns = 0;
-	if (!err_row(e)->other_channel ||
-	    req->attempts >= w->conf->routing.attempts) {
+	if (!err_row(e)->other_channel || route_exhausted(req)) {
 		if (req->attempts > 1)
 			series_add(l->series, M_FAILOVERS + FAILOVER_FAILED, 1);
 		(void)request_fail(req, e);

@@ -28,6 +28,8 @@ static const struct {
 	 "t:4: routes.name: the route 'r' is there twice"},
 	{HOUSE "routes = ( { name = \"r r\"; } );",
 	 "t:3: routes.name: may not hold spaces or control characters"},
+	{ROUTE("fallbacks = ( \"m\", \"n\" );"),
+	 "t:3: routes.fallbacks: the model 'n' is not in the price book"},
 	{MATCH("models = ( \"n\" );"),
 	 "t:3: routes.match.models: the model 'n' is not in the price book"},
 	{MATCH("groups = ( \"n\" );"),
