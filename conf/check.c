@@ -323,8 +323,8 @@ demo_keys(const struct conf_channel *ch, struct buf *error)
 			  "and limit are for the provider demo only");
 }
 
-static bool
-is_loopback(struct str host)
+bool
+conf_is_loopback(struct str host)
 {
 	return str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) ||
 	       str_starts(host, STR("127."));
@@ -371,7 +371,7 @@ check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
 				  "is required");
 	if (!ch->base_url.tls &&
 	    (ch->n_keys || secret_is_set(ch->service_account)) &&
-	    !is_loopback(ch->base_url.host))
+	    !conf_is_loopback(ch->base_url.host))
 		conf_warn(c, ch->where, "channels.base_url",
 			  "credentials and requests go over the network in "
 			  "clear; better: https://");
@@ -401,7 +401,8 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 	       resolve_models(c, ch, error) &&
 	       header_safe(error, ch->where, "channels.region", ch->region) &&
 	       check_place(ch, error) && demo_keys(ch, error) &&
-	       conf_credentials(c, ch, error) && check_upstream(c, ch, error);
+	       conf_credentials(c, ch, error) && check_upstream(c, ch, error) &&
+	       conf_egress(c, ch, error);
 }
 
 static bool

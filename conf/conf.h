@@ -207,6 +207,7 @@ struct conf_credential {
 struct conf_channel {
 #define KEY_CHANNEL CONF_FIELD
 #include "conf/keys.def"
+	struct sockaddr_storage source; /* source_address; AF_UNSPEC = any */
 	struct conf_where where;
 };
 
@@ -270,6 +271,8 @@ struct conf {
  * a reason. */
 NODISCARD bool conf_url_parse(struct str text, struct conf_url *out,
 			      struct arena *arena, struct buf *reason);
+/* The source_address of a channel, port 0; NULL = any. */
+const struct sockaddr_storage *conf_source(const struct conf_channel *c);
 /* The model named so, or NULL; the index is m - conf->models. */
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 /* The channel named so, or NULL. */

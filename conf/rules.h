@@ -30,6 +30,11 @@ NODISCARD bool conf_needs(uint32_t n, const struct str *names,
 NODISCARD bool conf_group_indexes(const struct conf *c, uint32_t n,
 				  const uint32_t **groups, struct conf_where at,
 				  const char *key, struct buf *error);
+/* Checks a channel's way out and fills in its source. */
+NODISCARD bool conf_egress(struct conf *c, struct conf_channel *ch,
+			   struct buf *error);
+/* Does `host` lead nowhere but to this machine. */
+bool conf_is_loopback(struct str host);
 /* Puts indexes in the place of names, fills in what defaults to another
  * key, and holds the rules across keys. */
 NODISCARD bool conf_rules(struct conf *c, struct buf *error);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "http/egress.h"
 #include "http/link.h"
 #include "http/tls.h"
 
@@ -29,6 +30,7 @@ call_fault_name(enum call_fault f)
 	switch (f) {
 	case CALL_REFUSED: return "refused";
 	case CALL_CONNECT_TIMEOUT: return "connect_timeout";
+	case CALL_PROXY: return "proxy";
 	case CALL_TLS: return "tls";
 	case CALL_RESET: return "reset";
 	case CALL_HEAD_TIMEOUT: return "head_timeout";
@@ -52,7 +54,8 @@ static bool
 same_target(const struct target *t, const struct call_target *as)
 {
 	return t->as.pool_key == as->pool_key && !t->stale &&
-	       t->as.tls == as->tls && t->as.addr_len == as->addr_len &&
+	       t->as.tls == as->tls && t->as.egress == as->egress &&
+	       t->as.addr_len == as->addr_len &&
 	       memcmp(&t->as.addr, &as->addr, as->addr_len) == 0 &&
 	       str_eq(t->as.host, as->host);
 }
@@ -162,6 +165,8 @@ link_drop(struct link *l)
 	if (l->conn.released)
 		return;
 	conn_close(&l->conn);
+	tunnel_free(l->tunnel);
+	l->tunnel = NULL;
 	if (l->phase == LINK_IDLE)
 		link_leave_pool(l);
 	*l->prev = l->next;
@@ -177,9 +182,14 @@ link_drop(struct link *l)
 static int
 start_connect(const struct call_target *as, bool *faulted)
 {
-	int fd = socket(as->addr.ss_family,
-			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = egress_socket(as->egress, as->addr.ss_family);
 
+	if (fd < 0 && errno == EADDRNOTAVAIL) {
+		/* No source address (any more): the next turn says so. */
+		*faulted = true;
+		fd = egress_socket(NULL, as->addr.ss_family);
+		return fd;
+	}
 	if (fd < 0)
 		return -1;
 	if (as->addr.ss_family != AF_UNIX)
@@ -210,7 +220,7 @@ open_conn(struct link *l, int fd)
 	struct target *t = l->target;
 	struct conn_loop *loop = &l->client->loop;
 
-	if (!t->as.tls)
+	if (!t->as.tls || egress_is_proxied(t->as.egress))
 		return conn_open(&l->conn, loop, fd, &link_role, &conn_plain);
 	if (!tls_connect(t->as.tls, &l->conn, t->as.host, &t->memory))
 		return false;

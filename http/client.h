@@ -25,13 +25,15 @@
 #define CALL_PIECES 24
 
 struct call;
+struct egress;
 struct event_base;
 struct http_client;
 struct tls_client;
 
 enum call_fault {
-	CALL_REFUSED, /* connect refused or unreachable */
+	CALL_REFUSED, /* refused, unreachable, or no such source address */
 	CALL_CONNECT_TIMEOUT,
+	CALL_PROXY,	   /* the proxy makes no tunnel */
 	CALL_TLS,	   /* handshake or certificate */
 	CALL_RESET,	   /* reset or closed before the head was complete */
 	CALL_HEAD_TIMEOUT, /* no head within first_byte_ms */
@@ -44,11 +46,15 @@ const char *call_fault_name(enum call_fault f);
 
 struct call_target {
 	uint32_t pool_key; /* connections are shared between equal targets:
-			      pool_key, address, tls and host are compared */
+			      pool_key, address, tls, host and egress are
+			      compared */
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
 	struct tls_client *tls; /* NULL = plain */
 	struct str host;	/* SNI and the name that is verified */
+	/* Compared as a pointer; must live as long as the client. NULL =
+	 * straight there. With a proxy `addr` is the proxy's. */
+	const struct egress *egress;
 	/* a connected socket instead of addr (takes ownership), else -1 */
 	int fd;
 };

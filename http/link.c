@@ -292,6 +292,50 @@ shake_hands(struct link *l)
 	return begin_request(l);
 }
 
+/* What comes from now on is the upstream's. */
+static bool
+begin_inside(struct link *l)
+{
+	struct target *t = l->target;
+	struct conn *c = &l->conn;
+
+	if (!t->as.tls)
+		return begin_request(l);
+	if (!c->io->handshake) { /* behind a proxy: not yet */
+		if (!tls_connect(t->as.tls, c, t->as.host, &t->memory)) {
+			link_fail(l, CALL_NO_MEMORY);
+			return false;
+		}
+		c->io = &conn_tls;
+	}
+	l->phase = LINK_HANDSHAKE;
+	return shake_hands(l);
+}
+
+static bool
+ask_proxy(struct link *l)
+{
+	struct conn *c = &l->conn;
+	char why[TUNNEL_WHY];
+
+	if (!l->tunnel)
+		l->tunnel = tunnel_new(l->target->as.egress);
+	if (!l->tunnel) {
+		link_fail(l, CALL_NO_MEMORY);
+		return false;
+	}
+	l->phase = LINK_TUNNEL;
+	switch (tunnel_step(l->tunnel, conn_fd(c), why)) {
+	case TUNNEL_READS: c->readable = false; return false;
+	case TUNNEL_WRITES: c->writable = false; return false;
+	case TUNNEL_FAILED: link_fail(l, CALL_PROXY); return false;
+	case TUNNEL_OPEN: break;
+	}
+	tunnel_free(l->tunnel);
+	l->tunnel = NULL;
+	return begin_inside(l);
+}
+
 static bool
 check_connect(struct link *l)
 {
@@ -307,10 +351,23 @@ check_connect(struct link *l)
 						: CALL_REFUSED);
 		return false;
 	}
-	if (!c->io->handshake)
-		return begin_request(l);
-	l->phase = LINK_HANDSHAKE;
-	return shake_hands(l);
+	return egress_is_proxied(l->target->as.egress) ? ask_proxy(l)
+						       : begin_inside(l);
+}
+
+/* True: the request may be sent, or is on its way. */
+static bool
+is_open(struct link *l)
+{
+	switch (l->phase) {
+	case LINK_CONNECTING: return check_connect(l);
+	case LINK_TUNNEL: return ask_proxy(l);
+	case LINK_HANDSHAKE: return shake_hands(l);
+	case LINK_HEAD:
+	case LINK_BODY:
+	case LINK_IDLE: break;
+	}
+	return true;
 }
 
 /* Nothing may come on an idle connection but what TLS says to itself. */
@@ -337,9 +394,7 @@ link_run(struct link *l)
 		check_idle(l);
 		return;
 	}
-	if (l->phase == LINK_CONNECTING && !check_connect(l))
-		return;
-	if (l->phase == LINK_HANDSHAKE && !shake_hands(l))
+	if (!is_open(l))
 		return;
 	link_send(l);
 	while (l->call && !l->call->paused && step(l))
@@ -367,6 +422,7 @@ link_due(struct conn *c)
 	}
 	switch (l->phase) {
 	case LINK_CONNECTING:
+	case LINK_TUNNEL:
 	case LINK_HANDSHAKE: link_fail(l, CALL_CONNECT_TIMEOUT); return;
 	case LINK_HEAD: link_fail(l, CALL_HEAD_TIMEOUT); return;
 	case LINK_BODY: link_fail(l, CALL_IDLE_TIMEOUT); return;

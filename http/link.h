@@ -13,6 +13,7 @@
 #include "http/chunked.h"
 #include "http/client.h"
 #include "http/conn.h"
+#include "http/egress.h"
 #include "http/parse.h"
 #include "http/tls.h"
 
@@ -20,6 +21,7 @@
 
 enum link_phase {
 	LINK_CONNECTING,
+	LINK_TUNNEL, /* asks the proxy */
 	LINK_HANDSHAKE,
 	LINK_HEAD, /* sends the request, waits for the head of the answer */
 	LINK_BODY,
@@ -42,7 +44,8 @@ struct link {
 	struct http_client *client;
 	struct target *target;
 	struct call *call;
-	struct link *next; /* of all */
+	struct tunnel *tunnel; /* LINK_TUNNEL */
+	struct link *next;     /* of all */
 	struct link **prev;
 	struct link *next_idle;
 	struct link **prev_idle;

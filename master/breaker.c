@@ -41,6 +41,7 @@ breaker_init(struct breaker *b, enum channel_state state, uint64_t pause_ns,
 {
 	memset(b, 0, sizeof(*b));
 	b->base_pause_ns = b->pause_ns = pause_ns;
+	b->check_pause_ns = BREAKER_CHECK_NS;
 	b->state = state == CHANNEL_DEGRADED ? CHANNEL_DEGRADED : CHANNEL_UP;
 	if (state == CHANNEL_OPEN || state == CHANNEL_HALF) {
 		/* Known to be bad: probed at once. */
@@ -89,6 +90,23 @@ breaker_wants_probe(struct breaker *b, uint64_t now_ns)
 	if (b->state != CHANNEL_OPEN || now_ns < b->open_until_ns)
 		return false;
 	b->state = CHANNEL_HALF;
+	return true;
+}
+
+bool
+breaker_wants_check(struct breaker *b, uint64_t fault_until_ns, uint64_t now_ns)
+{
+	if (b->state != CHANNEL_UP && b->state != CHANNEL_DEGRADED)
+		return false;
+	if (fault_until_ns <= now_ns) {
+		if (now_ns > b->check_due_ns + BREAKER_CALM_NS)
+			b->check_pause_ns = BREAKER_CHECK_NS;
+		return false;
+	}
+	if (now_ns < b->check_due_ns)
+		return false;
+	b->check_due_ns = now_ns + b->check_pause_ns;
+	b->check_pause_ns = MIN_OF(2 * b->check_pause_ns, BREAKER_CHECK_MAX_NS);
 	return true;
 }
 

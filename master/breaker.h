@@ -22,6 +22,11 @@
 #define BREAKER_MIN	     10u /* requests a verdict needs */
 #define BREAKER_REFUSALS     3u	 /* refused, and nothing went well beside it */
 #define BREAKER_PAUSE_MAX_NS (60 * 1000000000ull)
+/* Between two checks of a channel that is up: the shortest, the longest. */
+#define BREAKER_CHECK_NS     1000000000ull
+#define BREAKER_CHECK_MAX_NS (8 * 1000000000ull)
+/* So long without a refused connection, and the pause is short again. */
+#define BREAKER_CALM_NS (10 * 1000000000ull)
 
 /* What happened since the last tick. */
 struct breaker_counts {
@@ -37,6 +42,8 @@ struct breaker {
 	uint64_t base_pause_ns;
 	uint64_t pause_ns; /* of the present OPEN */
 	uint64_t open_until_ns;
+	uint64_t check_due_ns; /* not before */
+	uint64_t check_pause_ns;
 };
 
 /* `state` is what the channel had before (warm start), or CHANNEL_UP. */
@@ -49,4 +56,9 @@ void breaker_tick(struct breaker *b, const struct breaker_counts *counts,
 		  uint64_t now_ns);
 /* True once per pause: the caller starts the probe (state HALF). */
 bool breaker_wants_probe(struct breaker *b, uint64_t now_ns);
+/* A channel that is up, left alone until `fault_until_ns` because a worker met
+ * a refused or reset connection: true when a probe may now find out whether
+ * it was a stray one. Those that come again and again get fewer checks. */
+bool breaker_wants_check(struct breaker *b, uint64_t fault_until_ns,
+			 uint64_t now_ns);
 void breaker_probed(struct breaker *b, bool well, uint64_t now_ns);

@@ -19,6 +19,7 @@
 #include "base/wheel.h"
 #include "conf/conf.h"
 #include "http/client.h"
+#include "http/egress.h"
 #include "http/tls.h"
 #include "master/hosts.h"
 #include "master/master.h"
@@ -48,6 +49,7 @@ struct grant {
 	uint64_t asked_mono_ns;
 	struct arena arena; /* of what is under way */
 	struct conf_url url;
+	struct egress egress; /* texts: of `url` and `conf` */
 	struct lookup *lookup;
 	struct call *call;
 	struct buf head, body, answer;
@@ -253,6 +255,7 @@ resolved(void *user, const struct channel_address *found, unsigned n,
 	struct call_target t = {.pool_key = g->row,
 				.host = g->url.host,
 				.tls = g->url.tls ? g->all->tls : NULL,
+				.egress = &g->egress,
 				.fd = -1};
 	struct channel_address a;
 
@@ -263,7 +266,8 @@ resolved(void *user, const struct channel_address *found, unsigned n,
 		return;
 	}
 	a = found[0];
-	hosts_set_port(&a, g->url.port);
+	hosts_set_port(&a, g->conf->proxy.text.n > 0 ? g->conf->proxy.port
+						     : g->url.port);
 	memcpy(&t.addr, a.sockaddr, MIN_OF(a.len, sizeof(a.sockaddr)));
 	t.addr_len = a.len;
 	g->iov[0] = (struct iovec){g->head.p, g->head.n};
@@ -291,6 +295,21 @@ open_client(struct grants *all)
 	return all->client && all->resolver;
 }
 
+/* The channel's. The client may know it still: nothing stays in its pools. */
+static void
+way_out(struct grant *g)
+{
+	const struct conf_channel *c = g->conf;
+
+	http_client_forget(g->all->client, g->row);
+	g->egress = (struct egress){.source = conf_source(c)};
+	if (c->proxy.text.n == 0)
+		return;
+	g->egress.host = g->url.host;
+	g->egress.port = g->url.port;
+	g->egress.credential = secret_bytes(c->proxy_auth);
+}
+
 static void
 begin(struct grant *g)
 {
@@ -316,7 +335,12 @@ begin(struct grant *g)
 		failed(g, why);
 		return;
 	}
-	lookup = resolver_ask(g->all->resolver, g->url.host, resolved, g);
+	way_out(g);
+	lookup =
+		resolver_ask(g->all->resolver,
+			     egress_is_proxied(&g->egress) ? g->conf->proxy.host
+							   : g->url.host,
+			     resolved, g);
 	/* Numbers and names of the hosts file are answered within the call. */
 	if (lookup)
 		g->lookup = lookup;

@@ -1,7 +1,8 @@
 /*
- * Upstreams: addresses, breakers, probes. A probe is a TCP connect and, for
- * https, a TLS handshake with all its verification: whether answers are good
- * is judged by the requests themselves.
+ * Upstreams: addresses, breakers, probes. A probe is a TCP connect, a tunnel
+ * where there is a proxy, and, for https, a TLS handshake with all its
+ * verification: whether answers are good is judged by the requests
+ * themselves. It goes the way that requests go.
  */
 #include "master/probe.h"
 
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "http/egress.h"
 #include "http/tls.h"
 #include "master/breaker.h"
 #include "master/hosts.h"
@@ -37,8 +39,13 @@ struct upstream {
 	struct probes *probes;
 	uint32_t row;
 	char name[CHANNEL_NAME];
-	char host[HOST_CHARS]; /* "" = embedded, needs no address */
-	uint16_t port;
+	char host[HOST_CHARS];	/* "" = embedded, needs no address */
+	char proxy[HOST_CHARS]; /* resolved in place of `host`; "" = none */
+	uint16_t port;		/* of `host` */
+	uint16_t proxy_port;
+	/* Its texts are `host` and the serving configuration's. */
+	struct egress egress;
+	struct sockaddr_storage source; /* AF_UNSPEC = any */
 	bool secure;
 	uint32_t timeout_ms;
 	bool reachable; /* has addresses, or needs none */
@@ -46,9 +53,11 @@ struct upstream {
 	uint64_t resolve_ns; /* when next */
 	struct breaker breaker;
 	struct breaker_counts seen;
-	struct event *probe; /* runs while set */
+	uint64_t fault_until_ns; /* as the probe began */
+	struct event *probe;	 /* runs while set */
 	int probe_fd;
 	uint64_t probe_due_ns;
+	struct tunnel *tunnel;	     /* once it is connected to a proxy */
 	struct tls_probe *handshake; /* once it is connected */
 };
 
@@ -97,6 +106,32 @@ upstream_publish(const struct upstream *u)
 		 F_CSTR("reason", u->reachable ? row->reason : "no address"));
 }
 
+static const char *
+next_host(const struct upstream *u)
+{
+	return u->proxy[0] ? u->proxy : u->host;
+}
+
+/* Those that can be reached from the channel's source, with their port. */
+static unsigned
+fitting(const struct upstream *u, const struct channel_address *found,
+	unsigned n, struct channel_address out[CHANNEL_ADDRESSES])
+{
+	unsigned m = 0;
+
+	for (unsigned i = 0; i < n && m < CHANNEL_ADDRESSES; i++) {
+		sa_family_t family;
+
+		memcpy(&family, found[i].sockaddr, sizeof(family));
+		if (u->egress.source && family != u->source.ss_family)
+			continue;
+		out[m] = found[i];
+		hosts_set_port(&out[m++],
+			       u->proxy[0] ? u->proxy_port : u->port);
+	}
+	return m;
+}
+
 static void
 resolved(void *user, const struct channel_address *found, unsigned n,
 	 uint32_t ttl_s)
@@ -106,20 +141,17 @@ resolved(void *user, const struct channel_address *found, unsigned n,
 	uint64_t ttl = MIN_OF(MAX_OF(ttl_s, TTL_MIN_S), TTL_MAX_S);
 
 	u->lookup = NULL;
+	n = fitting(u, found, n, a);
 	if (n == 0) {
 		/* The last good addresses stay. */
 		LOG_WARN("no address for the channel",
 			 F_CSTR("channel", row_of(u)->name),
-			 F_CSTR("host", u->host));
+			 F_CSTR("host", next_host(u)));
 		u->resolve_ns = clock_mono_ns() + TTL_FAILED_S * NS_PER_SEC;
 		upstream_publish(u);
 		return;
 	}
 	u->resolve_ns = clock_mono_ns() + ttl * NS_PER_SEC;
-	for (unsigned i = 0; i < n; i++) {
-		a[i] = found[i];
-		hosts_set_port(&a[i], u->port);
-	}
 	channel_set_addresses(u->probes->region, u->row, a, n);
 	u->reachable = true;
 	upstream_publish(u);
@@ -130,8 +162,8 @@ upstream_resolve(struct upstream *u)
 {
 	if (u->host[0] == '\0' || u->lookup)
 		return;
-	u->lookup =
-		resolver_ask(u->probes->resolver, str_of(u->host), resolved, u);
+	u->lookup = resolver_ask(u->probes->resolver, str_of(next_host(u)),
+				 resolved, u);
 }
 
 static void
@@ -141,6 +173,8 @@ probe_close(struct upstream *u)
 	u->probe = NULL;
 	tls_probe_free(u->handshake);
 	u->handshake = NULL;
+	tunnel_free(u->tunnel);
+	u->tunnel = NULL;
 	(void)close(u->probe_fd);
 }
 
@@ -148,12 +182,18 @@ probe_close(struct upstream *u)
 static void
 probe_judge(struct upstream *u, const char *why)
 {
+	struct channel_row *row = row_of(u);
 	bool well = why[0] == '\0';
 
-	(void)str_copy(row_of(u)->reason, CHANNEL_REASON, str_of(why));
+	if (!well && !str_eq(str_of(row->reason), str_of(why)))
+		LOG_WARN("a probe failed", F_CSTR("channel", row->name),
+			 F_CSTR("reason", why));
+	(void)str_copy(row->reason, CHANNEL_REASON, str_of(why));
 	breaker_probed(&u->breaker, well, clock_mono_ns());
+	/* A fault that came meanwhile stays. */
 	if (well)
-		atomic_store(&row_of(u)->fault_until_ns, 0);
+		(void)atomic_compare_exchange_strong(&row->fault_until_ns,
+						     &u->fault_until_ns, 0);
 	upstream_publish(u);
 }
 
@@ -215,8 +255,9 @@ handshake_step(struct upstream *u)
 	}
 }
 
+/* From here on it is the upstream that answers. */
 static void
-probe_connected(struct upstream *u)
+probe_inside(struct upstream *u)
 {
 	char why[TLS_WHY] = "";
 	const char *fault = u->secure ? handshake_begin(u, why) : "";
@@ -228,6 +269,64 @@ probe_connected(struct upstream *u)
 }
 
 static void
+tunnel_talk(struct upstream *u)
+{
+	char why[TUNNEL_WHY] = "";
+
+	switch (tunnel_step(u->tunnel, u->probe_fd, why)) {
+	case TUNNEL_READS:
+		if (!probe_wait(u, EV_READ))
+			probe_end(u, "out of memory");
+		return;
+	case TUNNEL_WRITES:
+		if (!probe_wait(u, EV_WRITE))
+			probe_end(u, "out of memory");
+		return;
+	case TUNNEL_FAILED: probe_end(u, why); return;
+	case TUNNEL_OPEN: break;
+	}
+	tunnel_free(u->tunnel);
+	u->tunnel = NULL;
+	probe_inside(u);
+}
+
+static void
+probe_connected(struct upstream *u)
+{
+	if (!egress_is_proxied(&u->egress)) {
+		probe_inside(u);
+		return;
+	}
+	u->tunnel = tunnel_new(&u->egress);
+	if (u->tunnel)
+		tunnel_talk(u);
+	else
+		probe_end(u, "out of memory");
+}
+
+/* What took too long. */
+static const char *
+probe_late(const struct upstream *u)
+{
+	if (u->handshake)
+		return "the TLS handshake takes too long";
+	if (u->tunnel)
+		return "the proxy takes too long to answer";
+	return u->proxy[0] ? "the connect to the proxy takes too long"
+			   : "the connect takes too long";
+}
+
+static void
+probe_refused(struct upstream *u, int error)
+{
+	char why[CHANNEL_REASON];
+
+	(void)snprintf(why, sizeof(why), "%s%s",
+		       u->proxy[0] ? "the proxy: " : "", strerror(error));
+	probe_end(u, why);
+}
+
+static void
 probe_event(evutil_socket_t fd, short what, void *user)
 {
 	struct upstream *u = user;
@@ -235,8 +334,11 @@ probe_event(evutil_socket_t fd, short what, void *user)
 	socklen_t len = sizeof(error);
 
 	if (what & EV_TIMEOUT) {
-		probe_end(u, u->handshake ? "the TLS handshake takes too long"
-					  : "the connect takes too long");
+		probe_end(u, probe_late(u));
+		return;
+	}
+	if (u->tunnel) {
+		tunnel_talk(u);
 		return;
 	}
 	if (u->handshake) {
@@ -246,13 +348,13 @@ probe_event(evutil_socket_t fd, short what, void *user)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error)
-		probe_end(u, strerror(error));
+		probe_refused(u, error);
 	else
 		probe_connected(u);
 }
 
-/* False: it failed at once. */
-static bool
+/* "" or why it failed at once. */
+static const char *
 probe_connect(struct upstream *u)
 {
 	struct channel_address a[CHANNEL_ADDRESSES];
@@ -261,36 +363,49 @@ probe_connect(struct upstream *u)
 	uint32_t version;
 
 	if (channel_addresses(u->probes->region, u->row, a, &version) == 0)
-		return false;
+		return "no address";
 	memset(&sa, 0, sizeof(sa));
 	memcpy(&sa, a[0].sockaddr, MIN_OF(a[0].len, sizeof(a[0].sockaddr)));
-	u->probe_fd = socket(sa.ss_family,
-			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	u->probe_fd = egress_socket(&u->egress, sa.ss_family);
 	if (u->probe_fd < 0)
-		return false;
+		return errno == EADDRNOTAVAIL
+			       ? "this machine has no such source_address"
+			       : "cannot make a socket";
 	u->probe_due_ns = clock_mono_ns() + u->timeout_ms * NS_PER_MS;
 	if ((connect(u->probe_fd, any, a[0].len) == 0 ||
 	     errno == EINPROGRESS) &&
 	    probe_wait(u, EV_WRITE))
-		return true;
+		return "";
 	if (u->probe)
 		event_free(u->probe);
 	u->probe = NULL;
 	(void)close(u->probe_fd);
-	return false;
+	return "cannot connect";
+}
+
+static void
+probe_begin(struct upstream *u)
+{
+	const char *why = probe_connect(u);
+
+	if (why[0])
+		probe_judge(u, why);
 }
 
 static void
 upstream_probe(struct upstream *u, uint64_t now_ns)
 {
-	if (!u->reachable || u->probe ||
-	    !breaker_wants_probe(&u->breaker, now_ns))
+	if (!u->reachable || u->probe)
+		return;
+	u->fault_until_ns = atomic_load(&row_of(u)->fault_until_ns);
+	if (!breaker_wants_probe(&u->breaker, now_ns) &&
+	    !breaker_wants_check(&u->breaker, u->fault_until_ns, now_ns))
 		return;
 	upstream_publish(u);
 	if (u->host[0] == '\0')
 		probe_judge(u, "");
-	else if (!probe_connect(u))
-		probe_judge(u, "cannot connect");
+	else
+		probe_begin(u);
 }
 
 static void
@@ -308,6 +423,27 @@ upstream_count(struct upstream *u, uint64_t now_ns)
 	upstream_publish(u);
 }
 
+/* The way out; true when it begins at another place now. */
+static bool
+upstream_way(struct upstream *u, const struct conf_channel *c)
+{
+	const struct sockaddr_storage *source = conf_source(c);
+	bool moved = !str_eq(str_of(u->proxy), c->proxy.host) ||
+		     u->proxy_port != c->proxy.port ||
+		     u->source.ss_family != c->source.ss_family;
+
+	(void)str_copy(u->proxy, sizeof(u->proxy), c->proxy.host);
+	u->proxy_port = c->proxy.port;
+	u->source = c->source;
+	u->egress = (struct egress){.source = source ? &u->source : NULL};
+	if (u->proxy[0]) {
+		u->egress.host = str_of(u->host);
+		u->egress.port = u->port;
+		u->egress.credential = secret_bytes(c->proxy_auth);
+	}
+	return moved;
+}
+
 /* Takes the settings; true when the address is another one now. */
 static bool
 upstream_configure(struct upstream *u, const struct conf *conf,
@@ -321,6 +457,7 @@ upstream_configure(struct upstream *u, const struct conf *conf,
 
 	(void)str_copy(u->host, sizeof(u->host), host);
 	u->port = c->base_url.port;
+	moved |= upstream_way(u, c);
 	u->secure = c->base_url.tls;
 	u->timeout_ms = conf->probe.timeout_ms;
 	breaker_set_pause(&u->breaker, conf->probe.interval_ms * NS_PER_MS);

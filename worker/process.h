@@ -13,6 +13,7 @@
 #include "base/wheel.h"
 #include "conf/conf.h"
 #include "http/client.h"
+#include "http/egress.h"
 #include "http/server.h"
 #include "shm/accounts.h"
 #include "shm/books.h"
@@ -42,6 +43,7 @@ struct lane {
 	uint32_t index;	    /* of conf->channels */
 	uint32_t row_index; /* of the shared table; also the pool key */
 	struct str host_field;
+	struct egress egress;
 	struct series *series;
 	uint32_t next_address;
 };

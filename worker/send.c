@@ -257,6 +257,7 @@ err_of_fault(enum call_fault f)
 	switch (f) {
 	case CALL_REFUSED:
 	case CALL_CONNECT_TIMEOUT:
+	case CALL_PROXY:
 	case CALL_TLS:
 	case CALL_RESET: return E_UP_CONNECT;
 	case CALL_HEAD_TIMEOUT:
@@ -415,6 +416,7 @@ step_send(struct request *req)
 				.host = l->conf->base_url.host,
 				.tls = l->conf->base_url.tls ? req->w->tls
 							     : NULL,
+				.egress = &l->egress,
 				.fd = -1};
 
 	enum err e;

@@ -11,6 +11,19 @@
 #include "worker/process.h"
 #include "worker/request.h"
 
+static void
+lane_way_out(struct lane *l)
+{
+	const struct conf_channel *c = l->conf;
+
+	l->egress = (struct egress){.source = conf_source(c)};
+	if (c->proxy.text.n == 0)
+		return;
+	l->egress.host = c->base_url.host;
+	l->egress.port = c->base_url.port;
+	l->egress.credential = secret_bytes(c->proxy_auth);
+}
+
 static bool
 lane_build(struct worker *w, unsigned i)
 {
@@ -27,6 +40,7 @@ lane_build(struct worker *w, unsigned i)
 	if (!l->adapter || l->row_index >= SHM_CHANNELS)
 		return false;
 	l->row = &w->region->channels[l->row_index];
+	lane_way_out(l);
 	l->series = metrics_channel(w->metrics, c->name);
 	if (l->adapter->flags & ADAPTER_EMBEDDED)
 		buf_printf(&host, DEMO_HOST "%u", i);

@@ -144,6 +144,31 @@ TEST(a_channel_that_was_open_before_a_restart_is_probed_at_once)
 	CHECK(breaker_wants_probe(&b, 7));
 }
 
+TEST(a_stray_refusal_is_checked_at_once_and_repeated_ones_less_often)
+{
+	struct breaker b;
+	uint64_t now = 100 * NS_PER_SEC;
+	unsigned checks = 0;
+
+	breaker_init(&b, CHANNEL_UP, PAUSE, now);
+	CHECK(!breaker_wants_check(&b, 0, now));
+	CHECK(breaker_wants_check(&b, now + PAUSE, now));
+	CHECK(!breaker_wants_check(&b, now + PAUSE, now));
+	/* refused again after each check that went well */
+	for (unsigned ms = 0; ms < 30000; ms += 100)
+		checks += breaker_wants_check(&b, UINT64_MAX,
+					      now + ms * NS_PER_MS + 1);
+	CHECK_INT(checks, 5); /* after 1, 3, 7, 15 and 23 s */
+	now += 30 * NS_PER_SEC;
+	CHECK(!breaker_wants_check(&b, 0, now + 20 * NS_PER_SEC));
+	now += 21 * NS_PER_SEC;
+	CHECK(breaker_wants_check(&b, UINT64_MAX, now));
+	CHECK(breaker_wants_check(&b, UINT64_MAX, now + NS_PER_SEC));
+	/* what the breaker has opened, only its probe closes */
+	breaker_init(&b, CHANNEL_OPEN, PAUSE, now);
+	CHECK(!breaker_wants_check(&b, UINT64_MAX, now));
+}
+
 int
 main(void)
 {
@@ -155,5 +180,6 @@ main(void)
 	RUN(a_channel_that_probes_well_and_fails_again_waits_longer);
 	RUN(a_probe_that_nobody_asked_for_changes_nothing);
 	RUN(a_channel_that_was_open_before_a_restart_is_probed_at_once);
+	RUN(a_stray_refusal_is_checked_at_once_and_repeated_ones_less_often);
 	return tap_done();
 }
