@@ -289,6 +289,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	uint32_t n = channel_addresses(a->region, row, addr, &version);
 	uint64_t now = clock_mono_ns();
 	uint64_t fault = atomic_load(&c->fault_until_ns);
+	uint64_t affine = atomic_load(&c->affine);
+	uint64_t hits = atomic_load(&c->affine_hits);
 
 	put_text(o, "state", channel_state_name(channel_shown(c)));
 	put_text(o, "health", channel_state_name(atomic_load(&c->state)));
@@ -298,6 +300,10 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_i64(o, "in_flight", atomic_load(&c->in_flight));
 	put_u64(o, "first_byte_us", channel_pace_us(c, PACE_STREAM, now));
 	put_u64(o, "whole_answer_us", channel_pace_us(c, PACE_WHOLE, now));
+	put_u64(o, "affinity", affine);
+	put_u64(o, "affinity_hits", hits);
+	put_u64(o, "affinity_hit_percent", affine ? hits * 100 / affine : 0);
+	put_u64(o, "cached_ppm", atomic_load(&c->cached_ppm));
 	put_u64(o, "ok", atomic_load(&c->ok));
 	put_u64(o, "faults", atomic_load(&c->faults));
 	put_u64(o, "refused", atomic_load(&c->refused));

@@ -239,9 +239,17 @@ struct conf_match {
 	uint32_t days_bits; /* 1 = Sunday; 0 = all */
 };
 
+/* By what requests belong together, the first that they have. */
+enum conf_affinity { AFFINITY_SESSION, AFFINITY_USER, AFFINITY_PREFIX };
+struct conf_affine {
+	uint32_t n;
+	enum conf_affinity by[3];
+};
+
 struct conf_route {
 #define KEY_ROUTE CONF_FIELD
 #include "conf/keys.def"
+	struct conf_affine affine; /* its own, or that of routing */
 	const uint32_t *lanes;	   /* n_channels indexes into conf.channels */
 	enum conf_strategy chosen; /* its own, or that of routing */
 	struct conf_where where;
@@ -261,6 +269,8 @@ struct conf {
 	/* The conditions of all routes: bit i of headers_bits is the i-th. */
 	uint32_t n_route_headers;
 	const struct conf_header *route_headers[CONF_HEADERS_MAX];
+	struct conf_affine affine; /* of routing */
+	bool has_sessions;	   /* anybody looks for one */
 	uint32_t n_warnings;
 	struct str *warnings; /* "file:line: key: text", to be logged */
 	struct arena *arena;  /* the memory of all this */

@@ -228,6 +228,41 @@ check_fallbacks(const struct conf *c, const struct conf_route *r,
 }
 
 static bool
+check_affinity(struct conf *c, uint32_t n, const struct str *words,
+	       struct conf_where at, struct conf_affine *out, struct buf *error)
+{
+	static const char *const known[] = {"session", "user", "prefix", NULL};
+
+	out->n = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t bit = bit_of(known, words[i]);
+
+		if (bit == 0)
+			return conf_fault(error, at, "affinity",
+					  "'%s' is none of session, user, "
+					  "prefix",
+					  words[i].p);
+		out->by[out->n++] = (enum conf_affinity)__builtin_ctz(bit);
+		c->has_sessions |= words[i].p[0] == 's';
+	}
+	return true;
+}
+
+static bool
+route_affinity(struct conf *c, struct conf_route *r, struct buf *error)
+{
+	r->affine = c->affine;
+	if (r->n_affinity == 0)
+		return true;
+	if (r->n_affinity == 1 && str_eq(r->affinity[0], STR("off"))) {
+		r->affine.n = 0;
+		return true;
+	}
+	return check_affinity(c, r->n_affinity, r->affinity, r->where,
+			      &r->affine, error);
+}
+
+static bool
 check_name(const struct conf *c, uint32_t i, struct buf *error)
 {
 	const struct conf_route *r = &c->routes[i];
@@ -245,12 +280,18 @@ check_name(const struct conf *c, uint32_t i, struct buf *error)
 bool
 conf_routes(struct conf *c, struct buf *error)
 {
+	struct conf_where top = {c->path.p, 1};
+
+	if (!check_affinity(c, c->routing.n_affinity, c->routing.affinity, top,
+			    &c->affine, error))
+		return false;
 	for (uint32_t i = 0; i < c->n_routes; i++) {
 		struct conf_route *r = &c->routes[i];
 
 		if (!check_name(c, i, error) || !check_match(c, r, error) ||
 		    !check_lanes(c, r, error) || !check_strategy(c, r, error) ||
-		    !check_fallbacks(c, r, error))
+		    !check_fallbacks(c, r, error) ||
+		    !route_affinity(c, r, error))
 			return false;
 	}
 	return true;

@@ -79,6 +79,11 @@
 	V(FAILOVER_FAILED, "failed") \
 	V(FAILOVER_REFUSED, "no_budget")
 
+#define AFFINITY_VALUES(V)     \
+	V(AFFINITY_HIT, "hit") \
+	V(AFFINITY_NEW, "new") \
+	V(AFFINITY_MOVED, "moved")
+
 #define METRIC_ID_(id, text) id,
 enum metric_route { ROUTE_VALUES(METRIC_ID_) ROUTE_COUNT };
 enum metric_phase { PHASE_VALUES(METRIC_ID_) PHASE_COUNT };
@@ -88,6 +93,7 @@ enum metric_reload { RELOAD_VALUES(METRIC_ID_) RELOAD_COUNT };
 enum metric_tokens { TOKENS_VALUES(METRIC_ID_) TOKENS_COUNT };
 enum metric_source { SOURCE_VALUES(METRIC_ID_) SOURCE_COUNT };
 enum metric_failover { FAILOVER_VALUES(METRIC_ID_) FAILOVER_COUNT };
+enum metric_affinity { AFFINITY_VALUES(METRIC_ID_) AFFINITY_COUNT };
 #undef METRIC_ID_
 /* ERROR_TYPE: 0 = ok, then the ids of err_vocab_id(). */
 enum { NONE_COUNT = 1, ERROR_TYPE_COUNT = 40 };

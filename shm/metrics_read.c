@@ -26,6 +26,7 @@ enum set_id {
 	SET_TOKENS,
 	SET_SOURCE,
 	SET_FAILOVER,
+	SET_AFFINITY,
 	SET_ERROR_TYPE,
 };
 
@@ -45,6 +46,7 @@ static const char *const reload_text[] = {RELOAD_VALUES(TEXT)};
 static const char *const tokens_text[] = {TOKENS_VALUES(TEXT)};
 static const char *const source_text[] = {SOURCE_VALUES(TEXT)};
 static const char *const failover_text[] = {FAILOVER_VALUES(TEXT)};
+static const char *const affinity_text[] = {AFFINITY_VALUES(TEXT)};
 #undef TEXT
 
 static const struct label_set sets[] = {
@@ -57,6 +59,7 @@ static const struct label_set sets[] = {
 	[SET_TOKENS] = {"type", TOKENS_COUNT, tokens_text},
 	[SET_SOURCE] = {"source", SOURCE_COUNT, source_text},
 	[SET_FAILOVER] = {"outcome", FAILOVER_COUNT, failover_text},
+	[SET_AFFINITY] = {"outcome", AFFINITY_COUNT, affinity_text},
 	[SET_ERROR_TYPE] = {"error_type", ERROR_TYPE_COUNT, NULL},
 };
 

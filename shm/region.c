@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "shm/accounts.h"
+#include "shm/affinity.h"
 #include "shm/books.h"
 #include "shm/channels.h"
 #include "shm/claims.h"
@@ -32,7 +33,7 @@
 #include "shm/tokens.h"
 #include "shm/workers.h"
 
-#define LAYOUT_VERSION 5
+#define LAYOUT_VERSION 6
 #define SEGMENT_FILE   "state.shm"
 #define HEAD_BYTES     4096u
 #define PAGE_BYTES     4096u

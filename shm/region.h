@@ -105,6 +105,7 @@ struct region {
 	struct channel_row *channels;
 	struct token_row *tokens;     /* one per channel row */
 	struct retry_bucket *retries; /* one */
+	_Atomic uint64_t *affinity;   /* affinity.h */
 	struct book *books;
 	struct hint_ring *rings;       /* one per worker row */
 	struct metrics_block *metrics; /* one per worker row, and one of

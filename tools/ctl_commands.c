@@ -74,7 +74,7 @@ get(const struct ctl *c, const char *prefix, const char *name)
 struct listing {
 	const char *name; /* the word, the member of the answer, the path */
 	unsigned n;
-	struct ctl_column columns[14];
+	struct ctl_column columns[15];
 };
 
 static const struct listing listings[] = {
@@ -90,7 +90,7 @@ static const struct listing listings[] = {
 	  {"BEAT MS", "heartbeat_ms", true},
 	  {"STARTED", "started", false}}},
 	{"channels",
-	 14,
+	 15,
 	 {{"NAME", "name", false},
 	  {"PROVIDER", "provider", false},
 	  {"STATE", "state", false},
@@ -102,6 +102,7 @@ static const struct listing listings[] = {
 	  {"REFUSED", "refused", true},
 	  {"LIMITED", "limited", true},
 	  {"LEFT TODAY", "daily_left", true},
+	  {"SAME %", "affinity_hit_percent", true},
 	  {"KEYS OUT", "keys_out", true},
 	  {"WHY", "reason", false},
 	  {"ADDRESSES", "addresses", false}}},

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "worker/access.h"
+#include "worker/affinity.h"
 #include "worker/convert.h"
 #include "worker/idem.h"
 #include "worker/pass.h"
@@ -417,6 +418,7 @@ on_head(struct exchange *x, const struct http_head *head)
 		note_path(req, head);
 		note_fields(req, head);
 		rules_head(req, head);
+		affinity_head(req, head);
 		if (req->endpoint->service)
 			next = pass_head(req, head);
 	}

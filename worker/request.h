@@ -102,6 +102,10 @@ struct request {
 	uint64_t header_bits; /* of conf->route_headers: those that match */
 	unsigned needs;	      /* enum need, if anybody asks */
 	const struct conf_route *route; /* NULL = none */
+	/* affinity.h */
+	uint64_t session; /* hashes; 0 = none */
+	uint64_t affinity;
+	uint32_t affine_row; /* the channel that knew it, SHM_NONE = none */
 	/* fallback.h */
 	struct fallback *fallbacks; /* those that may take over */
 	unsigned n_fallbacks, next_fallback;

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "shm/retries.h"
+#include "worker/affinity.h"
 #include "worker/attempt.h"
 #include "worker/fallback.h"
 #include "worker/request.h"
@@ -132,7 +133,8 @@ pick(struct request *req, bool desperate)
 	}
 	if (n == 0)
 		return NULL;
-	return strategy_pick(req, strategy_of(req), c, n);
+	return strategy_pick(req, strategy_of(req), c, n,
+			     affinity_pick(req, c, n));
 }
 
 /* Why nobody may be asked, now or later; E_OK: somebody may. */
@@ -250,4 +252,5 @@ route_first_byte(struct request *req)
 			  req->ask.stream ? PACE_STREAM : PACE_WHOLE,
 			  (req->w->now_ns - req->attempt_ns) / 1000,
 			  req->w->now_ns);
+	affinity_note(req);
 }

@@ -7,6 +7,7 @@
 #include "adapters/tokens.h"
 #include "base/clock.h"
 #include "base/zone.h"
+#include "worker/affinity.h"
 #include "worker/request.h"
 
 _Static_assert((int)NEED_TOOLS == (int)CONF_NEED_TOOLS &&
@@ -106,6 +107,14 @@ rules_in_time(const struct conf_match *m, uint32_t weekday, uint32_t minute)
 	return fits && (m->days_bits == 0 || m->days_bits >> day & 1);
 }
 
+static struct str
+key_name(const struct request *req)
+{
+	const char *name = req->w->region->keys[req->key].name;
+
+	return str_make(name, strnlen(name, KEY_NAME));
+}
+
 static bool
 matches(const struct request *req, const struct conf_match *m,
 	const struct traits *t)
@@ -113,6 +122,7 @@ matches(const struct request *req, const struct conf_match *m,
 	return (req->header_bits & m->headers_bits) == m->headers_bits &&
 	       (req->needs & m->needs_bits) == m->needs_bits &&
 	       group_fits(m, req->group) &&
+	       any_glob(m->n_keys, m->keys, key_name(req)) &&
 	       within(t->prompt, m->prompt_min, m->prompt_max) &&
 	       within(t->output, m->output_min, m->output_max) &&
 	       rules_in_time(m, t->weekday, t->minute) &&
@@ -140,16 +150,16 @@ enum next
 step_rules(struct request *req)
 {
 	const struct conf *c = req->w->conf;
-	struct traits t;
+	struct traits t = {0};
 
 	if (req->w->look & LOOK_NEEDS)
 		req->needs = ask_needs(&req->ask);
-	if (c->n_routes == 0)
-		return NEXT_STEP;
-	t = traits_of(req);
+	if (c->n_routes > 0)
+		t = traits_of(req);
 	for (uint32_t i = 0; i < c->n_routes && !req->route; i++)
 		if (matches(req, &c->routes[i].match, &t))
 			req->route = &c->routes[i];
+	affinity_choose(req);
 	return NEXT_STEP;
 }
 

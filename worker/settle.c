@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "billing/rules.h"
 #include "shm/limits.h"
+#include "worker/affinity.h"
 #include "worker/attempt.h"
 #include "worker/idem.h"
 #include "worker/pass.h"
@@ -219,6 +220,7 @@ count(struct request *req)
 	series_add(s, M_UPSTREAM_COST, req->upstream_cost.nano);
 	if (is_substitute(req))
 		series_add(s, M_SUBSTITUTIONS, 1);
+	affinity_settled(req);
 }
 
 void

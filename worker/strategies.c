@@ -48,8 +48,8 @@ pick_weighted(struct request *req, struct offer **c, unsigned n)
 	return c[0];
 }
 
-static uint64_t
-load_of(const struct offer *o)
+uint64_t
+strategy_load(const struct offer *o)
 {
 	int32_t running = atomic_load_explicit(&o->lane->row->in_flight,
 					       memory_order_relaxed);
@@ -57,8 +57,8 @@ load_of(const struct offer *o)
 	return (uint64_t)MAX_OF(running, 0);
 }
 
-static uint64_t
-weight_of(const struct offer *o)
+uint64_t
+strategy_weight(const struct offer *o)
 {
 	return MAX_OF(1u, o->lane->conf->weight);
 }
@@ -70,7 +70,10 @@ pick_balanced(struct request *req, struct offer **c, unsigned n)
 	struct offer *a = pick_weighted(req, c, n);
 	struct offer *b = pick_weighted(req, c, n);
 
-	return load_of(b) * weight_of(a) < load_of(a) * weight_of(b) ? b : a;
+	return strategy_load(b) * strategy_weight(a) <
+			       strategy_load(a) * strategy_weight(b)
+		       ? b
+		       : a;
 }
 
 static uint64_t
@@ -105,8 +108,9 @@ pick_performance(struct request *req, struct offer **c, unsigned n)
 	pace_a = MAX_OF(pace_a, pace_b / 2 + 1);
 	pace_b = MAX_OF(pace_b, pace_a / 2);
 	/* in microseconds and small numbers: far from an overflow */
-	return pace_b * (load_of(b) + 1) * weight_of(a) <
-			       pace_a * (load_of(a) + 1) * weight_of(b)
+	return pace_b * (strategy_load(b) + 1) * strategy_weight(a) <
+			       pace_a * (strategy_load(a) + 1) *
+				       strategy_weight(b)
 		       ? b
 		       : a;
 }
@@ -119,10 +123,15 @@ clamp(uint64_t tokens)
 
 /* What the operator would owe for it there. */
 static int64_t
-cost_there(const struct request *req, const struct offer *o)
+cost_there(const struct request *req, const struct offer *o, bool affine)
 {
 	uint64_t output = MIN_OF(req->held_output, (uint64_t)USUAL_OUTPUT);
-	struct token_counts t = {.input = clamp(req->input_tokens),
+	uint32_t cached_ppm =
+		affine ? atomic_load(&o->lane->row->cached_ppm) : 0;
+	uint64_t input = clamp(req->input_tokens);
+	uint64_t cached = input * cached_ppm / 1000000u;
+	struct token_counts t = {.input = clamp(input - cached),
+				 .cache_read = clamp(cached),
 				 .output = clamp(output)};
 	struct money cost;
 
@@ -131,16 +140,18 @@ cost_there(const struct request *req, const struct offer *o)
 	return cost.nano;
 }
 
-/* The cheapest; of equally cheap ones the least loaded. */
+/* The cheapest; of equally cheap ones the one whose cache knows the request,
+ * else the least loaded. */
 static struct offer *
-pick_cost(struct request *req, struct offer **c, unsigned n)
+pick_cost(struct request *req, struct offer **c, unsigned n,
+	  struct offer *affine)
 {
 	struct offer *best[CANDIDATES_MAX];
 	int64_t least = INT64_MAX;
 	unsigned n_best = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		int64_t cost = cost_there(req, c[i]);
+		int64_t cost = cost_there(req, c[i], c[i] == affine);
 
 		if (cost < least)
 			n_best = 0;
@@ -148,20 +159,28 @@ pick_cost(struct request *req, struct offer **c, unsigned n)
 			best[n_best++] = c[i];
 		least = MIN_OF(least, cost);
 	}
+	for (unsigned i = 0; i < n_best; i++)
+		if (best[i] == affine)
+			return affine;
 	return pick_balanced(req, best, n_best);
 }
 
+/* NULL: by cost, which knows of affinity by itself. */
 static pick_fn *const strategies[] = {
 	[STRATEGY_BALANCED] = pick_balanced,
 	[STRATEGY_WEIGHTED] = pick_weighted,
 	[STRATEGY_FAILOVER] = pick_first,
-	[STRATEGY_COST] = pick_cost,
+	[STRATEGY_COST] = NULL,
 	[STRATEGY_PERFORMANCE] = pick_performance,
 };
 
 struct offer *
 strategy_pick(struct request *req, enum conf_strategy strategy,
-	      struct offer **c, unsigned n)
+	      struct offer **c, unsigned n, struct offer *affine)
 {
-	return n == 1 ? c[0] : strategies[strategy](req, c, n);
+	if (n == 1)
+		return c[0];
+	if (!strategies[strategy])
+		return pick_cost(req, c, n, affine);
+	return affine ? affine : strategies[strategy](req, c, n);
 }

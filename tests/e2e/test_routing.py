@@ -209,5 +209,50 @@ class Shares(unittest.TestCase):
             self.assertEqual(set(names[-3:]), {'three'})
 
 
+class Together(unittest.TestCase):
+    """Requests that belong together, over two workers."""
+
+    def test_a_session_stays_and_yields_to_health(self):
+        with upstream() as mock, harness.Gateway(
+                [channel(mock, name) for name in NAMES],
+                routing={'strategy': 'weighted', 'cooldown': '0s',
+                         'affinity': ['session', 'prefix']},
+                routes=[{'name': 'mini', 'affinity': ['off'], 'match': {
+                    'models': ['gpt-4o-mini']}}]) as gate:
+            gate.account('rich', '1000')
+            key = gate.key('rich')
+
+            def went(session, text='hello'):
+                answer = gate.ask('POST', '/v1/chat/completions',
+                                  client.chat(text), key,
+                                  headers=[('x-session-id', session)])
+                self.assertEqual(answer.status, 200, answer.body)
+                return answer.headers['x-tollgate-channel']
+
+            first = {f's{i}': went(f's{i}') for i in range(12)}
+            self.assertGreater(len(set(first.values())), 1)
+            for session, name in first.items():
+                self.assertEqual(went(session, 'again'), name)
+            prefix = {gate.chat(key, 'the same').headers[
+                'x-tollgate-channel'] for _ in range(6)}
+            self.assertEqual(len(prefix), 1)
+            rows = {row['name']: row for row in gate.ctl(
+                'show', 'channels')['channels']}
+            self.assertEqual(sum(row['affinity_hits']
+                                 for row in rows.values()), 12 + 5)
+            self.assertEqual(sum(row['affinity']
+                                 for row in rows.values()), 24 + 6)
+            hits = sum(value for name, value in gate.metrics().items()
+                       if name.startswith('tollgate_affinity_total')
+                       and 'outcome="hit"' in name)
+            self.assertEqual(hits, 17)
+            mock.script('@@status=500', key=f'key-of-{first["s0"]}')
+            moved = went('s0')
+            self.assertNotEqual(moved, first['s0'])
+            mock.script()
+            self.assertEqual(went('s0'), moved)
+            gate.verify()
+
+
 if __name__ == '__main__':
     unittest.main()

@@ -96,6 +96,8 @@ TEST(each_condition_decides)
 		{"models = ( \"g*\" );", "", "gpt", "", 'b'},
 		{"models = ( \"g*\" );", "", "cheap", "", 'a'},
 		{"groups = ( \"default\" );", "", "gpt", "", 'b'},
+		{"keys = ( \"ci-*\", \"test-*\" );", "", "gpt", "", 'b'},
+		{"keys = ( \"ci-*\" );", "", "gpt", "", 'a'},
 		{"groups = ( \"pool\" );", "", "gpt", "", 'a'},
 		{"headers = ( { name = \"X-Team\"; } );", "", "gpt", "", 'a'},
 		{"headers = ( { name = \"X-Team\"; } );", "x-team: 1\r\n",
@@ -127,6 +129,7 @@ TEST(each_condition_decides)
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
 		struct fixture *f = b_takes(c[i].match);
 
+		(void)str_copy(f->client_key->name, KEY_NAME, STR("test-7"));
 		CHECK_INT(goes_to(f, c[i].fields,
 				  fix_chat(c[i].model, c[i].more)),
 			  c[i].to);
