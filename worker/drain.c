@@ -88,13 +88,14 @@ drain_answer(struct request *req)
 {
 	const struct wire *wire = wire_of(req);
 	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
+	struct answer answer;
 
 	if (good && !req->ask.stream &&
-	    wire->parse_answer(&req->ask, gather_str(req), &req->answer) ==
-		    E_OK) {
-		req->usage = req->answer.usage.present ? req->answer.usage
-						       : req->counted;
-		req->seen_bytes = req->answer.content_bytes;
+	    wire->parse_answer(&req->ask, gather_str(req), &answer) == E_OK) {
+		req->usage = answer.usage;
+		if (!answer.usage.present && req->counted)
+			req->usage = *req->counted;
+		req->seen_bytes = answer.content_bytes;
 	}
 	drain_stop(req);
 }

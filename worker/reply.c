@@ -320,7 +320,7 @@ put_native(struct request *req, const struct usage *booked, struct buf *text)
 	struct pieces p;
 
 	if (!req->dialect->put_cost ||
-	    req->dialect->put_cost(&req->arena, &req->answer, gather_str(req),
+	    req->dialect->put_cost(&req->arena, req->answer, gather_str(req),
 				   booked, req->charge, &p) != E_OK) {
 		buf_add_str(text, gather_str(req));
 		return;
@@ -377,6 +377,7 @@ reply_whole(struct request *req)
 static void
 put_last_events(struct request *req, struct buf *text)
 {
+	static const struct answer none;
 	struct usage booked = booked_usage(req);
 	struct complaint c;
 	struct pieces p;
@@ -409,7 +410,8 @@ put_last_events(struct request *req, struct buf *text)
 	if (!req->dialect->usage_event)
 		buf_add_str(text, buf_str(&req->usage_data));
 	else if (req->ask.include_usage &&
-		 req->dialect->usage_event(&req->arena, &req->ask, &req->answer,
+		 req->dialect->usage_event(&req->arena, &req->ask,
+					   req->answer ? req->answer : &none,
 					   buf_str(&req->usage_data), &booked,
 					   req->charge, &p) == E_OK) {
 		buf_add_cstr(text, "data: ");

@@ -65,6 +65,9 @@ struct request {
 	bool answered;	/* the end of the answer was handed to the server */
 	bool answer_ok; /* and the socket took all of it */
 	bool waiting;
+	bool running_taken;
+	bool wants_receipt; /* receipt.c */
+	bool gave_up; /* the model did, and the dialect has no word for it */
 
 	/* what failed */
 	enum err err;
@@ -110,7 +113,6 @@ struct request {
 	struct fallback *fallbacks; /* those that may take over */
 	unsigned n_fallbacks, next_fallback;
 	unsigned attempts_before; /* of the models before this one */
-	bool running_taken;
 	uint64_t tpm_taken;
 
 	/* money */
@@ -122,9 +124,7 @@ struct request {
 	uint32_t price_version;
 	uint16_t price_row, list_row;
 	struct hold hold;
-	struct hold attempt; /* attempt.h */
-	/* receipt.c */
-	bool wants_receipt;
+	struct hold attempt;	/* attempt.h */
 	uint64_t settled_after; /* last entry committed when it settled */
 	struct str receipt;
 	/* Idempotency-Key: idem.c */
@@ -160,7 +160,6 @@ struct request {
 	struct sink *sink;
 	struct reply *reply;
 	const char *lost_media; /* its type; NULL = none was */
-	bool gave_up; /* the model did, and the dialect has no word for it */
 
 	/* attempts */
 	struct offer *offer;
@@ -185,28 +184,28 @@ struct request {
 	/* the answer */
 	int status;
 	/* pass.c */
-	bool raw;	    /* neither JSON nor events: handed on as it comes */
-	bool tokens_said;   /* by the upstream, in req->usage */
-	struct str type;    /* content-type of the upstream's answer */
-	bool streaming;	    /* the stream's head is out */
-	bool begun;	    /* no other channel any more: startup.c */
-	struct buf startup; /* what is held back until then */
-	bool paused;	    /* the upstream waits for the client */
-	uint64_t last_piece_ns;
+	bool raw;	  /* neither JSON nor events: handed on as it comes */
+	bool tokens_said; /* by the upstream, in req->usage */
+	bool streaming;	  /* the stream's head is out */
+	bool begun;	  /* no other channel any more: startup.c */
+	bool paused;	  /* the upstream waits for the client */
 	bool upstream_done;
-	bool stream_error; /* ends with an error event */
-	bool array_begun;  /* of a stream that is a JSON array */
+	bool stream_error;  /* ends with an error event */
+	bool array_begun;   /* of a stream that is a JSON array */
+	struct str type;    /* content-type of the upstream's answer */
+	struct buf startup; /* what is held back until then */
+	uint64_t last_piece_ns;
 	struct gather body;
 	struct frames frames;
-	struct answer answer;
-	bool kept;  /* the last events of a native stream have begun */
-	bool whole; /* delta.whole */
+	struct answer *answer; /* in the arena, once there is one */
+	bool kept;	  /* the last events of a native stream have begun */
+	bool whole;	  /* delta.whole */
+	bool substituted; /* another model answered than was asked */
 	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
-	bool substituted;      /* and it is not the one that was asked */
 	char upstream_id[40];
 	struct str error_type; /* of a refusal, where the head says it */
-	struct usage counted;  /* likewise of an answer (wire.count_field) */
+	struct usage *counted; /* by a header (wire.count_field); NULL = not */
 	uint8_t upstream_id_len;
 	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */
@@ -324,6 +323,8 @@ is_service(const struct request *req)
 }
 
 /* ---- stream.c ---- */
+/* req->answer, made if need be; NULL: out of memory. */
+struct answer *stream_answer(struct request *req);
 /* The first of the answer has come. */
 void stream_first(struct request *req);
 /* An event, framed: to the client, or kept back for the end. */

@@ -160,8 +160,9 @@ static void
 lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 	    bool *estimated)
 {
-	const struct usage *usage =
-		req->usage.present ? &req->usage : &req->answer.usage;
+	const struct usage *usage = req->usage.present || !req->answer
+					    ? &req->usage
+					    : &req->answer->usage;
 	bool begun = e == E_UP_TIMEOUT || e == E_UP_CUT ||
 		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH ||
 		     e == E_UP_MEDIA;
@@ -190,7 +191,7 @@ attempt_failed(struct request *req, enum err e)
 	req->err = e;
 	/* what it said is not the answer's */
 	req->usage = (struct usage){.present = false};
-	req->answer = (struct answer){0};
+	req->answer = NULL;
 	req->reply = NULL;
 	req->kept = req->whole = false;
 	req->raw = req->tokens_said = false;

@@ -43,11 +43,14 @@ static void
 note_count(struct request *req, const struct http_head *head)
 {
 	const char *field = wire_of(req)->count_field;
-	struct usage u = {0};
+	uint64_t n;
 
-	u.present = field && str_to_u64(http_get(head, field), &u.input) &&
-		    u.input <= UINT32_MAX;
-	req->counted = u;
+	req->counted = NULL;
+	if (!field || !str_to_u64(http_get(head, field), &n) || n > UINT32_MAX)
+		return;
+	req->counted = arena_zalloc(&req->arena, sizeof(*req->counted));
+	if (req->counted)
+		*req->counted = (struct usage){.present = true, .input = n};
 }
 
 static enum frames_kind
@@ -256,11 +259,20 @@ forward_converted(struct request *req, const struct delta *d)
 		send_text(req, buf_str(&req->w->text), d->content_bytes > 0);
 }
 
+struct answer *
+stream_answer(struct request *req)
+{
+	if (!req->answer)
+		req->answer = arena_zalloc(&req->arena, sizeof(*req->answer));
+	return req->answer;
+}
+
 /* True: the event goes nowhere else. */
 static bool
 keep_usage(struct request *req, const struct sse_event *ev,
 	   const struct delta *d)
 {
+	struct answer *answer;
 	ptrdiff_t shift;
 
 	if (d->usage.present)
@@ -273,18 +285,19 @@ keep_usage(struct request *req, const struct sse_event *ev,
 	/* the last one; an upstream may send any number of them */
 	buf_reset(&req->usage_data);
 	buf_add_str(&req->usage_data, ev->data);
-	if (req->usage_data.failed) {
+	answer = stream_answer(req);
+	if (req->usage_data.failed || !answer) {
 		buf_reset(&req->usage_data);
 		return true;
 	}
 	/* the spans move with the copy */
 	shift = req->usage_data.p - ev->data.p;
-	req->answer = (struct answer){.usage = d->usage,
-				      .usage_value = d->usage_value,
-				      .cost_value = d->cost_value};
-	req->answer.usage_value.raw.p += shift;
+	*answer = (struct answer){.usage = d->usage,
+				  .usage_value = d->usage_value,
+				  .cost_value = d->cost_value};
+	answer->usage_value.raw.p += shift;
 	if (d->cost_value.type != JSON_ABSENT)
-		req->answer.cost_value.raw.p += shift;
+		answer->cost_value.raw.p += shift;
 	return true;
 }
 
@@ -516,18 +529,22 @@ whole_answer(struct request *req)
 {
 	const struct wire *wire = wire_of(req);
 	struct str body = gather_str(req);
-	enum err e =
-		is_service(req)
-			? service_answer(&req->ask, body, &req->answer)
-			: wire->parse_answer(&req->ask, body, &req->answer);
+	struct answer *answer = stream_answer(req);
+	enum err e;
 
-	if (!req->answer.usage.present && req->counted.present)
-		req->answer.usage = req->counted;
+	if (!answer) {
+		attempt_failed(req, E_NO_MEMORY);
+		return;
+	}
+	e = is_service(req) ? service_answer(&req->ask, body, answer)
+			    : wire->parse_answer(&req->ask, body, answer);
+	if (!answer->usage.present && req->counted)
+		answer->usage = *req->counted;
 	if (e == E_UP_SERVER_ERROR) { /* an error inside a 200 */
 		body = arena_dup(&req->arena, body);
 		wire->parse_error(200, STR_NONE, body, &req->upstream);
 		e = req->upstream.err;
-	} else if (e == E_OK && !check_model(req, req->answer.model)) {
+	} else if (e == E_OK && !check_model(req, answer->model)) {
 		e = E_UP_MODEL_MISMATCH;
 	} else if (e == E_OK && converts(req)) {
 		e = convert_answer(req, body);
@@ -538,8 +555,8 @@ whole_answer(struct request *req)
 	}
 	attempt_end(req, E_OK);
 	request_drop_body(req);
-	req->usage = req->answer.usage;
-	req->seen_bytes = req->answer.content_bytes;
+	req->usage = answer->usage;
+	req->seen_bytes = answer->content_bytes;
 	if (is_service(req)) {
 		req->tokens_said = req->usage.present;
 		pass_complete(req);
