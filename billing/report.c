@@ -121,7 +121,7 @@ report_model(struct report *r, const struct entry *e)
 {
 	const struct book_row *row;
 
-	if (e->served)
+	if (e->served && !(e->flags & NOTE_FALLBACK))
 		return str_of(catalog_name(r->catalog, e->served));
 	row = catalog_price(r->catalog, e->price_version, e->model);
 	return row ? str_make(row->name, strnlen(row->name, MODEL_NAME))

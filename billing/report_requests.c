@@ -238,14 +238,17 @@ model_cells(struct report *r, const struct entry *e, const struct book_row *row)
 	struct str asked =
 		row ? str_make(row->name, strnlen(row->name, MODEL_NAME))
 		    : STR_NONE;
+	struct str served = asked;
 	struct sheet *s = &r->sheet;
 
+	if (e->flags & NOTE_FALLBACK)
+		asked = str_of(catalog_name(r->catalog, e->served));
+	else if (e->served)
+		served = str_of(catalog_name(r->catalog, e->served));
 	sheet_text(s, str_of(entry_route_name(e->endpoint)));
 	sheet_text(s, asked);
-	if (e->served)
-		sheet_text(s, str_of(catalog_name(r->catalog, e->served)));
-	else if (e->channel)
-		sheet_text(s, asked);
+	if (e->served || e->channel)
+		sheet_text(s, served);
 	else
 		sheet_empty(s);
 	sheet_text(s, str_of(catalog_name(r->catalog, e->channel)));

@@ -70,7 +70,8 @@ struct entry {
 	uint32_t parent;  /* account id or SHM_NONE */
 	uint32_t key;	  /* key id or SHM_NONE */
 	uint32_t channel; /* name id, 0 = none */
-	uint32_t served;  /* name id, 0 = the model that was asked for */
+	uint32_t served;  /* name id, 0 = the model that was asked for; with
+			     NOTE_FALLBACK that one, and `model` answered */
 	uint32_t price_version;
 	uint32_t multiplier_ppm;
 	uint16_t model; /* row of the price version */

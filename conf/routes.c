@@ -277,10 +277,35 @@ check_name(const struct conf *c, uint32_t i, struct buf *error)
 			  "may not hold spaces or control characters");
 }
 
+/* No condition is set. */
+static bool
+matches_all(const struct conf_match *m)
+{
+	const struct key *routes = section_key(&conf_top, STR("routes"));
+	const struct section *s =
+		section_key(routes->section, STR("match"))->section;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct key *key = &s->keys[i];
+		CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+		if (key_shape(key) != SHAPE_SINGLE) {
+			if (schema_key_count(key, m) > 0)
+				return false;
+			continue;
+		}
+		value_text(key, key_field_const(key, m), &text);
+		if (!str_eq(buf_str(&text), str_of(key->usual)))
+			return false;
+	}
+	return true;
+}
+
 bool
 conf_routes(struct conf *c, struct buf *error)
 {
 	struct conf_where top = {c->path.p, 1};
+	bool caught = false;
 
 	if (!check_affinity(c, c->routing.n_affinity, c->routing.affinity, top,
 			    &c->affine, error))
@@ -293,6 +318,11 @@ conf_routes(struct conf *c, struct buf *error)
 		    !check_fallbacks(c, r, error) ||
 		    !route_affinity(c, r, error))
 			return false;
+		if (caught)
+			conf_warn(c, r->where, "routes",
+				  "no request comes so far: a route before "
+				  "this one matches all");
+		caught |= matches_all(&r->match);
 	}
 	return true;
 }

@@ -97,6 +97,8 @@ enum note_flag {
 	NOTE_SUBSTITUTED = 16, /* another model answered, as the key allows */
 	NOTE_PENDING = 32,     /* sent before the commit (stalled disk) */
 	NOTE_LOST = 64,	       /* an attempt: another one answered, or none */
+	NOTE_FALLBACK = 128,   /* the price's model answered in place of the
+				  asked one, whose name is `served` */
 };
 
 enum usage_source {

@@ -173,6 +173,7 @@ write_note(struct request *req, const struct verdict *v)
 	struct note *n = hold_note(req->w->slots, &req->hold);
 	enum err e = req->client_gone ? E_CLIENT_GONE : req->err;
 	struct str served = req->served;
+	bool fallback = req->product != req->asked && req->offer;
 
 	n->duration_us = clamp((req->w->now_ns - req->start_ns) / 1000);
 	if (req->first_byte_ns)
@@ -185,7 +186,8 @@ write_note(struct request *req, const struct verdict *v)
 	n->usage_source = (uint8_t)req->usage_source;
 	n->flags = v->flags |
 		   (req->ask.stream || req->streaming ? NOTE_STREAM : 0) |
-		   (is_substitute(req) ? NOTE_SUBSTITUTED : 0);
+		   (is_substitute(req) ? NOTE_SUBSTITUTED : 0) |
+		   (fallback ? NOTE_FALLBACK : 0);
 	n->rule = (uint8_t)v->rule;
 	n->attempts = (uint8_t)MIN_OF(req->attempts, 255u);
 	n->tokens = req->tokens;
@@ -193,8 +195,9 @@ write_note(struct request *req, const struct verdict *v)
 	n->upstream_id_len = req->upstream_id_len;
 	n->upstream_id_hash = req->upstream_id_hash;
 	memcpy(n->upstream_id, req->upstream_id, sizeof(n->upstream_id));
-	if (served.n == 0 && req->product != req->asked && req->offer)
-		served = req->offer->model->upstream;
+	/* the entry has place for two: the price says who answered */
+	if (fallback)
+		served = req->asked->conf->name;
 	n->served_len = (uint8_t)MIN_OF(served.n, sizeof(n->served));
 	if (n->served_len > 0)
 		memcpy(n->served, served.p, n->served_len);

@@ -167,6 +167,8 @@ class Fallbacks(unittest.TestCase):
                     [(usage['prompt_tokens'], price['input']),
                      (usage['completion_tokens'], price['output'])]))
                 self.assertEqual(row['substituted'], 'true')
+                self.assertEqual(row['model_requested'], 'gpt-4o')
+                self.assertEqual(row['model_served'], 'gpt-4o-mini')
                 self.assertEqual(self.mock.tally()['usages'], 1)
                 self.mock.reset()
 

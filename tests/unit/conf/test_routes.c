@@ -117,6 +117,19 @@ TEST(header_conditions_are_bounded)
 				    "than 64 over all routes");
 }
 
+TEST(a_route_that_nothing_reaches_is_warned_of)
+{
+	const struct conf *c = loaded(
+		LISTEN "routes = ( { name = \"a\"; match = { prompt_min = 1; };"
+		       " }, { name = \"b\"; },\n{ name = \"c\"; } );");
+
+	CHECK_INT(c->n_warnings, 1);
+	CHECK_STR(c->warnings[0].p,
+		  "t:3: routes: no request comes so far: a route before this "
+		  "one matches all");
+	conf_free(c);
+}
+
 int
 main(void)
 {
@@ -124,5 +137,6 @@ main(void)
 	RUN(words_become_numbers);
 	RUN(a_route_has_its_strategy_or_that_of_all);
 	RUN(header_conditions_are_bounded);
+	RUN(a_route_that_nothing_reaches_is_warned_of);
 	return tap_done();
 }

@@ -80,8 +80,8 @@ TEST(the_next_model_answers_and_is_paid)
 	CHECK_INT(e->cost, fix_price(f, MODEL_CHEAP, u, 1000000));
 	CHECK_INT(e->up_cost, fix_price(f, MODEL_CHEAP, u, 500000));
 	CHECK(e->note.flags & NOTE_SUBSTITUTED);
-	CHECK(str_eq(str_make(e->note.served, e->note.served_len),
-		     STR("up-cheap")));
+	CHECK(e->note.flags & NOTE_FALLBACK);
+	CHECK(str_eq(str_make(e->note.served, e->note.served_len), STR("gpt")));
 	CHECK_INT(f->region.slots[e->slot].model, MODEL_CHEAP);
 	CHECK(fix_done(f));
 }
