@@ -152,7 +152,7 @@ request(struct fill *f)
 		.endpoint = ENDPOINT_CHAT,
 		.rule = 1,
 		.tokens = {100 + pick(f, 4000), pick(f, 2000), 0,
-			   10 + pick(f, 1000), 0},
+			   10 + pick(f, 1000), 0, 0},
 		.duration_us = 200000 + pick(f, 30000000),
 		.first_byte_us = 100000 + pick(f, 90000),
 	};

@@ -29,7 +29,7 @@ some_entry(void)
 		.status = 200,
 		.rule = 1,
 		.usage_source = USAGE_UPSTREAM,
-		.tokens = {1000, 200, 0, 300, 7},
+		.tokens = {1000, 200, 0, 300, 7, 0},
 		.hold_nano = 50000000,
 		.commit_ms = SAMPLE_T0,
 	};

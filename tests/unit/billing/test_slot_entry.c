@@ -202,7 +202,7 @@ TEST(a_reversal_undoes_the_charge_and_leaves_the_cost_to_the_operator)
 		.hold_nano = 100,
 		.upstream_nano = 70,
 		.absorbed_nano = 30,
-		.tokens = {1, 2, 3, 4, 5},
+		.tokens = {1, 2, 3, 4, 5, 0},
 	};
 	struct entry r = reversal_entry(&e);
 

@@ -40,7 +40,7 @@ next(uint64_t *seed)
 TEST(shares_are_what_the_classes_cost)
 {
 	struct book_row row = a_row();
-	struct entry e = {.tokens = {1000, 200, 0, 300, 7}};
+	struct entry e = {.tokens = {1000, 200, 0, 300, 7, 0}};
 	struct money price;
 	struct split s;
 
