@@ -280,6 +280,13 @@ put_channel_cap(struct json_out *o, const struct region *r,
 			  &r->counters[counter_of_channel(cap - 1)].available));
 }
 
+static const char *
+ratio_text(uint32_t ppm, char out[MONEY_TEXT])
+{
+	out[ppm_text(ppm, out)] = '\0';
+	return out;
+}
+
 static void
 put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 {
@@ -291,6 +298,7 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	uint64_t fault = atomic_load(&c->fault_until_ns);
 	uint64_t affine = atomic_load(&c->affine);
 	uint64_t hits = atomic_load(&c->affine_hits);
+	char ratio[MONEY_TEXT];
 
 	put_text(o, "state", channel_state_name(channel_shown(c)));
 	put_text(o, "health", channel_state_name(atomic_load(&c->state)));
@@ -308,7 +316,11 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_u64(o, "faults", atomic_load(&c->faults));
 	put_u64(o, "refused", atomic_load(&c->refused));
 	put_u64(o, "limited", atomic_load(&c->limited));
+	put_text(o, "error_ratio",
+		 ratio_text(atomic_load(&c->fault_ppm), ratio));
 	put_time_ms(o, "last_fault", atomic_load(&c->last_fault_ms));
+	if (atomic_load(&c->last_fault_ms))
+		put_text(o, "last_fault_type", err_vocab_name(c->last_fault));
 	put_text(o, "reason",
 		 token_usable(a->region, row, now) ? c->reason : "no token");
 	put_channel_cap(o, a->region, c);

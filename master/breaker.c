@@ -93,6 +93,15 @@ breaker_wants_probe(struct breaker *b, uint64_t now_ns)
 	return true;
 }
 
+uint32_t
+breaker_fault_ppm(const struct breaker *b)
+{
+	struct breaker_counts s = window_sum(b);
+	uint64_t bad = s.faults + s.refused;
+
+	return bad == 0 ? 0 : (uint32_t)(bad * 1000000 / (bad + s.ok));
+}
+
 bool
 breaker_wants_check(struct breaker *b, uint64_t fault_until_ns, uint64_t now_ns)
 {

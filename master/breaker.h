@@ -56,6 +56,8 @@ void breaker_tick(struct breaker *b, const struct breaker_counts *counts,
 		  uint64_t now_ns);
 /* True once per pause: the caller starts the probe (state HALF). */
 bool breaker_wants_probe(struct breaker *b, uint64_t now_ns);
+/* Of what was answered in the window, the part that failed. */
+uint32_t breaker_fault_ppm(const struct breaker *b);
 /* A channel that is up, left alone until `fault_until_ns` because a worker met
  * a refused or reset connection: true when a probe may now find out whether
  * it was a stray one. Those that come again and again get fewer checks. */

@@ -183,7 +183,7 @@ tick(evutil_socket_t fd, short what, void *user)
 		m->watch_from_ns = now;
 	m->last_tick_ns = now;
 	children_watch(m, now);
-	probes_tick(m->probes, now);
+	probes_tick(m->probes, m->serving, now);
 	grants_tick(m->grants, now);
 	secrets_tick(m, now);
 	rotate_tickets(m, now);

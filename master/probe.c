@@ -22,6 +22,7 @@
 #include "master/breaker.h"
 #include "master/hosts.h"
 #include "master/master.h"
+#include "master/models.h"
 #include "master/resolve.h"
 #include "shm/channels.h"
 
@@ -68,6 +69,7 @@ struct probes {
 	struct tls_client *tls; /* made when needed, anew at each reload */
 	uint64_t count_ns;	/* when the outcomes are looked at next */
 	uint64_t ready_ns;	/* patience with name servers ends */
+	struct models models;
 	struct upstream *up[SHM_CHANNELS];
 };
 
@@ -420,6 +422,7 @@ upstream_count(struct upstream *u, uint64_t now_ns)
 
 	u->seen = now;
 	breaker_tick(&u->breaker, &delta, now_ns);
+	atomic_store(&row_of(u)->fault_ppm, breaker_fault_ppm(&u->breaker));
 	upstream_publish(u);
 }
 
@@ -529,6 +532,7 @@ probes_free(struct probes *p)
 			upstream_free(p->up[i]);
 	resolver_free(p->resolver);
 	tls_client_free(p->tls);
+	models_free(&p->models);
 	free(p);
 }
 
@@ -592,7 +596,7 @@ probes_serve(struct probes *p, const struct generation *g)
 }
 
 void
-probes_tick(struct probes *p, uint64_t now_ns)
+probes_tick(struct probes *p, const struct generation *serving, uint64_t now_ns)
 {
 	bool count = now_ns >= p->count_ns;
 
@@ -613,4 +617,7 @@ probes_tick(struct probes *p, uint64_t now_ns)
 			upstream_resolve(u);
 		upstream_probe(u, now_ns);
 	}
+	if (count && serving && serving->conf)
+		models_look(&p->models, p->region, serving->conf,
+			    serving->channel_rows);
 }

@@ -24,5 +24,7 @@ void probes_prepare(struct probes *p, const struct generation *g);
 bool probes_ready(const struct probes *p, uint64_t now_ns);
 /* `g` serves: its settings count for rows that older ones share. */
 void probes_serve(struct probes *p, const struct generation *g);
-/* A few times a second. */
-void probes_tick(struct probes *p, uint64_t now_ns);
+/* A few times a second. `serving`: NULL or without a configuration of ours:
+ * its models are not looked after. */
+void probes_tick(struct probes *p, const struct generation *serving,
+		 uint64_t now_ns);

@@ -302,13 +302,16 @@ release_new_keys(const struct master *m, const struct generation *g)
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
 		const struct conf_channel *c = &g->conf->channels[i];
 		const struct conf_channel *was =
-			channel_named(m->conf, c->name);
+			m->serving ? channel_named(m->conf, c->name) : NULL;
 		struct channel_row *row =
 			&m->region.channels[g->channel_rows[i]];
 
-		for (uint32_t k = 0; was && k < CHANNEL_KEYS; k++)
-			if (!same_credential(was, c, k))
-				atomic_store(&row->key_until_ns[k], 0);
+		/* After a start nobody knows what they were: those that were
+		 * refused are tried. */
+		for (uint32_t k = 0; k < CHANNEL_KEYS; k++)
+			if (was ? !same_credential(was, c, k)
+				: atomic_load(&row->key_out_s[k]) != 0)
+				channel_key_reset(row, k);
 	}
 }
 

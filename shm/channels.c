@@ -227,6 +227,71 @@ channel_note_cached(struct channel_row *c, uint32_t ppm)
 			      memory_order_relaxed);
 }
 
+#define KEY_OUT_S     60u
+#define KEY_OUT_MAX_S 3600u
+/* A request that tries a key should be over by then. */
+#define KEY_TRIAL_S 30u
+
+bool
+channel_key_refused(struct channel_row *c, uint32_t key, uint64_t now_ns)
+{
+	uint64_t until = atomic_load(&c->key_until_ns[key]);
+	uint32_t was = atomic_load(&c->key_out_s[key]);
+	uint32_t out_s = was ? MIN_OF(2 * was, KEY_OUT_MAX_S) : KEY_OUT_S;
+
+	/* Of many requests that meet the same refusal one counts; a trial has
+	 * left no more than its own time. */
+	if (until > now_ns + KEY_TRIAL_S * NS_PER_SEC ||
+	    !atomic_compare_exchange_strong(&c->key_until_ns[key], &until,
+					    now_ns + out_s * NS_PER_SEC))
+		return false;
+	atomic_store(&c->key_out_s[key], out_s);
+	return was == 0;
+}
+
+bool
+channel_key_take(struct channel_row *c, uint32_t key, uint64_t now_ns)
+{
+	uint64_t until = atomic_load_explicit(&c->key_until_ns[key],
+					      memory_order_relaxed);
+
+	if (until > now_ns)
+		return false;
+	if (atomic_load_explicit(&c->key_out_s[key], memory_order_relaxed) == 0)
+		return true;
+	return atomic_compare_exchange_strong(&c->key_until_ns[key], &until,
+					      now_ns +
+						      KEY_TRIAL_S * NS_PER_SEC);
+}
+
+bool
+channel_key_proved(struct channel_row *c, uint32_t key)
+{
+	if (atomic_load_explicit(&c->key_out_s[key], memory_order_relaxed) == 0)
+		return false;
+	if (atomic_exchange(&c->key_out_s[key], 0) == 0)
+		return false;
+	atomic_store(&c->key_until_ns[key], 0);
+	return true;
+}
+
+void
+channel_key_reset(struct channel_row *c, uint32_t key)
+{
+	atomic_store(&c->key_out_s[key], 0);
+	atomic_store(&c->key_until_ns[key], 0);
+}
+
+uint32_t
+channel_keys_out(const struct channel_row *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < CHANNEL_KEYS; i++)
+		n += atomic_load(&c->key_out_s[i]) != 0;
+	return n;
+}
+
 const char *
 channel_state_name(enum channel_state s)
 {

@@ -57,7 +57,7 @@ struct channel_row {
 	 * counter_of_channel(number). */
 	_Atomic int64_t daily_nano;
 	_Atomic uint32_t cap;
-	uint32_t spare_cap;
+	_Atomic uint32_t fault_ppm; /* of the last 10 s: master */
 	/* Workers: channel_note_pace(). By enum channel_pace, when 32 (s,
 	 * monotonic) | us 32; 0 = not known. */
 	_Atomic uint64_t pace[2];
@@ -76,6 +76,9 @@ struct channel_row {
 	char reason[CHANNEL_REASON];
 	/* Provider keys: cooled down one by one (429), or out (401). */
 	_Atomic uint64_t key_until_ns[CHANNEL_KEYS];
+	/* Of those that are out: for how long, s; 0 = not out. Workers, and the
+	 * master when the key is another one. */
+	_Atomic uint32_t key_out_s[CHANNEL_KEYS];
 	_Atomic uint32_t key_next; /* rotation */
 	/* Addresses under a sequence lock of the master. */
 	_Atomic uint32_t addr_seq;
@@ -109,4 +112,17 @@ uint64_t channel_pace_us(const struct channel_row *c, enum channel_pace kind,
 			 uint64_t now_ns);
 /* Worker: of a request that affinity brought. */
 void channel_note_cached(struct channel_row *c, uint32_t ppm);
+/* Worker: the provider refuses the key, so it is left alone: for a minute, and
+ * twice as long each time it is refused again, up to an hour. True: it was
+ * not out yet. */
+bool channel_key_refused(struct channel_row *c, uint32_t key, uint64_t now_ns);
+/* Worker: the key may be used now. Of one that was out a single request tries
+ * it, the others go on without. */
+bool channel_key_take(struct channel_row *c, uint32_t key, uint64_t now_ns);
+/* Worker: the provider has answered to it. True: it had been out. */
+bool channel_key_proved(struct channel_row *c, uint32_t key);
+/* Master: another key stands in its place. */
+void channel_key_reset(struct channel_row *c, uint32_t key);
+/* Keys that the provider refuses. */
+uint32_t channel_keys_out(const struct channel_row *c);
 const char *channel_state_name(enum channel_state s);

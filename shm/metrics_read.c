@@ -438,6 +438,25 @@ sample_channel_in_flight(struct walk *w)
 	}
 }
 
+static void
+sample_keys_out(struct walk *w)
+{
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		const struct channel_row *c = &w->r->channels[i];
+
+		if (!channel_live(c))
+			continue;
+		label_add(&w->sample, "channel", c->name);
+		emit_value(w, channel_keys_out(c));
+	}
+}
+
+static void
+sample_models_out(struct walk *w)
+{
+	emit_value(w, w->r->head->models_out);
+}
+
 static int64_t
 ratio_micro(uint64_t part, uint64_t whole)
 {
@@ -521,6 +540,8 @@ walk_sampled(struct walk *w)
 		[M_HOLD] = sample_hold,
 		[M_CHANNEL_STATE] = sample_channel_state,
 		[M_CHANNEL_IN_FLIGHT] = sample_channel_in_flight,
+		[M_CHANNEL_KEYS_OUT] = sample_keys_out,
+		[M_MODELS_OUT] = sample_models_out,
 		[M_LEDGER_LAG] = sample_lag,
 		[M_LEDGER_MAP_USED] = sample_map_used,
 		[M_LEDGER_STATE] = sample_ledger_state,

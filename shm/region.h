@@ -85,6 +85,7 @@ struct shm_head {
 	uint8_t receipt_key[32];
 	_Atomic uint32_t has_receipt_key;
 	_Atomic uint64_t admin_heartbeat_ns;
+	_Atomic uint32_t models_out; /* master: that no channel can answer */
 };
 
 /* One mapping of a process. Addresses differ between processes. */

@@ -74,7 +74,7 @@ get(const struct ctl *c, const char *prefix, const char *name)
 struct listing {
 	const char *name; /* the word, the member of the answer, the path */
 	unsigned n;
-	struct ctl_column columns[15];
+	struct ctl_column columns[20];
 };
 
 static const struct listing listings[] = {
@@ -90,10 +90,11 @@ static const struct listing listings[] = {
 	  {"BEAT MS", "heartbeat_ms", true},
 	  {"STARTED", "started", false}}},
 	{"channels",
-	 15,
+	 20,
 	 {{"NAME", "name", false},
 	  {"PROVIDER", "provider", false},
 	  {"STATE", "state", false},
+	  {"SINCE", "since", false},
 	  {"PRIORITY", "priority", true},
 	  {"WEIGHT", "weight", true},
 	  {"NOW", "in_flight", true},
@@ -101,6 +102,10 @@ static const struct listing listings[] = {
 	  {"FAULTS", "faults", true},
 	  {"REFUSED", "refused", true},
 	  {"LIMITED", "limited", true},
+	  {"ERRORS", "error_ratio", true},
+	  {"FIRST BYTE US", "first_byte_us", true},
+	  {"LAST FAULT", "last_fault", false},
+	  {"FAULT", "last_fault_type", false},
 	  {"LEFT TODAY", "daily_left", true},
 	  {"SAME %", "affinity_hit_percent", true},
 	  {"KEYS OUT", "keys_out", true},

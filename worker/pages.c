@@ -381,6 +381,20 @@ any_channel_up(const struct worker *w)
 	return false;
 }
 
+/* Ready, if not for all models. */
+static void
+reply_ready(struct request *req, uint32_t models_out)
+{
+	struct buf *text = &req->w->text;
+
+	buf_reset(text);
+	buf_add_cstr(text, "{\"status\":\"ready\"");
+	if (models_out > 0)
+		buf_printf(text, ",\"models_without_channel\":%u", models_out);
+	buf_add_char(text, '}');
+	reply_json(req, 200, buf_str(text));
+}
+
 void
 page_readyz(struct request *req)
 {
@@ -396,5 +410,5 @@ page_readyz(struct request *req)
 	if (req->err != E_OK)
 		reply_error(req);
 	else
-		reply_json(req, 200, STR("{\"status\":\"ready\"}"));
+		reply_ready(req, atomic_load(&head->models_out));
 }

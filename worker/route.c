@@ -48,7 +48,14 @@ pick_key(const struct lane *l, uint64_t now, unsigned *index)
 	if (l->conf->n_keys > 1)
 		start = atomic_fetch_add_explicit(&l->row->key_next, 1,
 						  memory_order_relaxed);
-	return find_key(l, now, start, index);
+	for (uint32_t i = 0; i <= lane_keys(l); i++) {
+		if (!find_key(l, now, start, index))
+			return false;
+		if (lane_keys(l) == 0 || channel_key_take(l->row, *index, now))
+			return true;
+		start = *index + 1; /* somebody else is trying it */
+	}
+	return false;
 }
 
 static bool

@@ -16,9 +16,6 @@
 #include "worker/pass.h"
 #include "worker/request.h"
 
-/* A key the provider refuses is left alone for so long. */
-#define KEY_OUT_NS (60 * NS_PER_SEC)
-
 /* ---- what the channel learns ---- */
 
 static void
@@ -28,6 +25,33 @@ raise_until(_Atomic uint64_t *until, uint64_t to)
 
 	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
 		;
+}
+
+/* Said once, not for each retry that fails. */
+static void
+key_out(struct request *req)
+{
+	struct lane *l = req->offer->lane;
+
+	if (req->key_index >= lane_keys(l) ||
+	    channel_key_refused(l->row, req->key_index, req->w->now_ns))
+		LOG_WARN("a provider refuses a credential",
+			 F_STR("channel", l->conf->name),
+			 F_U64("key", req->key_index),
+			 F_U64("status", (uint64_t)req->upstream_status));
+}
+
+static void
+note_well(struct request *req)
+{
+	struct lane *l = req->offer->lane;
+
+	atomic_fetch_add_explicit(&l->row->ok, 1, memory_order_relaxed);
+	if (req->key_index < lane_keys(l) &&
+	    channel_key_proved(l->row, req->key_index))
+		LOG_INFO("a provider takes a credential again",
+			 F_STR("channel", l->conf->name),
+			 F_U64("key", req->key_index));
 }
 
 static void
@@ -43,16 +67,13 @@ note_key_fault(struct request *req, enum err e)
 		token_refuse(req->w->region, l->row_index, req->token_version);
 		return;
 	}
-	if (e == E_UP_RATE_LIMITED) {
-		atomic_fetch_add(&l->row->limited, 1);
-		if (req->retry_after_ns)
-			wait = MIN_OF(req->retry_after_ns, 600 * NS_PER_SEC);
-	} else {
-		wait = KEY_OUT_NS;
-		LOG_WARN("a provider refuses a credential",
-			 F_STR("channel", l->conf->name),
-			 F_U64("key", req->key_index));
+	if (e != E_UP_RATE_LIMITED) {
+		key_out(req);
+		return;
 	}
+	atomic_fetch_add(&l->row->limited, 1);
+	if (req->retry_after_ns)
+		wait = MIN_OF(req->retry_after_ns, 600 * NS_PER_SEC);
 	if (req->key_index < lane_keys(l))
 		raise_until(&l->row->key_until_ns[req->key_index],
 			    req->w->now_ns + wait);
@@ -136,7 +157,7 @@ attempt_end(struct request *req, enum err e)
 	if (err_row(e)->other_channel)
 		note_fault(req, e);
 	else if (e == E_OK)
-		atomic_fetch_add_explicit(&l->row->ok, 1, memory_order_relaxed);
+		note_well(req);
 }
 
 /* A channel with another usable key may be tried once more. */

@@ -35,8 +35,11 @@ SCHEDULE = (
     ('@@status=500', 'c'), ('well', 'c'),
     ('@@status=429@@retry_after=1', 'a'), ('well', 'a'),
     ('@@reset', 'b'), ('well', 'b'),
-    ('@@stall=0', 'c'), ('well', 'c'),
-    ('@@error=0', 'a'), ('@@first=60000', 'b'), ('well', 'ab'),
+    # Rests: what a fault holds for the first-byte timeout, longer than a
+    # step, may not meet the next faults in both other channels as well.
+    ('@@stall=0', 'c'), ('well', 'c'), ('well', 'c'), ('well', 'c'),
+    ('@@error=0', 'a'), ('@@first=60000', 'b'),
+    ('well', 'ab'), ('well', 'ab'), ('well', 'ab'),
     ('kill', 'bc'), ('revive', 'bc'),
 )
 

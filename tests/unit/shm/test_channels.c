@@ -1,4 +1,5 @@
 /* Channel rows. */
+#include "base/clock.h"
 #include "base/must.h"
 #include "shm/channels.h"
 #include "tests/tap.h"
@@ -107,6 +108,45 @@ TEST(a_channel_is_used_while_it_is_up_and_had_no_fault)
 	region_close(&r);
 }
 
+TEST(a_refused_key_is_tried_by_one_request_after_longer_and_longer_times)
+{
+	struct region r;
+	struct channel_row *c;
+	uint64_t now = 1000 * NS_PER_SEC;
+
+	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
+	c = &r.channels[channel_bind(&r, STR("main"))];
+	CHECK(channel_key_take(c, 3, now));
+	CHECK(channel_key_take(c, 3, now));
+	CHECK_INT(channel_keys_out(c), 0);
+	CHECK(channel_key_refused(c, 3, now)); /* news */
+	CHECK(!channel_key_refused(c, 3, now));
+	CHECK_INT(channel_keys_out(c), 1);
+	for (uint64_t s = 60; s < 7200; s *= 2) {
+		now += MIN_OF(s, (uint64_t)3600) * NS_PER_SEC - 1;
+		CHECK(!channel_key_take(c, 3, now));
+		CHECK(channel_key_take(c, 3, now + 1));
+		CHECK(!channel_key_take(c, 3, now + 1)); /* one tries */
+		now += 1;
+		CHECK(!channel_key_refused(c, 3, now)); /* no news */
+		CHECK(!channel_key_refused(c, 3, now));
+	}
+	CHECK_INT(c->key_out_s[3], 3600);
+	now += 3600 * NS_PER_SEC;
+	CHECK(channel_key_take(c, 3, now));
+	/* a trial without a verdict is repeated */
+	CHECK(channel_key_take(c, 3, now + 30 * NS_PER_SEC));
+	CHECK(channel_key_proved(c, 3));
+	CHECK(!channel_key_proved(c, 3));
+	CHECK(channel_key_take(c, 3, now));
+	CHECK(channel_key_refused(c, 3, now));
+	CHECK_INT(c->key_out_s[3], 60);
+	channel_key_reset(c, 3);
+	CHECK_INT(channel_keys_out(c), 0);
+	CHECK(channel_key_take(c, 3, now));
+	region_close(&r);
+}
+
 int
 main(void)
 {
@@ -115,5 +155,6 @@ main(void)
 	RUN(addresses_are_read_whole);
 	RUN(a_master_that_died_while_writing_hangs_nobody);
 	RUN(a_channel_is_used_while_it_is_up_and_had_no_fault);
+	RUN(a_refused_key_is_tried_by_one_request_after_longer_and_longer_times);
 	return tap_done();
 }
