@@ -72,9 +72,9 @@ static const struct {
 static void
 read_quality(struct ask *ask, struct str name)
 {
-	for (uint8_t i = 0; i < ARRAY_LEN(qualities); i++)
+	for (unsigned i = 0; i < ARRAY_LEN(qualities); i++)
 		if (str_eq(name, str_of(qualities[i].name)))
-			ask->quality = i;
+			ask->quality = (uint8_t)i;
 }
 
 uint64_t

@@ -4,6 +4,7 @@
  */
 #include "worker/strategies.h"
 
+#include "base/must.h"
 #include "billing/price.h"
 #include "worker/request.h"
 
@@ -146,7 +147,7 @@ static struct offer *
 pick_cost(struct request *req, struct offer **c, unsigned n,
 	  struct offer *affine)
 {
-	struct offer *best[CANDIDATES_MAX];
+	struct offer *best[CANDIDATES_MAX] = {c[0]};
 	int64_t least = INT64_MAX;
 	unsigned n_best = 0;
 
@@ -178,6 +179,7 @@ struct offer *
 strategy_pick(struct request *req, enum conf_strategy strategy,
 	      struct offer **c, unsigned n, struct offer *affine)
 {
+	must(n > 0);
 	if (n == 1)
 		return c[0];
 	if (!strategies[strategy])

@@ -591,6 +591,14 @@ ends_unmarked(struct request *req)
 	return true;
 }
 
+static bool
+ends_well(struct request *req)
+{
+	if (req->raw)
+		return req->begun;
+	return req->upstream_done || ends_unmarked(req);
+}
+
 void
 stream_end(struct request *req)
 {
@@ -604,22 +612,16 @@ stream_end(struct request *req)
 	}
 	if (req->upstream_status < 200 || req->upstream_status >= 300) {
 		upstream_refused(req);
-	} else if (req->raw && req->begun) {
-		attempt_end(req, E_OK);
-		req->upstream_done = true;
-		finish(req);
-	} else if (req->raw) {
-		stream_broken(req, E_UP_BAD_RESPONSE);
-	} else if (!req->ask.stream) {
+	} else if (!req->raw && !req->ask.stream) {
 		whole_answer(req);
-	} else if (ended) {
+	} else if (!req->raw && ended) {
 		attempt_end(req, E_OK);
-	} else if (req->upstream_done || ends_unmarked(req)) {
+	} else if (ends_well(req)) {
 		attempt_end(req, E_OK);
 		req->upstream_done = true;
 		finish(req);
 	} else {
-		stream_broken(req, E_UP_CUT);
+		stream_broken(req, req->raw ? E_UP_BAD_RESPONSE : E_UP_CUT);
 	}
 }
 
