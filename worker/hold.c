@@ -249,17 +249,23 @@ size_hold(struct request *req, struct hold_spec *spec)
 	req->held_output = hold_first_output(req, req->product->conf);
 	if (!dearest_price(req, UINT64_MAX, &spec->amount))
 		return false;
-	if (req->ask.has_max ||
-	    (req->held_output <= FIRST_TOKENS && req->n_fallbacks == 0))
+	if (req->n_fallbacks == 0 &&
+	    (req->ask.has_max || req->held_output <= FIRST_TOKENS))
 		return true;
 	least = least_available(req, spec);
 	if (least >= spec->amount.nano)
 		return true;
 	if (!dearest_price(req, FIRST_TOKENS, &floor))
 		return false;
-	if (least >= floor.nano)
+	if (!req->ask.has_max && least >= floor.nano) {
 		spec->amount = money_nano(least);
-	return true;
+		return true;
+	}
+	if (req->n_fallbacks == 0)
+		return true;
+	/* Too dear, one of them; the asked model may not be. */
+	req->n_fallbacks = 0;
+	return size_hold(req, spec);
 }
 
 enum err

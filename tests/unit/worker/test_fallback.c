@@ -177,35 +177,51 @@ TEST(without_any_channel_the_next_model_is_asked_at_once)
 	CHECK(fix_done(f));
 }
 
-/* What a request of a cheap model needs to be let in. */
+/* Whether a request of a cheap model is let in with this balance, and whether
+ * a dear one may take over. */
+static void
+funded(int64_t balance, bool *let_in, bool *taken_over)
+{
+	struct fixture *f = with(to_gpt, 2);
+	struct exchange *x;
+
+	fix_fund(f, ACME, balance);
+	fix_start(f);
+	x = fix_post(f, FIX_CHATS, fix_chat("cheap", ",\"max_tokens\":50"));
+	*let_in = f->n_calls > 0;
+	*taken_over = false;
+	if (*let_in) {
+		fix_answer(f, 500, "{}");
+		fix_answer(f, 503, "{}");
+		*taken_over = f->n_calls == 3;
+	} else {
+		CHECK_INT(x->status, 402);
+	}
+	if (*taken_over)
+		fix_answer(f, 400, "{}");
+	fix_settle(f);
+	CHECK(fix_done(f));
+}
+
 static int64_t
-least_balance(bool fallbacks)
+least_balance(bool for_both)
 {
 	int64_t low = 0, high = 1000000000;
 
 	while (low + 1 < high) {
 		int64_t middle = low + (high - low) / 2;
-		struct fixture *f = with(to_gpt, fallbacks ? 2 : 0);
-		struct exchange *x;
+		bool let_in, taken_over;
 
-		fix_fund(f, ACME, middle);
-		fix_start(f);
-		x = fix_post(f, FIX_CHATS,
-			     fix_chat("cheap", ",\"max_tokens\":50"));
-		if (f->n_calls > 0) {
+		funded(middle, &let_in, &taken_over);
+		if (for_both ? taken_over : let_in)
 			high = middle;
-			fix_answer(f, 400, "{}");
-		} else {
+		else
 			low = middle;
-			CHECK_INT(x->status, 402);
-		}
-		fix_settle(f);
-		CHECK(fix_done(f));
 	}
 	return high;
 }
 
-TEST(the_hold_covers_the_dearest)
+TEST(the_hold_covers_the_dearest_if_the_balance_does)
 {
 	struct fix_usage most = {.input = 14, .reasoning = 50};
 	int64_t alone = least_balance(false), with_gpt = least_balance(true);
@@ -225,6 +241,6 @@ main(void)
 	RUN(a_model_is_no_stand_in_for_itself);
 	RUN(what_is_wrong_with_the_request_is_wrong_everywhere);
 	RUN(without_any_channel_the_next_model_is_asked_at_once);
-	RUN(the_hold_covers_the_dearest);
+	RUN(the_hold_covers_the_dearest_if_the_balance_does);
 	return tap_done();
 }
