@@ -148,21 +148,6 @@ vectors_put_truncate(struct writing *w, const char *name)
 
 /* ---- answers ---- */
 
-unsigned
-json_count(struct json_value array)
-{
-	struct json_iter it;
-	struct json_value v;
-	struct str name;
-	unsigned n = 0;
-
-	if (array.type != JSON_ARRAY || !json_iter_init(&it, array))
-		return 0;
-	while (json_iter_next(&it, &name, &v))
-		n++;
-	return n;
-}
-
 enum err
 reply_vectors(struct arena *a, const struct ask *ask, unsigned n,
 	      struct reply *r)

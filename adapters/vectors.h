@@ -83,8 +83,6 @@ NODISCARD enum err reply_vectors_end(const struct reply *r);
 /* All of a list of vectors, in order. */
 NODISCARD enum err reply_vectors_of(struct arena *a, const struct ask *ask,
 				    struct reply *r, struct json_value list);
-/* How many elements an array has; 0 of anything else. */
-unsigned json_count(struct json_value array);
 /* Usage of input only; a value that is no count: it is missing. */
 struct usage vectors_usage(struct json_value input);
 

@@ -110,7 +110,7 @@ sum_of(struct json_value predictions)
 		count = json_get(one, "token_count");
 		u = vectors_usage(count);
 		if (!u.present || all.input > UINT64_MAX / 8)
-			return u.present ? (struct usage){0} : u;
+			return (struct usage){.present = false};
 		all.input += u.input;
 	}
 	return all;

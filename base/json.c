@@ -587,6 +587,21 @@ json_at(struct json_value array, unsigned i)
 	return (struct json_value){JSON_ABSENT, STR_NONE};
 }
 
+unsigned
+json_count(struct json_value array)
+{
+	struct json_iter it;
+	struct json_value v;
+	struct str name;
+	unsigned n = 0;
+
+	if (array.type != JSON_ARRAY || !json_iter_init(&it, array))
+		return 0;
+	while (json_iter_next(&it, &name, &v))
+		n++;
+	return n;
+}
+
 const char *
 json_fault_text(enum json_fault fault)
 {

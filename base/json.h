@@ -90,6 +90,8 @@ bool json_iter_next(struct json_iter *it, struct str *name,
 struct json_value json_get(struct json_value object, const char *name);
 /* The i-th element of a validated array. */
 struct json_value json_at(struct json_value array, unsigned i);
+/* How many elements an array has; 0 of anything else. */
+unsigned json_count(struct json_value array);
 
 /* Raw string (with quotes) equals `text` after unescaping. */
 bool json_str_eq(struct str raw, struct str text);

@@ -85,6 +85,7 @@ put_origin(struct request *req, struct buf *out)
 		"vary: origin\r\naccess-control-expose-headers: "
 		"x-request-id, x-tollgate-channel, "
 		"x-tollgate-model, x-tollgate-attempts, "
+		"x-tollgate-upstream-id, "
 		"x-tollgate-dropped, x-tollgate-substituted, "
 		"x-tollgate-estimated, "
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
@@ -119,6 +120,8 @@ reply_attempt(const struct request *req, struct buf *out, const char *before,
 	put_between(out, before, "x-tollgate-model: ", model, after);
 	put_between(out, before, "x-tollgate-attempts: ",
 		    str_make(n, digits_write(n, req->attempts)), after);
+	put_between(out, before, "x-tollgate-upstream-id: ",
+		    str_make(req->upstream_id, req->upstream_id_len), after);
 	if (req->product != req->asked)
 		put_between(out, before,
 			    "x-tollgate-substituted: ", req->asked->conf->name,

@@ -471,6 +471,7 @@ step_send(struct request *req)
 	attempt_count(req);
 	req->upstream = (struct upstream_error){.err = E_OK};
 	req->upstream_status = 0;
+	req->upstream_id_len = 0;
 	req->retry_after_ns = 0;
 	if (!pick_address(req, &t)) {
 		attempt_end(req, E_UP_CONNECT);

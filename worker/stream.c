@@ -12,11 +12,26 @@
 
 /* ---- head ---- */
 
+/* By which name a provider says its id of a request: OpenAI and most others,
+ * Anthropic, AWS, Azure's gateway, Cohere. */
+static struct str
+upstream_id(const struct http_head *head)
+{
+	static const char *const names[] = {
+		"x-request-id", "request-id", "x-amzn-requestid",
+		"apim-request-id", "x-debug-trace-id"};
+	struct str id = STR_NONE;
+
+	for (unsigned i = 0; id.n == 0 && i < ARRAY_LEN(names); i++)
+		id = http_get(head, names[i]);
+	return id;
+}
+
 static void
 note_upstream_id(struct request *req, const struct http_head *head)
 {
 	static const struct sip_key plain;
-	struct str id = http_get(head, "x-request-id");
+	struct str id = upstream_id(head);
 
 	req->upstream_id_len = 0;
 	req->upstream_id_hash = 0;

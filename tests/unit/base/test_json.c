@@ -334,6 +334,8 @@ TEST(members_and_elements_are_reached_by_name_and_place)
 	CHECK(raw_is(json_get(v, "c"), "3"));
 	CHECK(json_get(v, "d").type == JSON_ABSENT);
 	CHECK(raw_is(json_at(json_get(v, "a"), 1), "\"x\""));
+	CHECK_INT(json_count(json_get(v, "a")), 3);
+	CHECK_INT(json_count(json_get(v, "c")), 0);
 	CHECK(raw_is(json_get(json_at(json_get(v, "a"), 2), "b"), "true"));
 	CHECK(json_at(json_get(v, "a"), 3).type == JSON_ABSENT);
 	CHECK(json_at(v, 0).type == JSON_ABSENT);

@@ -293,6 +293,11 @@ TEST(the_charge_is_said_where_it_is_known_before_the_body)
 	CHECK_STR(fix_field(x, "x-tollgate-charge-usd"), "");
 	CHECK_STR(fix_field(x, "x-tollgate-channel"), "a");
 	CHECK_STR(fix_field(x, "x-tollgate-attempts"), "1");
+	CHECK_STR(fix_field(x, "x-tollgate-upstream-id"), "");
+	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_up_head(f, 400, "x-amzn-requestid: 7f-theirs\r\n");
+	fix_up_end(f);
+	CHECK_STR(fix_field(x, "x-tollgate-upstream-id"), "7f-theirs");
 	x = fix_post(f, FIX_CHATS, "{}");
 	CHECK_STR(fix_field(x, "x-tollgate-channel"), "");
 	CHECK_STR(fix_field(x, "x-tollgate-attempts"), "");
