@@ -111,9 +111,6 @@ read_said(const struct json_value *v, struct said *s)
 	    !read_count(v[U_HIT], &s->cached) ||
 	    !read_count(v[U_CACHED], &s->cached))
 		return false;
-	/* the bill needs no total: it may be anything */
-	if (!json_u64(v[U_TOTAL], &s->total))
-		s->total = 0;
 	if (v[U_PROMPT_DETAILS].type == JSON_OBJECT) {
 		json_pick(v[U_PROMPT_DETAILS], in, 2, d);
 		if (!read_count(d[0], &s->cached) ||
@@ -125,6 +122,9 @@ read_said(const struct json_value *v, struct said *s)
 		if (!read_count(d[0], &s->reasoning))
 			return false;
 	}
+	/* looked at for is_beside() only: it may be anything */
+	if (s->reasoning > 0 && !json_u64(v[U_TOTAL], &s->total))
+		s->total = 0;
 	return true;
 }
 

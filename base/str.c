@@ -118,6 +118,8 @@ str_glob(struct str pattern, struct str text)
 {
 	size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
 
+	if (str_eq(pattern, text)) /* mostly a plain name */
+		return true;
 	while (t < text.n) {
 		if (p < pattern.n && pattern.p[p] == '*') {
 			star = p++;

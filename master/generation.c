@@ -246,6 +246,8 @@ generations_sweep(struct master *m, uint64_t now_ns)
 			LOG_INFO("generation ended",
 				 F_U64("generation", g->number));
 			conf = g->conf;
+			if (g == m->serving) /* the server stops */
+				m->serving = NULL;
 			generation_free(g);
 			if (conf != m->conf)
 				conf_free(conf);

@@ -97,13 +97,13 @@ main(int argc, char **argv)
 	const char *why = "";
 	struct options o;
 
+	arena_init(&arena);
 	switch (options_parse(&o, argc, argv)) {
 	case OPTIONS_WRONG: return EXIT_USAGE;
 	case OPTIONS_DONE: return EXIT_FINE;
 	case OPTIONS_RUN: break;
 	}
 	(void)prctl(PR_SET_NAME, "tollgate", 0, 0, 0);
-	arena_init(&arena);
 	switch (takeover_given(&arena, &h, &why)) {
 	case GIVEN_NOTHING: return run(&o, NULL);
 	case GIVEN_HANDOVER: return run(&o, &h);

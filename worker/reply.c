@@ -91,7 +91,7 @@ put_origin(struct request *req, struct buf *out)
 		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
 }
 
-static void
+INLINE void
 put_between(struct buf *out, const char *before, const char *name,
 	    struct str value, const char *after)
 {
@@ -103,9 +103,9 @@ put_between(struct buf *out, const char *before, const char *name,
 	buf_add_cstr(out, after);
 }
 
-void
-reply_attempt(const struct request *req, struct buf *out, const char *before,
-	      const char *after)
+INLINE void
+put_attempt(const struct request *req, struct buf *out, const char *before,
+	    const char *after)
 {
 	struct str model;
 	char n[DIGITS_MAX];
@@ -132,13 +132,20 @@ reply_attempt(const struct request *req, struct buf *out, const char *before,
 }
 
 void
+reply_attempt(const struct request *req, struct buf *out, const char *before,
+	      const char *after)
+{
+	put_attempt(req, out, before, after);
+}
+
+void
 reply_fields(struct request *req, struct buf *out)
 {
 	buf_reset(out);
 	put_line(out, "x-request-id: ", request_id_str(req));
 	/* of a stream that has not begun another one may answer */
 	if (!req->ask.stream || req->begun || req->err != E_OK)
-		reply_attempt(req, out, "", "\r\n");
+		put_attempt(req, out, "", "\r\n");
 	if (req->key != SHM_NONE && req->account != SHM_NONE)
 		put_limits(req, out);
 	put_origin(req, out);

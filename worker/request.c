@@ -322,10 +322,12 @@ find_endpoint(struct request *req, const struct http_head *head)
 	bool method_ok = false;
 
 	req->endpoint = endpoint_find(head->path, head->method, &method_ok);
+	if (req->endpoint && req->endpoint->dialect)
+		req->dialect = req->endpoint->dialect;
+	else
+		req->dialect = endpoint_dialect(head);
 	if (!req->endpoint)
 		return request_fail(req, E_NO_PATH);
-	if (req->endpoint->dialect)
-		req->dialect = req->endpoint->dialect;
 	req->ask.kind = req->endpoint->kind;
 	metric_add(req->w->metrics, M_REQUESTS_IN_FLIGHT + req->endpoint->route,
 		   1);
@@ -371,7 +373,6 @@ begin(struct request *req, struct exchange *x, const struct http_head *head)
 	req->start_ns = exchange_start_ns(x);
 	req->start_wall_ns = clock_wall_ns();
 	req->method = head->method;
-	req->dialect = endpoint_dialect(head);
 	req->origin = allowed_origin(req, head);
 	req->path = arena_dup(
 		&req->arena,
@@ -407,6 +408,7 @@ on_head(struct exchange *x, const struct http_head *head)
 	request_enter(req);
 	begin(req, x, head);
 	if (head->method == HTTP_OPTIONS) {
+		req->dialect = endpoint_dialect(head);
 		preflight(req);
 		request_leave(req);
 		return;

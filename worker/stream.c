@@ -17,14 +17,22 @@
 static struct str
 upstream_id(const struct http_head *head)
 {
-	static const char *const names[] = {
-		"x-request-id", "request-id", "x-amzn-requestid",
-		"apim-request-id", "x-debug-trace-id"};
-	struct str id = STR_NONE;
+	static const struct str names[] = {{"x-request-id", 12},
+					   {"request-id", 10},
+					   {"x-amzn-requestid", 16},
+					   {"apim-request-id", 15},
+					   {"x-debug-trace-id", 16}};
 
-	for (unsigned i = 0; id.n == 0 && i < ARRAY_LEN(names); i++)
-		id = http_get(head, names[i]);
-	return id;
+	for (unsigned f = 0; f < head->n_fields; f++) {
+		struct str name = head->fields[f].name;
+
+		for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+			if (name.n == names[i].n &&
+			    (name.p[0] | 0x20) == names[i].p[0] &&
+			    str_ieq(name, names[i]))
+				return head->fields[f].value;
+	}
+	return STR_NONE;
 }
 
 static void

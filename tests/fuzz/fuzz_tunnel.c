@@ -27,10 +27,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
 {
 	struct str text = str_make((const char *)input, n);
-	enum tunnel_state whole = judge(text, n + 1);
+	enum tunnel_state whole = judge(text, n + 1), pieces = judge(text, 1);
 
-	/* In pieces it is open before what comes too early has come. */
-	if (judge(text, 1) != whole && whole != TUNNEL_FAILED)
+	/* In pieces it is open before what comes too early has come, and a
+	 * head that has no end yet may be known to be bad already. */
+	if (pieces != whole && whole != TUNNEL_FAILED &&
+	    !(whole == TUNNEL_READS && pieces == TUNNEL_FAILED))
 		abort();
 	return 0;
 }
