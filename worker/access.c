@@ -166,7 +166,7 @@ put_who(struct buf *b, const struct request *req)
 	if (req->asked)
 		put_text(b, STR(",\"model\":"), req->asked->conf->name);
 	if (req->route)
-		put_word(b, STR(",\"route\":"), req->route->name);
+		put_word(b, STR(",\"routed_by\":"), req->route->name);
 	if (req->offer && req->attempts > 0) {
 		put_text(b, STR(",\"model_served\":"),
 			 req->served.n ? req->served
