@@ -51,7 +51,6 @@ openai_put_usage(struct json_out *o, const struct usage *u, struct money cost)
 {
 	uint64_t prompt = u->input + u->cache_read + u->cache_write;
 	uint64_t completion = u->output + u->reasoning;
-	char text[MONEY_TEXT];
 
 	json_name(o, "usage");
 	json_open(o, '{');
@@ -68,14 +67,7 @@ openai_put_usage(struct json_out *o, const struct usage *u, struct money cost)
 	json_open(o, '{');
 	put_number(o, "reasoning_tokens", u->reasoning);
 	json_close(o, '}');
-	if (!u->present) {
-		json_name(o, "estimated");
-		json_put_bool(o, true);
-	}
-	json_name(o, "cost");
-	(void)money_text(cost, text);
-	json_put_raw(o, str_of(text));
-	json_close(o, '}');
+	usage_end(o, u, cost);
 }
 
 /* The members before the choices; the brace stays open. */

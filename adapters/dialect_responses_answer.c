@@ -236,7 +236,6 @@ responses_put_usage(struct json_out *o, const struct usage *u,
 {
 	uint64_t input = u->input + u->cache_read + u->cache_write;
 	uint64_t output = u->output + u->reasoning;
-	char text[MONEY_TEXT];
 
 	json_open(o, '{');
 	put_count(o, "input_tokens", input);
@@ -251,14 +250,7 @@ responses_put_usage(struct json_out *o, const struct usage *u,
 	put_count(o, "reasoning_tokens", u->reasoning);
 	json_close(o, '}');
 	put_count(o, "total_tokens", input + output);
-	if (!u->present) {
-		json_name(o, "estimated");
-		json_put_bool(o, true);
-	}
-	(void)money_text(cost, text);
-	json_name(o, "cost");
-	json_put_raw(o, str_of(text));
-	json_close(o, '}');
+	usage_end(o, u, cost);
 }
 
 static const char *

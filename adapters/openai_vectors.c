@@ -163,7 +163,6 @@ static void
 put_usage(struct json_out *o, const struct usage *u, struct money cost)
 {
 	uint64_t n = u->input + u->cache_read + u->cache_write;
-	char text[MONEY_TEXT];
 
 	json_name(o, "usage");
 	json_open(o, '{');
@@ -171,14 +170,7 @@ put_usage(struct json_out *o, const struct usage *u, struct money cost)
 	json_put_u64(o, n);
 	json_name(o, "total_tokens");
 	json_put_u64(o, n);
-	if (!u->present) {
-		json_name(o, "estimated");
-		json_put_bool(o, true);
-	}
-	json_name(o, "cost");
-	(void)money_text(cost, text);
-	json_put_raw(o, str_of(text));
-	json_close(o, '}');
+	usage_end(o, u, cost);
 }
 
 void

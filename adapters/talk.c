@@ -219,6 +219,21 @@ json_put_inside(struct json_out *o, struct str raw)
 }
 
 void
+usage_end(struct json_out *o, const struct usage *u, struct money cost)
+{
+	char text[MONEY_TEXT];
+
+	if (!u->present) {
+		json_name(o, "estimated");
+		json_put_bool(o, true);
+	}
+	json_name(o, "cost");
+	(void)money_text(cost, text);
+	json_put_raw(o, str_of(text));
+	json_close(o, '}');
+}
+
+void
 json_put_member(struct json_out *o, const char *name, struct str raw)
 {
 	json_name(o, name);

@@ -18,6 +18,7 @@
 #include "base/attrs.h"
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/money.h"
 #include "base/str.h"
 
 enum speaker { SPEAKER_SYSTEM, SPEAKER_USER, SPEAKER_ASSISTANT };
@@ -161,6 +162,9 @@ json_inside(struct json_value v)
 struct str json_plain(struct arena *a, struct str raw);
 /* Raw text between quotes, a comma before if need be. */
 void json_put_inside(struct json_out *o, struct str raw);
+/* The end of a usage object of ours: what was only estimated says so, and the
+ * cost. */
+void usage_end(struct json_out *o, const struct usage *u, struct money cost);
 /* A member of an object, its value raw text. */
 void json_put_member(struct json_out *o, const char *name, struct str raw);
 /* An object that begins with its type; to be closed. */

@@ -93,9 +93,10 @@ write_vectors(struct writing *w)
 
 /* ---- answers ---- */
 
-enum { A_ONE, A_MANY, A_USAGE, A_ERROR, ANSWER };
+/* Models that embed answer as Gemini does. */
+enum { A_ONE, A_MANY, A_ERROR, ANSWER };
 static const char *const answer_names[ANSWER] = {"embedding", "predictions",
-						 "usageMetadata", "error"};
+						 "error"};
 
 /* Each says what it was made of; one that does not leaves all unsaid. */
 static struct usage
@@ -122,19 +123,16 @@ parse_answer(const struct ask *ask, struct str body, struct answer *out)
 	struct json_value v[ANSWER];
 	struct json_error fault;
 
-	(void)ask;
 	*out = (struct answer){0};
 	if (!json_members(body, answer_names, ANSWER, v, &fault))
 		return E_UP_BAD_RESPONSE;
+	if (v[A_ONE].type == JSON_OBJECT)
+		return wire_gemini_vectors.parse_answer(ask, body, out);
 	if (v[A_ERROR].type == JSON_OBJECT)
 		return E_UP_SERVER_ERROR;
-	if (v[A_ONE].type == JSON_OBJECT)
-		out->usage =
-			vectors_usage(json_get(v[A_USAGE], "promptTokenCount"));
-	else if (json_count(v[A_MANY]) > 0)
-		out->usage = sum_of(v[A_MANY]);
-	else
+	if (json_count(v[A_MANY]) == 0)
 		return E_UP_BAD_RESPONSE;
+	out->usage = sum_of(v[A_MANY]);
 	out->content_bytes = 1;
 	return E_OK;
 }
@@ -151,15 +149,14 @@ read_answer(struct arena *a, const struct ask *ask, struct str body,
 
 	if (!json_members(body, answer_names, ANSWER, v, &fault))
 		return E_UP_BAD_RESPONSE;
+	if (v[A_ONE].type == JSON_OBJECT)
+		return wire_gemini_vectors.read_answer(a, ask, body, out);
 	e = reply_vectors(a, ask, MAX_OF(json_count(v[A_MANY]), 1u), out);
-	if (e == E_OK && v[A_ONE].type == JSON_OBJECT)
-		e = reply_vector(a, ask, out, at, json_get(v[A_ONE], "values"));
-	else
-		for (l = gemini_list(v[A_MANY]);
-		     e == E_OK && gemini_list_next(&l, &one);)
-			e = reply_vector(a, ask, out, at++,
-					 json_get(json_get(one, "embeddings"),
-						  "values"));
+	for (l = gemini_list(v[A_MANY]);
+	     e == E_OK && gemini_list_next(&l, &one);)
+		e = reply_vector(
+			a, ask, out, at++,
+			json_get(json_get(one, "embeddings"), "values"));
 	return e == E_OK ? reply_vectors_end(out) : e;
 }
 

@@ -23,17 +23,11 @@
 /* Times that a request waits for the audit. */
 #define PAUSES_MAX 5u
 
-static uint32_t
-clamp(uint64_t tokens)
-{
-	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
-}
-
 uint32_t
 hold_input(uint64_t tokens)
 {
 	/* the estimate may be short by a fifth */
-	return clamp(tokens + tokens / 5 + 1);
+	return tokens_clamp(tokens + tokens / 5 + 1);
 }
 
 static bool
@@ -42,8 +36,8 @@ worst_price(const struct request *req, const struct book_row *prices,
 {
 	if (is_service(req))
 		return pass_worst_price(req, prices, ppm, cost);
-	return price_worst(prices, hold_input(req->input_tokens), clamp(output),
-			   ppm, cost);
+	return price_worst(prices, hold_input(req->input_tokens),
+			   tokens_clamp(output), ppm, cost);
 }
 
 bool

@@ -14,18 +14,12 @@
 #define EXTENSION_MIN 64u
 #define EXTENSION_MAX 16384u
 
-static uint32_t
-clamp(uint64_t tokens)
-{
-	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
-}
-
 bool
 meter_price(const struct request *req, uint64_t input, uint64_t output,
 	    struct money *cost)
 {
-	struct token_counts t = {.input = clamp(input),
-				 .output = clamp(output)};
+	struct token_counts t = {.input = tokens_clamp(input),
+				 .output = tokens_clamp(output)};
 
 	return price_of(req->prices, &t, req->multiplier_ppm, cost);
 }
@@ -40,8 +34,8 @@ bool
 meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
 {
 	struct token_counts t = {
-		.input = clamp(req->input_tokens),
-		.output = clamp(output_of(req, req->seen_bytes)),
+		.input = tokens_clamp(req->input_tokens),
+		.output = tokens_clamp(output_of(req, req->seen_bytes)),
 	};
 
 	return price_of(req->list, &t, ppm, cost);
@@ -52,12 +46,13 @@ static void
 store_delivered(const struct request *req, uint64_t mark)
 {
 	struct note *n = hold_note(req->w->slots, &req->hold);
-	uint64_t input = clamp(req->input_tokens);
+	uint64_t input = tokens_clamp(req->input_tokens);
 
 	if (mark > 0)
-		atomic_store_explicit(&n->delivered,
-				      input << 32 | clamp(output_of(req, mark)),
-				      memory_order_relaxed);
+		atomic_store_explicit(
+			&n->delivered,
+			input << 32 | tokens_clamp(output_of(req, mark)),
+			memory_order_relaxed);
 }
 
 /* And books that the operator owes so much for what arrived. */

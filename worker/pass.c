@@ -8,6 +8,7 @@
 #include "billing/price.h"
 #include "http/multipart.h"
 #include "worker/convert.h"
+#include "worker/hold.h"
 
 #define TYPE_MAX 256u
 
@@ -149,12 +150,6 @@ pass_priced(struct request *req)
 	return req->detail ? E_NOT_PRICED : E_OK;
 }
 
-static uint32_t
-clamp(uint64_t tokens)
-{
-	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
-}
-
 static uint64_t
 most_output(const struct request *req)
 {
@@ -177,8 +172,8 @@ pass_worst_price(const struct request *req, const struct book_row *prices,
 {
 	uint64_t in =
 		service_input(&req->ask, prices->bytes_per_token_milli, true);
-	struct token_counts t = {.input = clamp(in + in / 5 + 1),
-				 .output = clamp(most_output(req)),
+	struct token_counts t = {.input = hold_input(in),
+				 .output = tokens_clamp(most_output(req)),
 				 .units = req->ask.units_most};
 
 	return price_of(prices, &t, ppm, cost);
@@ -208,17 +203,17 @@ pass_estimate(const struct request *req, uint64_t bytes)
 	const struct usage *u = &req->usage;
 	bool pictures = req->ask.service->counts == COUNTS_IMAGES;
 	uint32_t units = u->units ? u->units : req->ask.units_likely;
-	struct token_counts t = {.input = clamp(req->input_tokens)};
+	struct token_counts t = {.input = tokens_clamp(req->input_tokens)};
 
 	/* pictures that are not whole are none */
 	if (pictures)
 		units = req->upstream_done || !req->streaming ? u->units : 0;
 	t.units = units;
-	t.output = clamp(likely_output(req, units_count(units), bytes));
+	t.output = tokens_clamp(likely_output(req, units_count(units), bytes));
 	if (req->tokens_said) {
-		t.input = clamp(u->input);
-		t.cache_read = clamp(u->cache_read);
-		t.output = clamp(u->output);
+		t.input = tokens_clamp(u->input);
+		t.cache_read = tokens_clamp(u->cache_read);
+		t.output = tokens_clamp(u->output);
 	}
 	return t;
 }

@@ -17,20 +17,15 @@
 /* An answer waits no longer than this for a disk that stalls. */
 #define COMMIT_PATIENCE_NS (2 * NS_PER_SEC)
 
-static uint32_t
-clamp(uint64_t tokens)
-{
-	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
-}
-
 struct token_counts
 settle_counts(const struct usage *u)
 {
-	return (struct token_counts){.input = clamp(u->input),
-				     .cache_read = clamp(u->cache_read),
-				     .cache_write = clamp(u->cache_write),
-				     .output = clamp(u->output),
-				     .reasoning = clamp(u->reasoning),
+	return (struct token_counts){.input = tokens_clamp(u->input),
+				     .cache_read = tokens_clamp(u->cache_read),
+				     .cache_write =
+					     tokens_clamp(u->cache_write),
+				     .output = tokens_clamp(u->output),
+				     .reasoning = tokens_clamp(u->reasoning),
 				     .units = u->units};
 }
 
@@ -39,12 +34,12 @@ struct token_counts
 settle_estimate(const struct request *req, uint64_t bytes)
 {
 	uint32_t milli = req->prices->bytes_per_token_milli;
-	struct token_counts t = {.input = clamp(req->input_tokens)};
+	struct token_counts t = {.input = tokens_clamp(req->input_tokens)};
 
 	if (is_service(req))
 		return pass_estimate(req, bytes);
 	if (req->ask.kind != ASK_EMBEDDINGS)
-		t.output = clamp(tokens_of_bytes(bytes, milli));
+		t.output = tokens_clamp(tokens_of_bytes(bytes, milli));
 	return t;
 }
 
@@ -175,10 +170,10 @@ write_note(struct request *req, const struct verdict *v)
 	struct str served = req->served;
 	bool fallback = req->product != req->asked && req->offer;
 
-	n->duration_us = clamp((req->w->now_ns - req->start_ns) / 1000);
+	n->duration_us = tokens_clamp((req->w->now_ns - req->start_ns) / 1000);
 	if (req->first_byte_ns)
-		n->first_byte_us =
-			clamp((req->first_byte_ns - req->start_ns) / 1000);
+		n->first_byte_us = tokens_clamp(
+			(req->first_byte_ns - req->start_ns) / 1000);
 	n->channel =
 		req->offer ? (uint16_t)req->offer->lane->row_index : UINT16_MAX;
 	n->status = status_of(req);

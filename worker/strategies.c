@@ -4,6 +4,7 @@
  */
 #include "worker/strategies.h"
 
+#include "adapters/tokens.h"
 #include "base/must.h"
 #include "billing/price.h"
 #include "worker/request.h"
@@ -116,12 +117,6 @@ pick_performance(struct request *req, struct offer **c, unsigned n)
 		       : a;
 }
 
-static uint32_t
-clamp(uint64_t tokens)
-{
-	return tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens;
-}
-
 /* What the operator would owe for it there. */
 static int64_t
 cost_there(const struct request *req, const struct offer *o, bool affine)
@@ -129,11 +124,11 @@ cost_there(const struct request *req, const struct offer *o, bool affine)
 	uint64_t output = MIN_OF(req->held_output, (uint64_t)USUAL_OUTPUT);
 	uint32_t cached_ppm =
 		affine ? atomic_load(&o->lane->row->cached_ppm) : 0;
-	uint64_t input = clamp(req->input_tokens);
+	uint64_t input = tokens_clamp(req->input_tokens);
 	uint64_t cached = input * cached_ppm / 1000000u;
-	struct token_counts t = {.input = clamp(input - cached),
-				 .cache_read = clamp(cached),
-				 .output = clamp(output)};
+	struct token_counts t = {.input = tokens_clamp(input - cached),
+				 .cache_read = tokens_clamp(cached),
+				 .output = tokens_clamp(output)};
 	struct money cost;
 
 	if (!price_of(req->list, &t, o->lane->conf->cost_ppm, &cost))
