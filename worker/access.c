@@ -167,13 +167,14 @@ put_who(struct buf *b, const struct request *req)
 		put_text(b, STR(",\"model\":"), req->asked->conf->name);
 	if (req->route)
 		put_word(b, STR(",\"routed_by\":"), req->route->name);
-	if (req->offer && req->attempts > 0) {
+	if (req->leg->offer && req->attempts > 0) {
 		put_text(b, STR(",\"model_served\":"),
-			 req->served.n ? req->served
-				       : req->offer->model->upstream);
-		put_text(b, STR(",\"channel\":"), req->offer->lane->conf->name);
+			 req->leg->served.n ? req->leg->served
+					    : req->leg->offer->model->upstream);
+		put_text(b, STR(",\"channel\":"),
+			 req->leg->offer->lane->conf->name);
 		put_word(b, STR(",\"provider\":"),
-			 str_of(req->offer->lane->adapter->name));
+			 str_of(req->leg->offer->lane->adapter->name));
 		put_u64(b, STR(",\"attempt\":"), req->attempts);
 		if (is_substitute(req))
 			buf_add_cstr(b, ",\"substituted\":true");
@@ -196,7 +197,7 @@ put_term(struct buf *b, const struct request *req)
 	else if (req->err != E_OK)
 		term[0] = strncmp(vocab, "provider", 8) == 0 ? 'U' : 'G';
 	if (term[0] != '-')
-		term[1] = phases[req->phase];
+		term[1] = phases[req->leg->phase];
 	put_word(b, STR(",\"error_type\":"), str_of(vocab));
 	put_word(b, STR(",\"term\":"), str_make(term, 2));
 }
@@ -232,10 +233,10 @@ put_money(struct buf *b, const struct request *req)
 static void
 put_times(struct buf *b, const struct request *req, uint64_t now)
 {
-	put_u64(b, STR(",\"t_connect_us\":"), req->connect_ns / 1000);
-	if (req->first_byte_ns)
+	put_u64(b, STR(",\"t_connect_us\":"), req->leg->connect_ns / 1000);
+	if (req->leg->first_byte_ns)
 		put_u64(b, STR(",\"t_ttft_us\":"),
-			(req->first_byte_ns - req->start_ns) / 1000);
+			(req->leg->first_byte_ns - req->start_ns) / 1000);
 	put_u64(b, STR(",\"t_total_us\":"), (now - req->start_ns) / 1000);
 	put_u64(b, STR(",\"bytes_in\":"), req->bytes_in);
 	put_u64(b, STR(",\"bytes_out\":"), req->bytes_out);

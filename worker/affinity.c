@@ -122,7 +122,7 @@ affinity_pick(struct request *req, struct offer *const *c, unsigned n)
 void
 affinity_note(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	bool hit = req->affine_row == l->row_index;
 	enum metric_affinity how = hit ? AFFINITY_HIT
 				   : req->affine_row == SHM_NONE
@@ -146,10 +146,10 @@ affinity_settled(const struct request *req)
 	const struct token_counts *t = &req->tokens;
 	uint64_t input = (uint64_t)t->input + t->cache_read + t->cache_write;
 
-	if (req->affinity == 0 || input == 0 || !req->offer ||
+	if (req->affinity == 0 || input == 0 || !req->leg->offer ||
 	    req->usage_source != USAGE_UPSTREAM ||
-	    req->affine_row != req->offer->lane->row_index)
+	    req->affine_row != req->leg->offer->lane->row_index)
 		return;
-	channel_note_cached(req->offer->lane->row,
+	channel_note_cached(req->leg->offer->lane->row,
 			    (uint32_t)(t->cache_read * 1000000ull / input));
 }

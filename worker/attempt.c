@@ -46,12 +46,13 @@ attempt_affordable(const struct worker *w, const struct lane *l)
 static void
 describe(struct request *req)
 {
-	struct note *n = hold_note(req->w->slots, &req->attempt);
-	const struct lane *l = req->offer->lane;
+	struct note *n = hold_note(req->w->slots, &req->leg->attempt);
+	const struct lane *l = req->leg->offer->lane;
 
 	memset(n, 0, sizeof(*n));
-	n->start_ms = (req->start_wall_ns + (req->attempt_ns - req->start_ns)) /
-		      NS_PER_MS;
+	n->start_ms =
+		(req->start_wall_ns + (req->leg->attempt_ns - req->start_ns)) /
+		NS_PER_MS;
 	n->account = req->account;
 	n->parent = SHM_NONE;
 	n->key = req->key;
@@ -74,7 +75,7 @@ take(struct request *req, uint32_t cap, struct money amount)
 		.model = req->list_row,
 		.kind = SLOT_ATTEMPT,
 	};
-	enum err e = hold_claim(req->w->slots, &req->attempt);
+	enum err e = hold_claim(req->w->slots, &req->leg->attempt);
 
 	if (e != E_OK)
 		return e;
@@ -83,14 +84,15 @@ take(struct request *req, uint32_t cap, struct money amount)
 	describe(req);
 	/* Should we die now: it did not answer. */
 	if (cap == SHM_NONE)
-		hold_note(req->w->slots, &req->attempt)->flags |= NOTE_LOST;
-	return hold_take(req->w->slots, &req->attempt, &spec);
+		hold_note(req->w->slots, &req->leg->attempt)->flags |=
+			NOTE_LOST;
+	return hold_take(req->w->slots, &req->leg->attempt, &spec);
 }
 
 enum err
 attempt_take(struct request *req)
 {
-	const struct lane *l = req->offer->lane;
+	const struct lane *l = req->leg->offer->lane;
 	uint32_t cap = cap_of(l);
 	struct money worst;
 
@@ -108,32 +110,32 @@ attempt_extend(struct request *req)
 {
 	struct money worst;
 
-	if (req->attempt.slot == SHM_NONE ||
+	if (req->leg->attempt.slot == SHM_NONE ||
 	    !hold_cost_price(req, req->held_output, &worst))
 		return;
-	if (!hold_extend(req->w->slots, &req->attempt, worst))
+	if (!hold_extend(req->w->slots, &req->leg->attempt, worst))
 		LOG_DEBUG("a stream goes on beyond its channel's cap",
-			  F_STR("channel", req->offer->lane->conf->name));
+			  F_STR("channel", req->leg->offer->lane->conf->name));
 }
 
 void
 attempt_meter(struct request *req, struct money cost)
 {
-	if (req->attempt.slot != SHM_NONE)
-		hold_meter(req->w->slots, &req->attempt, cost, cost);
+	if (req->leg->attempt.slot != SHM_NONE)
+		hold_meter(req->w->slots, &req->leg->attempt, cost, cost);
 }
 
 static void
 settle(struct request *req, struct money cost, enum slot_reason reason)
 {
-	struct money hold = hold_total(req->w->slots, &req->attempt);
+	struct money hold = hold_total(req->w->slots, &req->leg->attempt);
 
 	if (cost.nano > hold.nano &&
-	    hold_extend(req->w->slots, &req->attempt, cost))
+	    hold_extend(req->w->slots, &req->leg->attempt, cost))
 		hold = cost;
-	hold_settle(req->w->slots, &req->attempt, money_nano(0),
+	hold_settle(req->w->slots, &req->leg->attempt, money_nano(0),
 		    money_min(cost, hold), reason, true);
-	req->attempt.slot = SHM_NONE;
+	req->leg->attempt.slot = SHM_NONE;
 	request_wake_writer(req->w);
 }
 
@@ -142,12 +144,12 @@ attempt_won(struct request *req, struct money cost)
 {
 	struct note *n;
 
-	if (req->attempt.slot == SHM_NONE)
+	if (req->leg->attempt.slot == SHM_NONE)
 		return;
-	n = hold_note(req->w->slots, &req->attempt);
+	n = hold_note(req->w->slots, &req->leg->attempt);
 	n->tokens = req->tokens;
 	n->usage_source = (uint8_t)req->usage_source;
-	n->status = (uint16_t)req->upstream_status;
+	n->status = (uint16_t)req->leg->upstream_status;
 	settle(req, cost, req->reason);
 }
 
@@ -156,7 +158,7 @@ cost_of(const struct request *req, const struct token_counts *tokens)
 {
 	struct money cost;
 
-	if (!price_of(req->list, tokens, req->offer->lane->conf->cost_ppm,
+	if (!price_of(req->list, tokens, req->leg->offer->lane->conf->cost_ppm,
 		      &cost))
 		return money_nano(INT64_MAX);
 	return cost;
@@ -174,15 +176,15 @@ describe_lost(const struct request *req, struct note *n, enum err e,
 	n->usage_source = !any	      ? USAGE_NONE
 			  : estimated ? USAGE_ESTIMATED
 				      : USAGE_UPSTREAM;
-	n->status = (uint16_t)req->upstream_status;
+	n->status = (uint16_t)req->leg->upstream_status;
 	n->error_type = err_vocab_id(e);
 	n->tokens = *tokens;
 	n->upstream_nano = cost_of(req, tokens).nano;
-	n->upstream_id_len = req->upstream_id_len;
-	n->upstream_id_hash = req->upstream_id_hash;
-	memcpy(n->upstream_id, req->upstream_id, sizeof(n->upstream_id));
+	n->upstream_id_len = req->leg->upstream_id_len;
+	n->upstream_id_hash = req->leg->upstream_id_hash;
+	memcpy(n->upstream_id, req->leg->upstream_id, sizeof(n->upstream_id));
 	n->duration_us = (uint32_t)MIN_OF(
-		(req->w->now_ns - req->attempt_ns) / 1000, UINT32_MAX);
+		(req->w->now_ns - req->leg->attempt_ns) / 1000, UINT32_MAX);
 }
 
 void
@@ -197,10 +199,10 @@ attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
 	hold_note(req->w->slots, &req->hold)->upstream_nano = 0;
 	/* Without a cap there is no slot yet; with none left it is not booked:
 	 * the request goes on. */
-	if (req->attempt.slot == SHM_NONE &&
+	if (req->leg->attempt.slot == SHM_NONE &&
 	    take(req, SHM_NONE, money_nano(0)) != E_OK)
 		return;
-	n = hold_note(req->w->slots, &req->attempt);
+	n = hold_note(req->w->slots, &req->leg->attempt);
 	describe_lost(req, n, e, tokens, estimated);
 	atomic_store_explicit(&n->attempt, 0, memory_order_relaxed);
 	settle(req, cost_of(req, tokens),
@@ -212,13 +214,13 @@ attempt_keep(struct request *req, const struct token_counts *tokens)
 {
 	struct note *n;
 
-	if (req->attempt.slot == SHM_NONE &&
+	if (req->leg->attempt.slot == SHM_NONE &&
 	    take(req, SHM_NONE, money_nano(0)) != E_OK)
 		return false;
-	n = hold_note(req->w->slots, &req->attempt);
+	n = hold_note(req->w->slots, &req->leg->attempt);
 	describe_lost(req, n, E_CLIENT_GONE, tokens, true);
 	/* It is in flight still, and its request's slot will be gone. */
-	atomic_store_explicit(&n->attempt, req->offer->lane->row_index + 1,
+	atomic_store_explicit(&n->attempt, req->leg->offer->lane->row_index + 1,
 			      memory_order_relaxed);
 	atomic_store_explicit(&hold_note(req->w->slots, &req->hold)->attempt, 0,
 			      memory_order_relaxed);

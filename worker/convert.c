@@ -44,11 +44,11 @@ read_once(struct request *req)
 static void
 target_of(const struct request *req, struct target *t)
 {
-	const struct lane *l = req->offer->lane;
+	const struct lane *l = req->leg->offer->lane;
 
 	*t = (struct target){
-		.model = req->offer->model->upstream,
-		.model_json = req->offer->upstream_json,
+		.model = req->leg->offer->model->upstream,
+		.model_json = req->leg->offer->upstream_json,
 		.max_output = (uint32_t)req->product->conf->max_output,
 		.quirks = l->adapter->quirks,
 		.wire = wire_of(req),
@@ -65,8 +65,8 @@ convert_request(struct request *req)
 	struct writing w;
 	enum err e;
 
-	req->converted = STR_NONE;
-	req->dropped = STR_NONE;
+	req->leg->converted = STR_NONE;
+	req->leg->dropped = STR_NONE;
 	if (!converts(req))
 		return E_OK;
 	if (!req->dialect->read || !wire->write)
@@ -88,9 +88,9 @@ convert_request(struct request *req)
 		req->param = req->detail = w.refused;
 	if (e != E_OK)
 		return e;
-	req->dropped = w.dropped;
-	req->converted = arena_dup(&req->wire, buf_str(&body));
-	return req->converted.p ? E_OK : E_NO_MEMORY;
+	req->leg->dropped = w.dropped;
+	req->leg->converted = arena_dup(&req->leg->wire, buf_str(&body));
+	return req->leg->converted.p ? E_OK : E_NO_MEMORY;
 }
 
 enum err
@@ -100,7 +100,7 @@ convert_begin(struct request *req)
 	bool pieces = req->ask.stream && converts(req);
 	struct source *s;
 
-	req->source = NULL;
+	req->leg->source = NULL;
 	if (!pieces && wire->source_bytes == 0)
 		return E_OK;
 	s = arena_alloc(&req->arena, sizeof(*s) + wire->source_bytes);
@@ -112,14 +112,14 @@ convert_begin(struct request *req)
 	s->own = s + 1;
 	s->put = pieces ? convert_piece : NULL;
 	s->user = req;
-	req->source = s;
+	req->leg->source = s;
 	return E_OK;
 }
 
 struct sink *
 convert_sink(struct request *req, struct buf *out)
 {
-	struct sink *s = req->sink;
+	struct sink *s = req->leg->sink;
 
 	if (!s) {
 		s = arena_zalloc(&req->arena, sizeof(*s));
@@ -137,7 +137,7 @@ convert_sink(struct request *req, struct buf *out)
 			if (!s->own)
 				return NULL;
 		}
-		req->sink = s;
+		req->leg->sink = s;
 	}
 	s->out = out;
 	return s;
@@ -153,7 +153,7 @@ loses_media(struct request *req, struct str mime)
 	if (place && str_starts(mime, str_of(place)))
 		return false;
 	type = arena_dup(&req->arena, str_make(mime.p, MIN_OF(mime.n, 64u)));
-	req->lost_media = type.n > 0 ? type.p : "media";
+	req->leg->lost_media = type.n > 0 ? type.p : "media";
 	return true;
 }
 
@@ -167,7 +167,7 @@ convert_piece(void *user, const struct piece *p)
 		return;
 	if (p->kind == PIECE_FINISH && p->finish == FINISH_ERROR &&
 	    !req->dialect->tells_failure) {
-		req->gave_up = true;
+		req->leg->gave_up = true;
 		return;
 	}
 	s = convert_sink(req, &req->w->text);
@@ -180,7 +180,8 @@ convert_piece(void *user, const struct piece *p)
 static bool
 answer_loses(struct request *req)
 {
-	for (const struct reply_choice *c = req->reply->choices; c; c = c->next)
+	for (const struct reply_choice *c = req->leg->reply->choices; c;
+	     c = c->next)
 		for (const struct part *p = c->parts; p; p = p->next)
 			if (p->kind == PART_FILE && loses_media(req, p->mime))
 				return true;
@@ -193,16 +194,16 @@ convert_answer(struct request *req, struct str body)
 	const struct wire *wire = wire_of(req);
 	enum err e;
 
-	req->reply = arena_alloc(&req->arena, sizeof(*req->reply));
-	if (!req->reply)
+	req->leg->reply = arena_alloc(&req->arena, sizeof(*req->leg->reply));
+	if (!req->leg->reply)
 		return E_NO_MEMORY;
-	reply_init(req->reply);
-	e = wire->read_answer(&req->arena, &req->ask, body, req->reply);
-	if (e == E_OK && reply_failed(req->reply) &&
+	reply_init(req->leg->reply);
+	e = wire->read_answer(&req->arena, &req->ask, body, req->leg->reply);
+	if (e == E_OK && reply_failed(req->leg->reply) &&
 	    !req->dialect->tells_failure)
 		return E_UP_BAD_RESPONSE;
 	if (e != E_OK || !answer_loses(req))
 		return e;
-	req->detail = req->lost_media;
+	req->detail = req->leg->lost_media;
 	return E_UP_MEDIA;
 }

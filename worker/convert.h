@@ -11,7 +11,7 @@
 static inline const struct wire *
 wire_of(const struct request *req)
 {
-	return adapter_wire(req->offer->lane->adapter, req->dialect,
+	return adapter_wire(req->leg->offer->lane->adapter, req->dialect,
 			    req->ask.kind);
 }
 
@@ -22,7 +22,7 @@ converts(const struct request *req)
 	return !is_service(req) && wire_of(req)->native != req->dialect;
 }
 
-/* Before the attempt: its body, into req->converted; nothing to do where the
+/* Before the attempt: its body, into req->leg->converted; nothing to do where the
  * dialects are the same. E_FIELD_LOST, E_BAD_FIELD: req->detail names it. */
 NODISCARD enum err convert_request(struct request *req);
 /* The attempt begins: what its stream is read with. */
@@ -30,7 +30,7 @@ NODISCARD enum err convert_begin(struct request *req);
 /* The pieces of an event, as they come, into w->text; at its end to the
  * client. */
 void convert_piece(void *user, const struct piece *p);
-/* A whole answer, checked and kept in req->reply; the body must stay. */
+/* A whole answer, checked and kept in req->leg->reply; the body must stay. */
 NODISCARD enum err convert_answer(struct request *req, struct str body);
 /* The sink, its output set to `out`; NULL when out of memory. */
 struct sink *convert_sink(struct request *req, struct buf *out);

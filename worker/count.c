@@ -8,9 +8,9 @@ bool
 upstream_has_path(const struct request *req)
 {
 	const struct wire *wire = wire_of(req);
-	const struct adapter *ad = req->offer->lane->adapter;
-	struct target t = {.model = req->offer->model->upstream,
-			   .path = req->offer->lane->conf->base_url.path};
+	const struct adapter *ad = req->leg->offer->lane->adapter;
+	struct target t = {.model = req->leg->offer->model->upstream,
+			   .path = req->leg->offer->lane->conf->base_url.path};
 	struct arena a;
 	struct str path;
 
@@ -34,8 +34,8 @@ count_is_ours(const struct request *req)
 	if (!req->product)
 		return false;
 	if (req->err == E_UP_REQUEST)
-		return req->upstream_status == 404 ||
-		       req->upstream_status == 405;
+		return req->leg->upstream_status == 404 ||
+		       req->leg->upstream_status == 405;
 	return req->err == E_NO_CHANNEL || err_row(req->err)->other_channel;
 }
 
@@ -43,7 +43,8 @@ void
 count_reply(struct request *req)
 {
 	struct buf *fields = &req->w->fields, *text = &req->w->text;
-	bool theirs = req->err == E_OK && req->attempts > 0 && req->body.n > 0;
+	bool theirs =
+		req->err == E_OK && req->attempts > 0 && req->leg->body.n > 0;
 
 	buf_reset(text);
 	if (theirs)

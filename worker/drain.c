@@ -14,7 +14,8 @@
 bool
 drain_allowed(const struct request *req)
 {
-	return req->offer->lane->conf->on_client_gone == ON_CLIENT_GONE_DRAIN;
+	return req->leg->offer->lane->conf->on_client_gone ==
+	       ON_CLIENT_GONE_DRAIN;
 }
 
 /* Not before the answer's head: until then the upstream may have to be asked
@@ -25,9 +26,10 @@ wanted(const struct request *req)
 	const struct worker *w = req->w;
 
 	return req->client_gone && !req->settled && !is_service(req) &&
-	       req->hold.slot != SHM_NONE && req->call && !req->upstream_done &&
-	       !req->read_enough && req->phase == PHASE_BODY &&
-	       drain_allowed(req) && w->drains < w->conf->limits.drains;
+	       req->hold.slot != SHM_NONE && req->leg->call &&
+	       !req->leg->upstream_done && !req->read_enough &&
+	       req->leg->phase == PHASE_BODY && drain_allowed(req) &&
+	       w->drains < w->conf->limits.drains;
 }
 
 bool
@@ -37,7 +39,7 @@ drain_keep(struct request *req)
 
 	if (!wanted(req))
 		return false;
-	t = settle_estimate(req, req->seen_bytes);
+	t = settle_estimate(req, req->leg->seen_bytes);
 	return attempt_keep(req, &t);
 }
 
@@ -56,16 +58,16 @@ void
 drain_begin(struct request *req)
 {
 	struct worker *w = req->w;
-	uint64_t ms = req->offer->lane->conf->drain_timeout_ms;
+	uint64_t ms = req->leg->offer->lane->conf->drain_timeout_ms;
 
 	w->drains++;
-	req->drained_from = req->seen_bytes;
+	req->drained_from = req->leg->seen_bytes;
 	wheel_disarm(&req->timer);
 	wheel_arm(w->wheel, &req->timer, w->now_ns + ms * NS_PER_MS,
 		  out_of_time);
-	if (req->paused)
-		call_resume(req->call);
-	req->paused = false;
+	if (req->leg->paused)
+		call_resume(req->leg->call);
+	req->leg->paused = false;
 }
 
 bool
@@ -75,10 +77,10 @@ drain_delta(struct request *req, const struct delta *d)
 	uint64_t read;
 
 	if (d->usage.present)
-		req->usage = d->usage;
-	req->seen_bytes += d->content_bytes;
-	read = tokens_of_bytes(req->seen_bytes - req->drained_from, milli);
-	if (read > req->offer->lane->conf->drain_max)
+		req->leg->usage = d->usage;
+	req->leg->seen_bytes += d->content_bytes;
+	read = tokens_of_bytes(req->leg->seen_bytes - req->drained_from, milli);
+	if (read > req->leg->offer->lane->conf->drain_max)
 		drain_stop(req);
 	return !req->read_enough;
 }
@@ -87,15 +89,16 @@ void
 drain_answer(struct request *req)
 {
 	const struct wire *wire = wire_of(req);
-	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
+	bool good = req->leg->upstream_status >= 200 &&
+		    req->leg->upstream_status < 300;
 	struct answer answer;
 
 	if (good && !req->ask.stream &&
 	    wire->parse_answer(&req->ask, gather_str(req), &answer) == E_OK) {
-		req->usage = answer.usage;
-		if (!answer.usage.present && req->counted)
-			req->usage = *req->counted;
-		req->seen_bytes = answer.content_bytes;
+		req->leg->usage = answer.usage;
+		if (!answer.usage.present && req->leg->counted)
+			req->leg->usage = *req->leg->counted;
+		req->leg->seen_bytes = answer.content_bytes;
 	}
 	drain_stop(req);
 }
@@ -111,11 +114,11 @@ drain_end(struct request *req)
 {
 	struct token_counts t = {0};
 
-	if (req->usage.present)
-		t = settle_counts(&req->usage);
-	else if (req->upstream_status < 300)
-		t = settle_estimate(req, req->seen_bytes);
+	if (req->leg->usage.present)
+		t = settle_counts(&req->leg->usage);
+	else if (req->leg->upstream_status < 300)
+		t = settle_estimate(req, req->leg->seen_bytes);
 	attempt_end(req, E_CLIENT_GONE);
-	attempt_lost(req, E_CLIENT_GONE, &t, !req->usage.present);
+	attempt_lost(req, E_CLIENT_GONE, &t, !req->leg->usage.present);
 	req->w->drains--;
 }

@@ -4,7 +4,7 @@
 enum err
 gather_add(struct request *req, struct str piece, uint64_t limit)
 {
-	struct gather *g = &req->body;
+	struct gather *g = &req->leg->body;
 	size_t need = g->n + piece.n;
 	size_t cap = g->cap ? g->cap : POOL_BLOCK;
 	char *p;
@@ -28,7 +28,7 @@ gather_add(struct request *req, struct str piece, uint64_t limit)
 void
 gather_free(struct request *req)
 {
-	if (req->body.p)
-		pool_free(req->w->pool, req->body.p, req->body.cap);
-	req->body = (struct gather){0};
+	if (req->leg->body.p)
+		pool_free(req->w->pool, req->leg->body.p, req->leg->body.cap);
+	req->leg->body = (struct gather){0};
 }

@@ -50,7 +50,7 @@ bool
 hold_cost_price(const struct request *req, uint64_t output, struct money *cost)
 {
 	return worst_price(req, req->list, output,
-			   req->offer->lane->conf->cost_ppm, cost);
+			   req->leg->offer->lane->conf->cost_ppm, cost);
 }
 
 uint64_t

@@ -35,7 +35,7 @@ meter_cost(const struct request *req, uint32_t ppm, struct money *cost)
 {
 	struct token_counts t = {
 		.input = tokens_clamp(req->input_tokens),
-		.output = tokens_clamp(output_of(req, req->seen_bytes)),
+		.output = tokens_clamp(output_of(req, req->leg->seen_bytes)),
 	};
 
 	return price_of(req->list, &t, ppm, cost);
@@ -61,8 +61,8 @@ store_cost(struct request *req)
 {
 	struct money cost;
 
-	if (!req->offer ||
-	    !meter_cost(req, req->offer->lane->conf->cost_ppm, &cost))
+	if (!req->leg->offer ||
+	    !meter_cost(req, req->leg->offer->lane->conf->cost_ppm, &cost))
 		return;
 	hold_note(req->w->slots, &req->hold)->upstream_nano = cost.nano;
 	attempt_meter(req, cost);
@@ -77,9 +77,9 @@ meter_store(struct request *req)
 	if (req->settled || req->hold.slot == SHM_NONE || is_service(req))
 		return;
 	if (!meter_price(req, req->input_tokens,
-			 output_of(req, req->seen_bytes), &arrived))
+			 output_of(req, req->leg->seen_bytes), &arrived))
 		return;
-	if (mark == req->seen_bytes)
+	if (mark == req->leg->seen_bytes)
 		delivered = arrived;
 	else if (mark > 0 && !meter_price(req, req->input_tokens,
 					  output_of(req, mark), &delivered))
@@ -121,7 +121,7 @@ extend(struct request *req, uint64_t needed)
 bool
 meter_arrived(struct request *req, uint64_t bytes)
 {
-	uint64_t output = output_of(req, req->seen_bytes + bytes);
+	uint64_t output = output_of(req, req->leg->seen_bytes + bytes);
 	struct money cost;
 
 	if (!meter_price(req, req->input_tokens, output, &cost))
@@ -130,6 +130,6 @@ meter_arrived(struct request *req, uint64_t bytes)
 		extend(req, output);
 	if (cost.nano > hold_total(req->w->slots, &req->hold).nano)
 		return false;
-	req->seen_bytes += bytes;
+	req->leg->seen_bytes += bytes;
 	return true;
 }

@@ -200,17 +200,18 @@ likely_output(const struct request *req, uint32_t images, uint64_t bytes)
 struct token_counts
 pass_estimate(const struct request *req, uint64_t bytes)
 {
-	const struct usage *u = &req->usage;
+	const struct usage *u = &req->leg->usage;
 	bool pictures = req->ask.service->counts == COUNTS_IMAGES;
 	uint32_t units = u->units ? u->units : req->ask.units_likely;
 	struct token_counts t = {.input = tokens_clamp(req->input_tokens)};
 
 	/* pictures that are not whole are none */
 	if (pictures)
-		units = req->upstream_done || !req->streaming ? u->units : 0;
+		units = req->leg->upstream_done || !req->streaming ? u->units
+								   : 0;
 	t.units = units;
 	t.output = tokens_clamp(likely_output(req, units_count(units), bytes));
-	if (req->tokens_said) {
+	if (req->leg->tokens_said) {
 		t.input = tokens_clamp(u->input);
 		t.cache_read = tokens_clamp(u->cache_read);
 		t.output = tokens_clamp(u->output);
@@ -236,14 +237,14 @@ unit_priced(const struct request *req)
 void
 pass_complete(struct request *req)
 {
-	struct usage *u = &req->usage;
+	struct usage *u = &req->leg->usage;
 
 	if (req->ask.service->counts == COUNTS_CHARACTERS)
 		u->units = req->ask.units_likely;
-	u->present = (req->tokens_said || !by_tokens(req->prices)) &&
+	u->present = (req->leg->tokens_said || !by_tokens(req->prices)) &&
 		     (u->units || !unit_priced(req));
 	/* nothing at all would be "nothing was used", and free */
-	if (u->present && !req->tokens_said && !u->units) {
+	if (u->present && !req->leg->tokens_said && !u->units) {
 		u->input = req->input_tokens;
 		u->units = req->ask.units_likely;
 	}
@@ -269,10 +270,10 @@ pass_answers(struct request *req, const struct http_head *head)
 	    (!events && !json && !s->any))
 		return false;
 	req->ask.stream = events;
-	req->raw = !events && !json;
-	req->type = type.n > 0 ? arena_dup(&req->arena, type)
-			       : STR("application/json");
-	return req->type.p != NULL;
+	req->leg->raw = !events && !json;
+	req->leg->type = type.n > 0 ? arena_dup(&req->arena, type)
+				    : STR("application/json");
+	return req->leg->type.p != NULL;
 }
 
 void
@@ -283,7 +284,7 @@ pass_piece(struct request *req, struct str piece)
 	if (piece.n == 0 || req->client_gone)
 		return;
 	stream_first(req);
-	req->seen_bytes += piece.n;
+	req->leg->seen_bytes += piece.n;
 	startup_send(req, &iov, 1, true);
 	stream_slow_down(req);
 }
@@ -291,9 +292,9 @@ pass_piece(struct request *req, struct str piece)
 static void
 add_usage(struct request *req, const struct usage *u)
 {
-	struct usage *sum = &req->usage;
+	struct usage *sum = &req->leg->usage;
 
-	req->tokens_said |= u->present;
+	req->leg->tokens_said |= u->present;
 	sum->input += u->input;
 	sum->cache_read += u->cache_read;
 	sum->output += u->output;
@@ -319,20 +320,20 @@ pass_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, req->upstream.err);
 		return false;
 	}
-	if (d.done && req->kept)
+	if (d.done && req->leg->kept)
 		stream_keep(req, ev);
 	if (d.done) {
-		req->upstream_done = true;
+		req->leg->upstream_done = true;
 		return false;
 	}
 	add_usage(req, &d.usage);
-	req->whole |= d.last;
+	req->leg->whole |= d.last;
 	stream_first(req);
-	if (d.last || req->kept) {
+	if (d.last || req->leg->kept) {
 		stream_keep(req, ev);
-		return !req->usage_data.failed;
+		return !req->leg->usage_data.failed;
 	}
-	req->seen_bytes += d.content_bytes;
+	req->leg->seen_bytes += d.content_bytes;
 	stream_forward(req, ev, &d);
 	return !req->client_gone;
 }

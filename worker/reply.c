@@ -110,25 +110,28 @@ put_attempt(const struct request *req, struct buf *out, const char *before,
 	struct str model;
 	char n[DIGITS_MAX];
 
-	put_between(out, before, "x-tollgate-dropped: ", req->dropped, after);
-	if (req->attempts == 0 || !req->offer)
+	put_between(out, before, "x-tollgate-dropped: ", req->leg->dropped,
+		    after);
+	if (req->attempts == 0 || !req->leg->offer)
 		return;
-	model = req->served.n > 0 ? req->served : req->offer->model->upstream;
+	model = req->leg->served.n > 0 ? req->leg->served
+				       : req->leg->offer->model->upstream;
 	put_between(out, before,
-		    "x-tollgate-channel: ", req->offer->lane->conf->name,
+		    "x-tollgate-channel: ", req->leg->offer->lane->conf->name,
 		    after);
 	put_between(out, before, "x-tollgate-model: ", model, after);
 	put_between(out, before, "x-tollgate-attempts: ",
 		    str_make(n, digits_write(n, req->attempts)), after);
 	put_between(out, before, "x-tollgate-upstream-id: ",
-		    str_make(req->upstream_id, req->upstream_id_len), after);
+		    str_make(req->leg->upstream_id, req->leg->upstream_id_len),
+		    after);
 	if (req->product != req->asked)
 		put_between(out, before,
 			    "x-tollgate-substituted: ", req->asked->conf->name,
 			    after);
-	else if (req->substituted)
+	else if (req->leg->substituted)
 		put_between(out, before, "x-tollgate-substituted: ",
-			    req->offer->model->upstream, after);
+			    req->leg->offer->model->upstream, after);
 }
 
 void
@@ -157,9 +160,9 @@ static int
 status_for(const struct request *req)
 {
 	/* the provider's own verdict on the request keeps its status */
-	if (req->err == E_UP_REQUEST && req->upstream_status >= 400 &&
-	    req->upstream_status < 500)
-		return req->upstream_status;
+	if (req->err == E_UP_REQUEST && req->leg->upstream_status >= 400 &&
+	    req->leg->upstream_status < 500)
+		return req->leg->upstream_status;
 	return err_row(req->err)->status;
 }
 
@@ -181,13 +184,13 @@ retry_after(const struct request *req)
 static void
 complain(struct request *req, struct complaint *c)
 {
-	*c = (struct complaint){.err = req->err,
-				.status = status_for(req),
-				.detail = req->detail,
-				.param = req->param,
-				.sequence =
-					req->source ? req->source->sequence : 0,
-				.request_id = request_id_str(req)};
+	*c = (struct complaint){
+		.err = req->err,
+		.status = status_for(req),
+		.detail = req->detail,
+		.param = req->param,
+		.sequence = req->leg->source ? req->leg->source->sequence : 0,
+		.request_id = request_id_str(req)};
 	if (c->status == 429 || c->status == 503)
 		c->retry_after_s = retry_after(req);
 	if (upstream_speaks(req))
@@ -292,7 +295,7 @@ booked_usage(const struct request *req)
 {
 	const struct token_counts *t = &req->tokens;
 
-	return (struct usage){.present = req->usage.present,
+	return (struct usage){.present = req->leg->usage.present,
 			      .input = t->input,
 			      .cache_read = t->cache_read,
 			      .cache_write = t->cache_write,
@@ -318,7 +321,8 @@ put_converted(struct request *req, const struct usage *booked, struct buf *text)
 	struct sink *s = convert_sink(req, text);
 
 	if (s)
-		req->dialect->write_answer(s, req->reply, booked, req->charge);
+		req->dialect->write_answer(s, req->leg->reply, booked,
+					   req->charge);
 	else
 		text->failed = true;
 }
@@ -330,8 +334,9 @@ put_native(struct request *req, const struct usage *booked, struct buf *text)
 	struct pieces p;
 
 	if (!req->dialect->put_cost ||
-	    req->dialect->put_cost(&req->arena, req->answer, gather_str(req),
-				   booked, req->charge, &p) != E_OK) {
+	    req->dialect->put_cost(&req->arena, req->leg->answer,
+				   gather_str(req), booked, req->charge,
+				   &p) != E_OK) {
 		buf_add_str(text, gather_str(req));
 		return;
 	}
@@ -349,8 +354,8 @@ reply_service(struct request *req)
 	put_charge(req, fields);
 	if (req->usage_source == USAGE_ESTIMATED)
 		buf_add_cstr(fields, "x-tollgate-estimated: true\r\n");
-	put_line(fields, "content-type: ", req->type);
-	req->status = req->upstream_status;
+	put_line(fields, "content-type: ", req->leg->type);
+	req->status = req->leg->upstream_status;
 	req->answered = true;
 	if (fields->failed)
 		exchange_abort(req->x);
@@ -367,7 +372,7 @@ reply_whole(struct request *req)
 	struct usage booked = booked_usage(req);
 
 	buf_reset(text);
-	if (req->reply)
+	if (req->leg->reply)
 		put_converted(req, &booked, text);
 	else
 		put_native(req, &booked, text);
@@ -375,7 +380,7 @@ reply_whole(struct request *req)
 	put_charge(req, fields);
 	buf_add_cstr(fields, "content-type: application/json\r\n");
 	gather_free(req);
-	req->status = req->upstream_status;
+	req->status = req->leg->upstream_status;
 	req->answered = true;
 	if (text->failed || fields->failed)
 		exchange_abort(req->x);
@@ -401,10 +406,10 @@ put_last_events(struct request *req, struct buf *text)
 	}
 	if (req->stream_error) {
 		complain(req, &c);
-		req->dialect->error_event(text, &c, req->sink);
+		req->dialect->error_event(text, &c, req->leg->sink);
 		return;
 	}
-	if (req->offer && converts(req)) {
+	if (req->leg->offer && converts(req)) {
 		struct sink *s = convert_sink(req, text);
 
 		if (s)
@@ -414,16 +419,17 @@ put_last_events(struct request *req, struct buf *text)
 		return;
 	}
 	if (is_service(req)) {
-		buf_add_str(text, buf_str(&req->usage_data));
+		buf_add_str(text, buf_str(&req->leg->usage_data));
 		return;
 	}
 	if (!req->dialect->usage_event)
-		buf_add_str(text, buf_str(&req->usage_data));
+		buf_add_str(text, buf_str(&req->leg->usage_data));
 	else if (req->ask.include_usage &&
 		 req->dialect->usage_event(&req->arena, &req->ask,
-					   req->answer ? req->answer : &none,
-					   buf_str(&req->usage_data), &booked,
-					   req->charge, &p) == E_OK) {
+					   req->leg->answer ? req->leg->answer
+							    : &none,
+					   buf_str(&req->leg->usage_data),
+					   &booked, req->charge, &p) == E_OK) {
 		buf_add_cstr(text, "data: ");
 		for (unsigned i = 0; i < p.n; i++)
 			buf_add(text, p.iov[i].iov_base, p.iov[i].iov_len);
@@ -439,9 +445,9 @@ end_array(struct request *req)
 	struct iovec piece;
 
 	buf_reset(text);
-	array_end(text, &req->array_begun);
+	array_end(text, &req->leg->array_begun);
 	piece = (struct iovec){text->p, text->n};
-	exchange_stream_send(req->x, &piece, 1, req->seen_bytes);
+	exchange_stream_send(req->x, &piece, 1, req->leg->seen_bytes);
 }
 
 /* Bytes that only the upstream understands: an end that is none is told by
@@ -482,7 +488,7 @@ step_reply(struct request *req)
 	/* Before the last byte: who has it may ask again at once, and meet
 	 * another worker. */
 	settle_limits(req);
-	if (req->streaming && req->raw)
+	if (req->streaming && req->leg->raw)
 		end_raw(req);
 	else if (req->streaming)
 		end_stream(req);

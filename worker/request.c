@@ -40,8 +40,9 @@ request_new(struct worker *w)
 	memset(req, 0, sizeof(*req));
 	req->w = w;
 	arena_init(&req->arena);
-	arena_init(&req->wire);
-	req->hold.slot = req->attempt.slot = SHM_NONE;
+	leg_init(&req->first);
+	req->leg = &req->first;
+	req->hold.slot = SHM_NONE;
 	req->key = req->account = req->parent = SHM_NONE;
 	w->running++;
 	return req;
@@ -52,15 +53,11 @@ request_free(struct request *req)
 {
 	struct worker *w = req->w;
 
-	must(!req->waiting && !req->call && !req->inside &&
-	     req->attempt.slot == SHM_NONE);
+	must(!req->waiting && !req->leg->call && !req->inside &&
+	     req->leg->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
-	gather_free(req);
-	frames_free(&req->frames);
-	buf_free(&req->usage_data);
-	buf_free(&req->startup);
+	leg_free(req->leg, w->pool);
 	arena_free(&req->arena);
-	arena_free(&req->wire);
 	req->next = w->spare;
 	w->spare = req;
 	w->running--;

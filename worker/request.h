@@ -19,11 +19,11 @@
 #include "base/money.h"
 #include "base/wheel.h"
 #include "http/client.h"
-#include "http/frames.h"
 #include "http/server.h"
 #include "shm/slots.h"
 #include "worker/endpoints.h"
 #include "worker/inside.h"
+#include "worker/leg.h"
 #include "worker/process.h"
 
 enum next {
@@ -45,14 +45,6 @@ enum step {
 
 /* Who ended it and when, for the access log. */
 enum ended_by { ENDED_NORMAL, ENDED_CLIENT, ENDED_UPSTREAM, ENDED_GATEWAY };
-enum phase { PHASE_REQUEST, PHASE_CONNECT, PHASE_HEAD, PHASE_BODY };
-
-/* Collected bytes in pool memory. */
-struct gather {
-	char *p;
-	size_t n;
-	size_t cap;
-};
 
 struct request {
 	struct worker *w;
@@ -67,14 +59,12 @@ struct request {
 	bool waiting;
 	bool running_taken;
 	bool wants_receipt; /* receipt.c */
-	bool gave_up; /* the model did, and the dialect has no word for it */
 
 	/* what failed */
 	enum err err;
 	const char *detail;
 	const char *param;
 	struct upstream_error upstream;
-	int upstream_status;
 	uint64_t retry_after_ns;
 
 	/* the request */
@@ -124,7 +114,6 @@ struct request {
 	uint32_t price_version;
 	uint16_t price_row, list_row;
 	struct hold hold;
-	struct hold attempt;	/* attempt.h */
 	uint64_t settled_after; /* last entry committed when it settled */
 	struct str receipt;
 	/* Idempotency-Key: idem.c */
@@ -138,8 +127,6 @@ struct request {
 	uint64_t input_tokens;	    /* estimate */
 	uint64_t held_output;	    /* tokens the hold is good for */
 	uint64_t next_extension;    /* tokens */
-	uint64_t seen_bytes;	    /* billable text that arrived */
-	struct usage usage;	    /* the upstream's */
 	struct token_counts tokens; /* as booked */
 	struct money charge;
 	struct money upstream_cost;
@@ -153,61 +140,24 @@ struct request {
 
 	/* convert.c: where client and upstream speak different dialects */
 	struct conversation *talk; /* made once */
-	struct str converted;	   /* this attempt's body */
 	enum err lost;		   /* why an upstream could not even be asked */
-	struct str dropped;	   /* fields its upstream knows nothing of */
-	struct source *source;	   /* NULL: the wire needs none */
-	struct sink *sink;
-	struct reply *reply;
-	const char *lost_media; /* its type; NULL = none was */
 
 	/* attempts */
-	struct offer *offer;
-	unsigned key_index;
-	struct str token;	/* of a service account, in `wire` */
-	uint32_t token_version; /* 0 = none was presented */
+	struct leg *leg, *rival; /* leg.h; the other one, NULL = none */
+	struct leg first;
 	unsigned attempts;
 	unsigned n_tried;
 	uint16_t tried[ATTEMPTS_MAX]; /* lane indexes */
-	struct call *call;
-	struct arena wire; /* the upstream request, until its answer begins */
-	bool in_flight;	   /* counted at the channel */
-	bool was_sent;	   /* the last attempt, to its end, when it was left */
-	bool reads_on;	   /* the client is gone, the answer is read on */
+	bool reads_on; /* the client is gone, the answer is read on */
 	bool read_enough;
 	uint64_t drained_from; /* seen_bytes when it left */
-	uint64_t attempt_ns;
-	uint64_t connect_ns;
-	uint64_t first_byte_ns; /* of the upstream's content; 0 = none yet */
-	enum phase phase;
 
 	/* the answer */
 	int status;
-	/* pass.c */
-	bool raw;	  /* neither JSON nor events: handed on as it comes */
-	bool tokens_said; /* by the upstream, in req->usage */
-	bool streaming;	  /* the stream's head is out */
-	bool begun;	  /* no other channel any more: startup.c */
-	bool paused;	  /* the upstream waits for the client */
-	bool upstream_done;
-	bool stream_error;  /* ends with an error event */
-	bool array_begun;   /* of a stream that is a JSON array */
-	struct str type;    /* content-type of the upstream's answer */
-	struct buf startup; /* what is held back until then */
+	bool streaming;	   /* the stream's head is out */
+	bool begun;	   /* no other channel any more: startup.c */
+	bool stream_error; /* ends with an error event */
 	uint64_t last_piece_ns;
-	struct gather body;
-	struct frames frames;
-	struct answer *answer; /* in the arena, once there is one */
-	bool kept;	  /* the last events of a native stream have begun */
-	bool whole;	  /* delta.whole */
-	bool substituted; /* another model answered than was asked */
-	struct buf usage_data; /* the usage event, or those: kept back */
-	struct str served;     /* model that answered, if another name */
-	char upstream_id[40];
-	struct str error_type; /* of a refusal, where the head says it */
-	struct usage *counted; /* by a header (wire.count_field); NULL = not */
-	uint8_t upstream_id_len;
-	uint64_t upstream_id_hash;
 	struct wheel_timer timer; /* audit, keep-alive comments, commit */
 };
 
@@ -265,7 +215,7 @@ bool rules_allow(const struct request *req, const struct lane *l);
 static inline bool
 is_substitute(const struct request *req)
 {
-	return req->substituted || req->product != req->asked;
+	return req->leg->substituted || req->product != req->asked;
 }
 
 /* ---- gather.c ---- */
@@ -275,7 +225,7 @@ void gather_free(struct request *req);
 static inline struct str
 gather_str(const struct request *req)
 {
-	return str_make(req->body.p, req->body.n);
+	return str_make(req->leg->body.p, req->leg->body.n);
 }
 
 /* ---- count.c: what is counted costs nothing ---- */
@@ -312,8 +262,6 @@ void startup_send(struct request *req, const struct iovec *piece, unsigned n,
 		  bool content);
 /* No way back: what was held back goes out, the head before it. */
 void startup_end(struct request *req);
-/* The attempt has failed: the client has seen nothing of it. */
-void startup_drop(struct request *req);
 
 /* ---- pass.h ---- */
 static inline bool
@@ -323,7 +271,7 @@ is_service(const struct request *req)
 }
 
 /* ---- stream.c ---- */
-/* req->answer, made if need be; NULL: out of memory. */
+/* req->leg->answer, made if need be; NULL: out of memory. */
 struct answer *stream_answer(struct request *req);
 /* The first of the answer has come. */
 void stream_first(struct request *req);

@@ -224,7 +224,8 @@ may_retry(struct request *req)
 	    err_is_key_fault(req->err) ||
 	    retry_take(req->w->region->retries, req->w->now_ns))
 		return true;
-	series_add(req->offer->lane->series, M_FAILOVERS + FAILOVER_REFUSED, 1);
+	series_add(req->leg->offer->lane->series,
+		   M_FAILOVERS + FAILOVER_REFUSED, 1);
 	return false;
 }
 
@@ -245,9 +246,9 @@ step_route(struct request *req)
 			return request_fail(req, req->lost);
 		return refuse(req);
 	}
-	req->offer = o;
+	req->leg->offer = o;
 	req->err = E_OK;
-	if (!pick_key(o->lane, req->w->now_ns, &req->key_index))
+	if (!pick_key(o->lane, req->w->now_ns, &req->leg->key_index))
 		return request_fail(req, E_NO_CHANNEL);
 	return NEXT_STEP;
 }
@@ -255,9 +256,9 @@ step_route(struct request *req)
 void
 route_first_byte(struct request *req)
 {
-	channel_note_pace(req->offer->lane->row,
+	channel_note_pace(req->leg->offer->lane->row,
 			  req->ask.stream ? PACE_STREAM : PACE_WHOLE,
-			  (req->w->now_ns - req->attempt_ns) / 1000,
+			  (req->w->now_ns - req->leg->attempt_ns) / 1000,
 			  req->w->now_ns);
 	affinity_note(req);
 }

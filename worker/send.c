@@ -31,40 +31,41 @@ raise_until(_Atomic uint64_t *until, uint64_t to)
 static void
 key_out(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 
-	if (req->key_index >= lane_keys(l) ||
-	    channel_key_refused(l->row, req->key_index, req->w->now_ns))
+	if (req->leg->key_index >= lane_keys(l) ||
+	    channel_key_refused(l->row, req->leg->key_index, req->w->now_ns))
 		LOG_WARN("a provider refuses a credential",
 			 F_STR("channel", l->conf->name),
-			 F_U64("key", req->key_index),
-			 F_U64("status", (uint64_t)req->upstream_status));
+			 F_U64("key", req->leg->key_index),
+			 F_U64("status", (uint64_t)req->leg->upstream_status));
 }
 
 static void
 note_well(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 
 	atomic_fetch_add_explicit(&l->row->ok, 1, memory_order_relaxed);
-	if (req->key_index < lane_keys(l) &&
-	    channel_key_proved(l->row, req->key_index))
+	if (req->leg->key_index < lane_keys(l) &&
+	    channel_key_proved(l->row, req->leg->key_index))
 		LOG_INFO("a provider takes a credential again",
 			 F_STR("channel", l->conf->name),
-			 F_U64("key", req->key_index));
+			 F_U64("key", req->leg->key_index));
 }
 
 static void
 note_key_fault(struct request *req, enum err e)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	uint64_t wait = req->w->conf->routing.cooldown_ms * NS_PER_MS;
 
 	/* Its token may have ended early: the master fetches another. */
-	if (req->token_version != 0 && req->upstream_status == 401) {
+	if (req->leg->token_version != 0 && req->leg->upstream_status == 401) {
 		LOG_WARN("a provider refuses an access token",
 			 F_STR("channel", l->conf->name));
-		token_refuse(req->w->region, l->row_index, req->token_version);
+		token_refuse(req->w->region, l->row_index,
+			     req->leg->token_version);
 		return;
 	}
 	if (e != E_UP_RATE_LIMITED) {
@@ -74,15 +75,15 @@ note_key_fault(struct request *req, enum err e)
 	atomic_fetch_add(&l->row->limited, 1);
 	if (req->retry_after_ns)
 		wait = MIN_OF(req->retry_after_ns, 600 * NS_PER_SEC);
-	if (req->key_index < lane_keys(l))
-		raise_until(&l->row->key_until_ns[req->key_index],
+	if (req->leg->key_index < lane_keys(l))
+		raise_until(&l->row->key_until_ns[req->leg->key_index],
 			    req->w->now_ns + wait);
 }
 
 static void
 note_fault(struct request *req, enum err e)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	struct channel_row *row = l->row;
 
 	l->row->last_fault = err_vocab_id(e);
@@ -105,10 +106,10 @@ note_fault(struct request *req, enum err e)
 static void
 attempt_count(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	struct note *n;
 
-	req->in_flight = true;
+	req->leg->in_flight = true;
 	channel_enter(l->row);
 	if (is_free(req))
 		return;
@@ -123,8 +124,8 @@ attempt_count(struct request *req)
 static void
 attempt_uncount(struct request *req)
 {
-	req->in_flight = false;
-	channel_leave(req->offer->lane->row);
+	req->leg->in_flight = false;
+	channel_leave(req->leg->offer->lane->row);
 	if (!req->settled && !is_free(req))
 		atomic_store_explicit(
 			&hold_note(req->w->slots, &req->hold)->attempt, 0,
@@ -136,20 +137,20 @@ attempt_end(struct request *req, enum err e)
 {
 	struct lane *l;
 
-	req->was_sent = req->call && call_sent(req->call);
-	if (req->call && req->upstream_done)
-		call_release(req->call);
-	else if (req->call)
-		call_cancel(req->call);
-	req->call = NULL;
-	arena_free(&req->wire);
-	if (!req->in_flight)
+	req->leg->was_sent = req->leg->call && call_sent(req->leg->call);
+	if (req->leg->call && req->leg->upstream_done)
+		call_release(req->leg->call);
+	else if (req->leg->call)
+		call_cancel(req->leg->call);
+	req->leg->call = NULL;
+	arena_free(&req->leg->wire);
+	if (!req->leg->in_flight)
 		return;
 	attempt_uncount(req);
-	l = req->offer->lane;
+	l = req->leg->offer->lane;
 	series_add(l->series, M_ATTEMPTS + err_vocab_id(e), 1);
 	series_observe(l->series, M_UPSTREAM_DURATION,
-		       (req->w->now_ns - req->attempt_ns) / 1000);
+		       (req->w->now_ns - req->leg->attempt_ns) / 1000);
 	if (e == E_OK && req->attempts > 1)
 		series_add(l->series, M_FAILOVERS + FAILOVER_OK, 1);
 	if (is_free(req) && e == E_UP_RATE_LIMITED)
@@ -164,7 +165,7 @@ attempt_end(struct request *req, enum err e)
 static void
 mark_tried(struct request *req, enum err e)
 {
-	const struct lane *l = req->offer->lane;
+	const struct lane *l = req->leg->offer->lane;
 
 	if (err_is_key_fault(e) && l->conf->n_keys > 1)
 		return;
@@ -181,26 +182,26 @@ static void
 lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 	    bool *estimated)
 {
-	const struct usage *usage = req->usage.present || !req->answer
-					    ? &req->usage
-					    : &req->answer->usage;
+	const struct usage *usage = req->leg->usage.present || !req->leg->answer
+					    ? &req->leg->usage
+					    : &req->leg->answer->usage;
 	bool begun = e == E_UP_TIMEOUT || e == E_UP_CUT ||
 		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH ||
 		     e == E_UP_MEDIA;
 
 	*t = no_tokens;
 	*estimated = false;
-	if (!begun || req->upstream_status >= 300)
+	if (!begun || req->leg->upstream_status >= 300)
 		return;
 	*estimated = !usage->present;
 	*t = usage->present ? settle_counts(usage)
-			    : settle_estimate(req, req->seen_bytes);
+			    : settle_estimate(req, req->leg->seen_bytes);
 }
 
 void
 attempt_failed(struct request *req, enum err e)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	struct token_counts tokens;
 	bool estimated;
 
@@ -210,19 +211,7 @@ attempt_failed(struct request *req, enum err e)
 	mark_tried(req, e);
 	gather_free(req);
 	req->err = e;
-	/* what it said is not the answer's */
-	req->usage = (struct usage){.present = false};
-	req->answer = NULL;
-	req->reply = NULL;
-	req->kept = req->whole = false;
-	req->raw = req->tokens_said = false;
-	buf_reset(&req->usage_data);
-	startup_drop(req);
-	req->served = STR_NONE;
-	req->substituted = req->gave_up = false;
-	req->lost_media = NULL;
-	req->seen_bytes = 0;
-	req->first_byte_ns = 0;
+	leg_reset(req->leg);
 	if (!err_row(e)->other_channel || route_exhausted(req)) {
 		if (req->attempts > 1)
 			series_add(l->series, M_FAILOVERS + FAILOVER_FAILED, 1);
@@ -241,12 +230,12 @@ on_head(struct call *c, const struct http_head *head)
 	struct request *req = call_user(c);
 
 	request_enter(req);
-	arena_free(&req->wire); /* a stream may run for long */
-	req->phase = PHASE_BODY;
+	arena_free(&req->leg->wire); /* a stream may run for long */
+	req->leg->phase = PHASE_BODY;
 	if (!call_reused(c)) {
-		req->connect_ns = call_connect_ns(c);
-		series_observe(req->offer->lane->series, M_UPSTREAM_CONNECT,
-			       req->connect_ns / 1000);
+		req->leg->connect_ns = call_connect_ns(c);
+		series_observe(req->leg->offer->lane->series,
+			       M_UPSTREAM_CONNECT, req->leg->connect_ns / 1000);
 	}
 	stream_head(req, head);
 	request_leave(req);
@@ -268,7 +257,7 @@ on_end(struct call *c)
 	struct request *req = call_user(c);
 
 	request_enter(req);
-	req->call = NULL;
+	req->leg->call = NULL;
 	stream_end(req);
 	request_leave(req);
 }
@@ -297,7 +286,7 @@ on_fail(struct call *c, enum call_fault f)
 	struct request *req = call_user(c);
 
 	request_enter(req);
-	req->call = NULL;
+	req->leg->call = NULL;
 	stream_broken(req, err_of_fault(f));
 	request_leave(req);
 }
@@ -309,7 +298,7 @@ static const struct call_ops ops = {on_head, on_data, on_end, on_fail};
 static bool
 pick_address(struct request *req, struct call_target *t)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	struct channel_address addr[CHANNEL_ADDRESSES];
 	uint32_t version, n;
 
@@ -335,10 +324,10 @@ body_of(struct request *req, const struct target *t, struct pieces *body)
 		return E_OK;
 	}
 	if (!converts(req))
-		return wire->patch(&req->wire, &req->ask, t, body);
+		return wire->patch(&req->leg->wire, &req->ask, t, body);
 	body->n = 0;
 	body->bytes = 0;
-	pieces_add(body, req->converted);
+	pieces_add(body, req->leg->converted);
 	return E_OK;
 }
 
@@ -360,28 +349,29 @@ present(const struct conf_credential *k, struct target *t)
 static bool
 take_token(struct request *req)
 {
-	const struct lane *l = req->offer->lane;
+	const struct lane *l = req->leg->offer->lane;
 	char text[TOKEN_MAX];
 	size_t n;
 
-	req->token = STR_NONE;
-	req->token_version = 0;
+	req->leg->token = STR_NONE;
+	req->leg->token_version = 0;
 	if (!secret_is_set(l->conf->service_account))
 		return true;
-	n = token_get(req->w->region, l->row_index, text, &req->token_version);
-	req->token = arena_dup(&req->wire, str_make(text, n));
-	return req->token.n > 0;
+	n = token_get(req->w->region, l->row_index, text,
+		      &req->leg->token_version);
+	req->leg->token = arena_dup(&req->leg->wire, str_make(text, n));
+	return req->leg->token.n > 0;
 }
 
 static struct pieces *
 build(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	const struct conf_channel *c = l->conf;
 	struct target t = {.host = l->host_field,
 			   .path = c->base_url.path,
-			   .model = req->offer->model->upstream,
-			   .model_json = req->offer->upstream_json,
+			   .model = req->leg->offer->model->upstream,
+			   .model_json = req->leg->offer->upstream_json,
 			   .organization = c->organization,
 			   .project = c->project,
 			   .api_version = c->api_version,
@@ -392,18 +382,18 @@ build(struct request *req)
 			   .now_s = clock_wall_ns() / NS_PER_SEC,
 			   .quirks = l->adapter->quirks,
 			   .wire = wire_of(req)};
-	struct pieces *p = arena_alloc(&req->wire, sizeof(*p));
+	struct pieces *p = arena_alloc(&req->leg->wire, sizeof(*p));
 	struct pieces body;
 
-	if (req->token_version != 0) {
+	if (req->leg->token_version != 0) {
 		t.auth = AUTH_GOOGLE;
-		t.credential = req->token;
+		t.credential = req->leg->token;
 	} else if (c->n_keys > 0) {
-		present(&c->keys[req->key_index], &t);
+		present(&c->keys[req->leg->key_index], &t);
 	}
 	if (!p || body_of(req, &t, &body) != E_OK ||
-	    adapter_request(&req->wire, l->adapter, &req->ask, &t, &body, p) !=
-		    E_OK)
+	    adapter_request(&req->leg->wire, l->adapter, &req->ask, &t, &body,
+			    p) != E_OK)
 		return NULL;
 	return p;
 }
@@ -411,7 +401,7 @@ build(struct request *req)
 static enum next
 launch(struct request *req, const struct call_target *t)
 {
-	const struct conf_channel *c = req->offer->lane->conf;
+	const struct conf_channel *c = req->leg->offer->lane->conf;
 	struct call_timeouts timeouts = {
 		.connect_ms = c->connect_timeout_ms,
 		.first_byte_ms = req->ask.stream ? c->first_byte_timeout_ms
@@ -420,9 +410,9 @@ launch(struct request *req, const struct call_target *t)
 	struct pieces *p = build(req);
 
 	if (p && convert_begin(req) == E_OK)
-		req->call = client_call(req->w->client, t, p->iov, p->n,
-					&timeouts, &ops, req);
-	if (!req->call) {
+		req->leg->call = client_call(req->w->client, t, p->iov, p->n,
+					     &timeouts, &ops, req);
+	if (!req->leg->call) {
 		attempt_end(req, E_NO_MEMORY);
 		attempt_lost(req, E_NO_MEMORY, &no_tokens, false);
 		return request_fail(req, E_NO_MEMORY);
@@ -433,7 +423,7 @@ launch(struct request *req, const struct call_target *t)
 enum next
 step_send(struct request *req)
 {
-	struct lane *l = req->offer->lane;
+	struct lane *l = req->leg->offer->lane;
 	struct call_target t = {.pool_key = l->row_index,
 				.host = l->conf->base_url.host,
 				.tls = l->conf->base_url.tls ? req->w->tls
@@ -456,7 +446,7 @@ step_send(struct request *req)
 		req->step = STEP_route;
 		return NEXT_AGAIN;
 	}
-	req->attempt_ns = req->w->now_ns;
+	req->leg->attempt_ns = req->w->now_ns;
 	if (!take_token(req) || attempt_take(req) != E_OK) {
 		/* nothing was tried: no token, or its cap for today is spent */
 		mark_tried(req, E_NO_CHANNEL);
@@ -467,11 +457,11 @@ step_send(struct request *req)
 	if (req->attempts++ == 0)
 		retry_earn(req->w->region->retries,
 			   req->w->conf->routing.retry_budget_ppm);
-	req->phase = PHASE_CONNECT;
+	req->leg->phase = PHASE_CONNECT;
 	attempt_count(req);
 	req->upstream = (struct upstream_error){.err = E_OK};
-	req->upstream_status = 0;
-	req->upstream_id_len = 0;
+	req->leg->upstream_status = 0;
+	req->leg->upstream_id_len = 0;
 	req->retry_after_ns = 0;
 	if (!pick_address(req, &t)) {
 		attempt_end(req, E_UP_CONNECT);

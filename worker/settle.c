@@ -47,7 +47,7 @@ settle_estimate(const struct request *req, uint64_t bytes)
 static bool
 all_delivered(const struct request *req)
 {
-	return !req->streaming || request_mark(req) == req->seen_bytes;
+	return !req->streaming || request_mark(req) == req->leg->seen_bytes;
 }
 
 /* A broken socket takes no more: nothing is queued and something is missing,
@@ -73,18 +73,18 @@ facts_of_delivery(const struct request *req, struct facts *f)
 {
 	uint64_t mark = req->streaming ? request_mark(req) : 0;
 
-	f->ended = req->upstream_done;
+	f->ended = req->leg->upstream_done;
 	f->delivered_all = all_delivered(req);
 	f->delivered_any = mark > 0;
-	if (f->ended && f->delivered_all && req->usage.present)
+	if (f->ended && f->delivered_all && req->leg->usage.present)
 		f->delivered_any = true;
 	if (req->streaming)
 		f->delivered = settle_estimate(req, mark);
 	if (req->streaming || req->err != E_OK || req->client_gone)
 		return;
 	f->ended = true;
-	f->delivered_any = req->usage.present || req->seen_bytes > 0;
-	f->delivered = settle_estimate(req, req->seen_bytes);
+	f->delivered_any = req->leg->usage.present || req->leg->seen_bytes > 0;
+	f->delivered = settle_estimate(req, req->leg->seen_bytes);
 }
 
 /* What the operator owes for the attempt that answered, or was answering: by
@@ -92,14 +92,14 @@ facts_of_delivery(const struct request *req, struct facts *f)
 static void
 facts_of_cost(const struct request *req, struct facts *f)
 {
-	bool working =
-		req->first_byte_ns > 0 || (req->client_gone && req->was_sent);
+	bool working = req->leg->first_byte_ns > 0 ||
+		       (req->client_gone && req->leg->was_sent);
 
-	if (!req->offer || (!req->usage.present && !working))
+	if (!req->leg->offer || (!req->leg->usage.present && !working))
 		return;
 	f->list = req->list;
-	f->cost_ppm = req->offer->lane->conf->cost_ppm;
-	f->arrived = settle_estimate(req, req->seen_bytes);
+	f->cost_ppm = req->leg->offer->lane->conf->cost_ppm;
+	f->arrived = settle_estimate(req, req->leg->seen_bytes);
 }
 
 /* Of a stream that broke off: by whom. */
@@ -122,8 +122,8 @@ gather(const struct request *req)
 {
 	struct facts f = {
 		.attempts = req->attempts,
-		.has_usage = req->usage.present,
-		.usage = settle_counts(&req->usage),
+		.has_usage = req->leg->usage.present,
+		.usage = settle_counts(&req->leg->usage),
 		.prices = req->prices,
 		.multiplier_ppm = req->multiplier_ppm,
 		.hold = hold_of(req),
@@ -167,15 +167,16 @@ write_note(struct request *req, const struct verdict *v)
 {
 	struct note *n = hold_note(req->w->slots, &req->hold);
 	enum err e = req->client_gone ? E_CLIENT_GONE : req->err;
-	struct str served = req->served;
-	bool fallback = req->product != req->asked && req->offer;
+	struct str served = req->leg->served;
+	bool fallback = req->product != req->asked && req->leg->offer;
 
 	n->duration_us = tokens_clamp((req->w->now_ns - req->start_ns) / 1000);
-	if (req->first_byte_ns)
+	if (req->leg->first_byte_ns)
 		n->first_byte_us = tokens_clamp(
-			(req->first_byte_ns - req->start_ns) / 1000);
-	n->channel =
-		req->offer ? (uint16_t)req->offer->lane->row_index : UINT16_MAX;
+			(req->leg->first_byte_ns - req->start_ns) / 1000);
+	n->channel = req->leg->offer
+			     ? (uint16_t)req->leg->offer->lane->row_index
+			     : UINT16_MAX;
 	n->status = status_of(req);
 	n->error_type = err_vocab_id(e);
 	n->usage_source = (uint8_t)req->usage_source;
@@ -187,9 +188,9 @@ write_note(struct request *req, const struct verdict *v)
 	n->attempts = (uint8_t)MIN_OF(req->attempts, 255u);
 	n->tokens = req->tokens;
 	n->upstream_nano = req->upstream_cost.nano;
-	n->upstream_id_len = req->upstream_id_len;
-	n->upstream_id_hash = req->upstream_id_hash;
-	memcpy(n->upstream_id, req->upstream_id, sizeof(n->upstream_id));
+	n->upstream_id_len = req->leg->upstream_id_len;
+	n->upstream_id_hash = req->leg->upstream_id_hash;
+	memcpy(n->upstream_id, req->leg->upstream_id, sizeof(n->upstream_id));
 	/* the entry has place for two: the price says who answered */
 	if (fallback)
 		served = req->asked->conf->name;
@@ -201,7 +202,7 @@ write_note(struct request *req, const struct verdict *v)
 static void
 count(struct request *req)
 {
-	struct series *s = req->offer ? req->offer->series : NULL;
+	struct series *s = req->leg->offer ? req->leg->offer->series : NULL;
 	unsigned source = req->usage_source - USAGE_UPSTREAM;
 
 	if (!s || req->usage_source == USAGE_NONE)
@@ -243,7 +244,7 @@ post(struct request *req, bool sent)
 	if (v.rule == RULE_OVER_HOLD)
 		LOG_WARN("a provider's usage exceeds the hold",
 			 F_STR("model", req->product->conf->name),
-			 F_STR("channel", req->offer->lane->conf->name),
+			 F_STR("channel", req->leg->offer->lane->conf->name),
 			 F_I64("hold_nano", req->charge.nano));
 	write_note(req, &v);
 	count(req);

@@ -20,8 +20,8 @@ open_head(struct request *req)
 	req->status = 200;
 	metric_add(req->w->metrics, M_STREAMS_OPEN + req->endpoint->route, 1);
 	buf_add_cstr(fields, "content-type: ");
-	if (req->raw)
-		buf_add_str(fields, req->type);
+	if (req->leg->raw)
+		buf_add_str(fields, req->leg->type);
 	else
 		buf_add_cstr(fields, req->ask.array ? "application/json"
 						    : "text/event-stream");
@@ -38,7 +38,7 @@ wait_on(struct request *req, uint64_t from_ns)
 {
 	uint64_t gap = req->w->conf->stream.keepalive_ms * NS_PER_MS;
 
-	if (gap && !req->raw) /* in sound nothing can be said */
+	if (gap && !req->leg->raw) /* in sound nothing can be said */
 		wheel_arm(req->w->wheel, &req->timer, from_ns + gap, keepalive);
 }
 
@@ -80,7 +80,7 @@ keepalive(struct wheel_timer *t)
 static bool
 holds(const struct request *req, const struct iovec *piece, unsigned n)
 {
-	size_t bytes = req->startup.n;
+	size_t bytes = req->leg->startup.n;
 
 	for (unsigned i = 0; i < n; i++)
 		bytes += piece[i].iov_len;
@@ -90,12 +90,13 @@ holds(const struct request *req, const struct iovec *piece, unsigned n)
 static void
 hold(struct request *req, const struct iovec *piece, unsigned n)
 {
-	if (req->startup.n == 0 && !wheel_armed(&req->timer)) {
+	if (req->leg->startup.n == 0 && !wheel_armed(&req->timer)) {
 		req->last_piece_ns = req->w->now_ns;
 		wait_on(req, req->w->now_ns);
 	}
 	for (unsigned i = 0; i < n; i++)
-		buf_add(&req->startup, piece[i].iov_base, piece[i].iov_len);
+		buf_add(&req->leg->startup, piece[i].iov_base,
+			piece[i].iov_len);
 }
 
 void
@@ -108,7 +109,7 @@ startup_send(struct request *req, const struct iovec *piece, unsigned n,
 	}
 	startup_end(req);
 	req->last_piece_ns = req->w->now_ns;
-	exchange_stream_send(req->x, piece, n, req->seen_bytes);
+	exchange_stream_send(req->x, piece, n, req->leg->seen_bytes);
 }
 
 /* Who answers could not be said in a head that went out before. */
@@ -128,11 +129,11 @@ say_who(struct request *req)
 void
 startup_end(struct request *req)
 {
-	struct iovec piece = {req->startup.p, req->startup.n};
+	struct iovec piece = {req->leg->startup.p, req->leg->startup.n};
 
 	if (req->begun)
 		return;
-	if (req->startup.failed) {
+	if (req->leg->startup.failed) {
 		exchange_abort(req->x);
 		return;
 	}
@@ -149,13 +150,5 @@ startup_end(struct request *req)
 		wait_on(req, req->w->now_ns);
 	if (piece.iov_len > 0)
 		exchange_stream_send(req->x, &piece, 1, exchange_mark(req->x));
-	buf_free(&req->startup);
-}
-
-void
-startup_drop(struct request *req)
-{
-	buf_reset(&req->startup);
-	req->array_begun = false;
-	req->sink = NULL;
+	buf_free(&req->leg->startup);
 }

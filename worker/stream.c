@@ -41,13 +41,14 @@ note_upstream_id(struct request *req, const struct http_head *head)
 	static const struct sip_key plain;
 	struct str id = upstream_id(head);
 
-	req->upstream_id_len = 0;
-	req->upstream_id_hash = 0;
+	req->leg->upstream_id_len = 0;
+	req->leg->upstream_id_hash = 0;
 	if (id.n == 0)
 		return;
-	req->upstream_id_hash = siphash(&plain, id);
-	req->upstream_id_len = (uint8_t)MIN_OF(id.n, sizeof(req->upstream_id));
-	memcpy(req->upstream_id, id.p, req->upstream_id_len);
+	req->leg->upstream_id_hash = siphash(&plain, id);
+	req->leg->upstream_id_len =
+		(uint8_t)MIN_OF(id.n, sizeof(req->leg->upstream_id));
+	memcpy(req->leg->upstream_id, id.p, req->leg->upstream_id_len);
 }
 
 static void
@@ -68,18 +69,20 @@ note_count(struct request *req, const struct http_head *head)
 	const char *field = wire_of(req)->count_field;
 	uint64_t n;
 
-	req->counted = NULL;
+	req->leg->counted = NULL;
 	if (!field || !str_to_u64(http_get(head, field), &n) || n > UINT32_MAX)
 		return;
-	req->counted = arena_zalloc(&req->arena, sizeof(*req->counted));
-	if (req->counted)
-		*req->counted = (struct usage){.present = true, .input = n};
+	req->leg->counted =
+		arena_zalloc(&req->arena, sizeof(*req->leg->counted));
+	if (req->leg->counted)
+		*req->leg->counted =
+			(struct usage){.present = true, .input = n};
 }
 
 static enum frames_kind
 framing_of(const struct request *req)
 {
-	switch (req->offer->lane->adapter->wire->framing) {
+	switch (req->leg->offer->lane->adapter->wire->framing) {
 	case FRAMING_SSE: break;
 	case FRAMING_LINES: return FRAMES_LINES;
 	case FRAMING_AWS: return FRAMES_AWS;
@@ -106,12 +109,12 @@ readable(struct request *req, const struct http_head *head)
 void
 stream_head(struct request *req, const struct http_head *head)
 {
-	req->upstream_status = head->status;
+	req->leg->upstream_status = head->status;
 	note_upstream_id(req, head);
 	note_count(req, head);
 	if (head->status >= 300)
-		req->error_type = arena_dup(&req->arena,
-					    http_get(head, "x-amzn-errortype"));
+		req->leg->error_type = arena_dup(
+			&req->arena, http_get(head, "x-amzn-errortype"));
 	note_retry_after(req, head);
 	if (head->status >= 200 && head->status < 300 && !readable(req, head)) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
@@ -119,8 +122,8 @@ stream_head(struct request *req, const struct http_head *head)
 	}
 	/* freed here and not when an attempt fails: that may be decided
 	 * inside of frames_feed() */
-	frames_free(&req->frames);
-	frames_init(&req->frames, framing_of(req),
+	frames_free(&req->leg->frames);
+	frames_init(&req->leg->frames, framing_of(req),
 		    req->w->conf->limits.event_size);
 }
 
@@ -143,7 +146,7 @@ is_suffix(struct str rest)
 static bool
 same_model(const struct request *req, struct str served)
 {
-	const struct conf_channel_model *m = req->offer->model;
+	const struct conf_channel_model *m = req->leg->offer->model;
 	struct str asked = m->upstream;
 
 	if (served.n == 0 || str_eq(served, asked))
@@ -164,11 +167,11 @@ check_model(struct request *req, struct str served)
 		if (!(atomic_load(&req->w->region->keys[req->key].flags) &
 		      KEY_SUBSTITUTION))
 			return false;
-		req->substituted = true;
+		req->leg->substituted = true;
 	}
-	if (req->served.n == 0 && served.n > 0 &&
-	    !str_eq(served, req->offer->model->upstream))
-		req->served =
+	if (req->leg->served.n == 0 && served.n > 0 &&
+	    !str_eq(served, req->leg->offer->model->upstream))
+		req->leg->served =
 			arena_dup(&req->arena,
 				  str_make(served.p, MIN_OF(served.n, 128u)));
 	return true;
@@ -179,10 +182,10 @@ check_model(struct request *req, struct str served)
 void
 stream_first(struct request *req)
 {
-	if (req->first_byte_ns > 0)
+	if (req->leg->first_byte_ns > 0)
 		return;
-	req->first_byte_ns = req->w->now_ns;
-	series_observe(req->offer->series, M_FIRST_TOKEN,
+	req->leg->first_byte_ns = req->w->now_ns;
+	series_observe(req->leg->offer->series, M_FIRST_TOKEN,
 		       (req->w->now_ns - req->start_ns) / 1000);
 	route_first_byte(req);
 }
@@ -195,7 +198,7 @@ send_text(struct request *req, struct str text, bool content)
 	struct iovec piece;
 
 	if (req->ask.array) {
-		array_put(&framed, text, &req->array_begun);
+		array_put(&framed, text, &req->leg->array_begun);
 		text = buf_str(&framed);
 	}
 	if (framed.failed) {
@@ -229,10 +232,10 @@ stream_forward(struct request *req, const struct sse_event *ev,
 	unsigned n = 0;
 
 	if (req->ask.array) {
-		piece[n++] =
-			piece_of(req->array_begun ? STR(",\r\n") : STR("["));
+		piece[n++] = piece_of(req->leg->array_begun ? STR(",\r\n")
+							    : STR("["));
 		piece[n++] = piece_of(ev->data);
-		req->array_begun = true;
+		req->leg->array_begun = true;
 		startup_send(req, piece, n, d->content_bytes > 0);
 		return;
 	}
@@ -261,9 +264,9 @@ stream_forward(struct request *req, const struct sse_event *ev,
 void
 stream_keep(struct request *req, const struct sse_event *ev)
 {
-	struct buf *kept = &req->usage_data;
+	struct buf *kept = &req->leg->usage_data;
 
-	req->kept = true;
+	req->leg->kept = true;
 	if (ev->name.n > 0) {
 		buf_add_cstr(kept, "event: ");
 		buf_add_str(kept, ev->name);
@@ -285,9 +288,10 @@ forward_converted(struct request *req, const struct delta *d)
 struct answer *
 stream_answer(struct request *req)
 {
-	if (!req->answer)
-		req->answer = arena_zalloc(&req->arena, sizeof(*req->answer));
-	return req->answer;
+	if (!req->leg->answer)
+		req->leg->answer =
+			arena_zalloc(&req->arena, sizeof(*req->leg->answer));
+	return req->leg->answer;
 }
 
 /* True: the event goes nowhere else. */
@@ -299,22 +303,22 @@ keep_usage(struct request *req, const struct sse_event *ev,
 	ptrdiff_t shift;
 
 	if (d->usage.present)
-		req->usage = d->usage;
+		req->leg->usage = d->usage;
 	if (!req->dialect->usage_event || d->choices ||
 	    d->usage_value.type != JSON_OBJECT)
 		return false;
 	if (!d->usage.present || !req->ask.include_usage)
 		return true;
 	/* the last one; an upstream may send any number of them */
-	buf_reset(&req->usage_data);
-	buf_add_str(&req->usage_data, ev->data);
+	buf_reset(&req->leg->usage_data);
+	buf_add_str(&req->leg->usage_data, ev->data);
 	answer = stream_answer(req);
-	if (req->usage_data.failed || !answer) {
-		buf_reset(&req->usage_data);
+	if (req->leg->usage_data.failed || !answer) {
+		buf_reset(&req->leg->usage_data);
 		return true;
 	}
 	/* the spans move with the copy */
-	shift = req->usage_data.p - ev->data.p;
+	shift = req->leg->usage_data.p - ev->data.p;
 	*answer = (struct answer){.usage = d->usage,
 				  .usage_value = d->usage_value,
 				  .cost_value = d->cost_value};
@@ -343,21 +347,21 @@ take_delta(struct request *req, const struct sse_event *ev,
 {
 	if (d->content_bytes > 0)
 		stream_first(req);
-	req->whole |= d->whole;
+	req->leg->whole |= d->whole;
 	if (d->content_bytes > 0 && !meter_arrived(req, d->content_bytes)) {
 		stop_at_hold(req);
 		return false;
 	}
 	if (converts(req)) {
 		if (d->usage.present)
-			req->usage = d->usage;
-		req->kept |= d->last;
+			req->leg->usage = d->usage;
+		req->leg->kept |= d->last;
 		forward_converted(req, d);
 	} else if (keep_usage(req, ev, d)) {
 		return true;
-	} else if (req->kept || d->last) {
+	} else if (req->leg->kept || d->last) {
 		stream_keep(req, ev);
-		return !req->usage_data.failed;
+		return !req->leg->usage_data.failed;
 	} else {
 		stream_forward(req, ev, d);
 	}
@@ -372,12 +376,12 @@ take_end(struct request *req, const struct sse_event *ev, const struct delta *d)
 	bool more = true;
 
 	/* the mark of a native stream is the client's as well */
-	if (!converts(req) && req->kept)
+	if (!converts(req) && req->leg->kept)
 		stream_keep(req, ev);
 	else if (converts(req))
 		more = req->client_gone ? drain_delta(req, d)
 					: take_delta(req, ev, d);
-	req->upstream_done = more;
+	req->leg->upstream_done = more;
 	return false;
 }
 
@@ -391,8 +395,8 @@ read_event(struct request *req, const struct sse_event *ev)
 	if (is_service(req))
 		return pass_event(req, ev);
 	buf_reset(&req->w->text);
-	if (wire->parse_event(req->source ? req->source : &none, ev->name,
-			      ev->data, &d) != E_OK) {
+	if (wire->parse_event(req->leg->source ? req->leg->source : &none,
+			      ev->name, ev->data, &d) != E_OK) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
 		return false;
 	}
@@ -408,12 +412,12 @@ read_event(struct request *req, const struct sse_event *ev)
 		stream_broken(req, E_UP_MODEL_MISMATCH);
 		return false;
 	}
-	if (req->lost_media) {
-		req->detail = req->lost_media;
+	if (req->leg->lost_media) {
+		req->detail = req->leg->lost_media;
 		stream_broken(req, E_UP_MEDIA);
 		return false;
 	}
-	if (req->gave_up) {
+	if (req->leg->gave_up) {
 		stream_broken(req, E_UP_BAD_RESPONSE);
 		return false;
 	}
@@ -458,7 +462,7 @@ finish(struct request *req)
 	startup_end(req);
 	/* What was kept back goes out behind the settling, for which the head
 	 * must not wait; it is delivered when all before it is. */
-	exchange_stream_send(req->x, NULL, 0, req->seen_bytes);
+	exchange_stream_send(req->x, NULL, 0, req->leg->seen_bytes);
 	req->step = STEP_settle;
 	request_run(req);
 }
@@ -466,11 +470,11 @@ finish(struct request *req)
 void
 stream_slow_down(struct request *req)
 {
-	if (!req->call || !req->x ||
+	if (!req->leg->call || !req->x ||
 	    exchange_queued(req->x) <= EXCHANGE_HIGH_WATER)
 		return;
-	req->paused = true;
-	call_pause(req->call);
+	req->leg->paused = true;
+	call_pause(req->leg->call);
 }
 
 static void
@@ -478,14 +482,14 @@ stream_events(struct request *req, struct str piece)
 {
 	enum err e;
 
-	if (req->upstream_done || req->read_enough)
+	if (req->leg->upstream_done || req->read_enough)
 		return;
-	e = frames_feed(&req->frames, piece, on_event, req);
+	e = frames_feed(&req->leg->frames, piece, on_event, req);
 	if (e != E_OK)
 		stream_broken(req, e);
-	else if (req->client_gone && req->upstream_done)
+	else if (req->client_gone && req->leg->upstream_done)
 		drain_stop(req);
-	else if (req->upstream_done)
+	else if (req->leg->upstream_done)
 		finish(req);
 	else
 		stream_slow_down(req);
@@ -494,18 +498,19 @@ stream_events(struct request *req, struct str piece)
 void
 stream_data(struct request *req, struct str piece)
 {
-	bool good = req->upstream_status >= 200 && req->upstream_status < 300;
+	bool good = req->leg->upstream_status >= 200 &&
+		    req->leg->upstream_status < 300;
 	enum err e;
 
 	if (req->ask.stream && good) {
 		stream_events(req, piece);
 		return;
 	}
-	if (req->raw && good) {
+	if (req->leg->raw && good) {
 		pass_piece(req, piece);
 		return;
 	}
-	if (!good && req->body.n + piece.n > ERROR_BODY_MAX)
+	if (!good && req->leg->body.n + piece.n > ERROR_BODY_MAX)
 		return;
 	e = gather_add(req, piece, req->w->conf->limits.response_size);
 	if (e != E_OK)
@@ -518,10 +523,10 @@ stream_progress(struct request *req)
 	if (!req->streaming)
 		return;
 	meter_store(req);
-	if (req->paused && req->call &&
+	if (req->leg->paused && req->leg->call &&
 	    exchange_queued(req->x) < EXCHANGE_LOW_WATER) {
-		req->paused = false;
-		call_resume(req->call);
+		req->leg->paused = false;
+		call_resume(req->leg->call);
 	}
 	if (req->step == STEP_settle && !req->settled &&
 	    exchange_queued(req->x) == 0)
@@ -536,7 +541,7 @@ upstream_refused(struct request *req)
 	const struct wire *wire = wire_of(req);
 	struct str body = arena_dup(&req->arena, gather_str(req));
 
-	wire->parse_error(req->upstream_status, req->error_type, body,
+	wire->parse_error(req->leg->upstream_status, req->leg->error_type, body,
 			  &req->upstream);
 	if (req->upstream.retry_after_ms > 0 && req->retry_after_ns == 0)
 		req->retry_after_ns =
@@ -561,8 +566,8 @@ whole_answer(struct request *req)
 	}
 	e = is_service(req) ? service_answer(&req->ask, body, answer)
 			    : wire->parse_answer(&req->ask, body, answer);
-	if (!answer->usage.present && req->counted)
-		answer->usage = *req->counted;
+	if (!answer->usage.present && req->leg->counted)
+		answer->usage = *req->leg->counted;
 	if (e == E_UP_SERVER_ERROR) { /* an error inside a 200 */
 		body = arena_dup(&req->arena, body);
 		wire->parse_error(200, STR_NONE, body, &req->upstream);
@@ -578,10 +583,10 @@ whole_answer(struct request *req)
 	}
 	attempt_end(req, E_OK);
 	request_drop_body(req);
-	req->usage = answer->usage;
-	req->seen_bytes = answer->content_bytes;
+	req->leg->usage = answer->usage;
+	req->leg->seen_bytes = answer->content_bytes;
 	if (is_service(req)) {
-		req->tokens_said = req->usage.present;
+		req->leg->tokens_said = req->leg->usage.present;
 		pass_complete(req);
 	}
 	stream_first(req);
@@ -593,39 +598,39 @@ whole_answer(struct request *req)
 static bool
 read_last_line(struct request *req)
 {
-	struct sse_event ev = {STR(""), frames_last(&req->frames)};
+	struct sse_event ev = {STR(""), frames_last(&req->leg->frames)};
 	struct json_value root;
 	struct json_error fault;
 
-	if (ev.data.n == 0 || req->upstream_done || req->read_enough ||
+	if (ev.data.n == 0 || req->leg->upstream_done || req->read_enough ||
 	    !json_valid(ev.data, &root, &fault))
 		return true;
-	return on_event(req, &ev) || req->upstream_done;
+	return on_event(req, &ev) || req->leg->upstream_done;
 }
 
 /* No end mark, but what comes last has come. */
 static bool
 ends_unmarked(struct request *req)
 {
-	if (!req->whole || frames_unfinished(&req->frames))
+	if (!req->leg->whole || frames_unfinished(&req->leg->frames))
 		return false;
-	if (!converts(req) && req->kept && !is_service(req))
-		buf_add_str(&req->usage_data, req->dialect->native_end);
+	if (!converts(req) && req->leg->kept && !is_service(req))
+		buf_add_str(&req->leg->usage_data, req->dialect->native_end);
 	return true;
 }
 
 static bool
 ends_well(struct request *req)
 {
-	if (req->raw)
+	if (req->leg->raw)
 		return req->begun;
-	return req->upstream_done || ends_unmarked(req);
+	return req->leg->upstream_done || ends_unmarked(req);
 }
 
 void
 stream_end(struct request *req)
 {
-	bool ended = req->upstream_done;
+	bool ended = req->leg->upstream_done;
 
 	if (!read_last_line(req))
 		return;
@@ -633,18 +638,20 @@ stream_end(struct request *req)
 		drain_answer(req);
 		return;
 	}
-	if (req->upstream_status < 200 || req->upstream_status >= 300) {
+	if (req->leg->upstream_status < 200 ||
+	    req->leg->upstream_status >= 300) {
 		upstream_refused(req);
-	} else if (!req->raw && !req->ask.stream) {
+	} else if (!req->leg->raw && !req->ask.stream) {
 		whole_answer(req);
-	} else if (!req->raw && ended) {
+	} else if (!req->leg->raw && ended) {
 		attempt_end(req, E_OK);
 	} else if (ends_well(req)) {
 		attempt_end(req, E_OK);
-		req->upstream_done = true;
+		req->leg->upstream_done = true;
 		finish(req);
 	} else {
-		stream_broken(req, req->raw ? E_UP_BAD_RESPONSE : E_UP_CUT);
+		stream_broken(req,
+			      req->leg->raw ? E_UP_BAD_RESPONSE : E_UP_CUT);
 	}
 }
 
@@ -655,7 +662,7 @@ stream_broken(struct request *req, enum err e)
 		drain_stop(req);
 		return;
 	}
-	if (req->upstream_done) { /* nothing is missing */
+	if (req->leg->upstream_done) { /* nothing is missing */
 		attempt_end(req, E_OK);
 		return;
 	}

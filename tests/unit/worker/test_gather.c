@@ -9,7 +9,7 @@ static void
 begin(uint64_t cap)
 {
 	w = (struct worker){.pool = pool_new(cap)};
-	req = (struct request){.w = &w};
+	req = (struct request){.w = &w, .leg = &req.first};
 }
 
 static void
