@@ -308,6 +308,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_i64(o, "in_flight", atomic_load(&c->in_flight));
 	put_u64(o, "first_byte_us", channel_pace_us(c, PACE_STREAM, now));
 	put_u64(o, "whole_answer_us", channel_pace_us(c, PACE_WHOLE, now));
+	put_u64(o, "first_byte_p95_us", channel_p95_us(c, PACE_STREAM, now));
+	put_u64(o, "whole_answer_p95_us", channel_p95_us(c, PACE_WHOLE, now));
 	put_u64(o, "affinity", affine);
 	put_u64(o, "affinity_hits", hits);
 	put_u64(o, "affinity_hit_percent", affine ? hits * 100 / affine : 0);

@@ -169,53 +169,9 @@ channel_leave(struct channel_row *c)
 		memory_order_relaxed));
 }
 
-/* A new measurement counts an eighth; the old ones nothing after so long. */
-#define PACE_SHIFT   3
-#define PACE_STALE_S 60u
-/* Seconds in which an unconfirmed average halves. */
-#define PACE_HALF_S 15u
-
-static uint32_t
-seconds(uint64_t now_ns)
-{
-	return (uint32_t)(now_ns / NS_PER_SEC);
-}
-
-void
-channel_note_pace(struct channel_row *c, enum channel_pace kind, uint64_t us,
-		  uint64_t now_ns)
-{
-	_Atomic uint64_t *cell = &c->pace[kind];
-	uint64_t was = atomic_load_explicit(cell, memory_order_relaxed), to;
-	uint64_t sample = MAX_OF(1u, MIN_OF(us, (uint64_t)UINT32_MAX));
-
-	do {
-		uint64_t mean = was & UINT32_MAX;
-		uint32_t age = seconds(now_ns) - (uint32_t)(was >> 32);
-
-		if (mean == 0 || age > PACE_STALE_S)
-			mean = sample;
-		else
-			mean += (sample >> PACE_SHIFT) - (mean >> PACE_SHIFT);
-		to = (uint64_t)seconds(now_ns) << 32 | MAX_OF(1u, mean);
-	} while (!atomic_compare_exchange_weak_explicit(
-		cell, &was, to, memory_order_relaxed, memory_order_relaxed));
-}
-
-uint64_t
-channel_pace_us(const struct channel_row *c, enum channel_pace kind,
-		uint64_t now_ns)
-{
-	uint64_t v = atomic_load_explicit(&c->pace[kind], memory_order_relaxed);
-	uint32_t age = seconds(now_ns) - (uint32_t)(v >> 32);
-
-	/* another process may be a second ahead */
-	if (age > UINT32_MAX / 2)
-		age = 0;
-	return (v & UINT32_MAX) >> MIN_OF(age / PACE_HALF_S, 32u);
-}
-
 /* An eighth of each, so that it follows within some requests. */
+#define CACHED_SHIFT 3
+
 void
 channel_note_cached(struct channel_row *c, uint32_t ppm)
 {
@@ -223,7 +179,8 @@ channel_note_cached(struct channel_row *c, uint32_t ppm)
 		atomic_load_explicit(&c->cached_ppm, memory_order_relaxed);
 
 	atomic_store_explicit(&c->cached_ppm,
-			      was - (was >> PACE_SHIFT) + (ppm >> PACE_SHIFT),
+			      was - (was >> CACHED_SHIFT) +
+				      (ppm >> CACHED_SHIFT),
 			      memory_order_relaxed);
 }
 

@@ -30,6 +30,15 @@ enum channel_state {
 
 /* Until the first byte: answers that come whole take as long as all of it. */
 enum channel_pace { PACE_STREAM, PACE_WHOLE };
+#define CHANNEL_PACES 2
+/* Four to an octave, from 64 us to 9 min: no bucket is more than 25 % wide. */
+#define PACE_BUCKETS 96u
+
+/* What took how long within half a minute; workers. */
+struct pace_half {
+	_Atomic uint32_t turn; /* which one it counts, 0 = none yet */
+	_Atomic uint32_t n[PACE_BUCKETS];
+};
 
 struct channel_address {
 	uint8_t sockaddr[28]; /* sockaddr_in or sockaddr_in6 */
@@ -60,7 +69,7 @@ struct channel_row {
 	_Atomic uint32_t fault_ppm; /* of the last 10 s: master */
 	/* Workers: channel_note_pace(). By enum channel_pace, when 32 (s,
 	 * monotonic) | us 32; 0 = not known. */
-	_Atomic uint64_t pace[2];
+	_Atomic uint64_t pace[CHANNEL_PACES];
 	/* Workers: requests with an affinity that it answered, and those of
 	 * them that came because of it (affinity.h). */
 	_Atomic uint64_t affine, affine_hits;
@@ -84,6 +93,9 @@ struct channel_row {
 	_Atomic uint32_t addr_seq;
 	uint32_t n_addr;
 	struct channel_address addr[CHANNEL_ADDRESSES];
+	/* Workers: channel_note_pace(). The present half and the one before,
+	 * by turns. */
+	struct pace_half halves[CHANNEL_PACES][2];
 };
 
 /* Master: the row of `name`, made if need be; SHM_NONE when all are used. */
@@ -110,6 +122,11 @@ void channel_note_pace(struct channel_row *c, enum channel_pace kind,
  * again. */
 uint64_t channel_pace_us(const struct channel_row *c, enum channel_pace kind,
 			 uint64_t now_ns);
+/* What 95 of 100 did not exceed in the last half minute to minute, within
+ * 12 %; 0 = there were too few (PACE_ENOUGH) to say. Any process. */
+#define PACE_ENOUGH 20u
+uint64_t channel_p95_us(const struct channel_row *c, enum channel_pace kind,
+			uint64_t now_ns);
 /* Worker: of a request that affinity brought. */
 void channel_note_cached(struct channel_row *c, uint32_t ppm);
 /* Worker: the provider refuses the key, so it is left alone: for a minute, and

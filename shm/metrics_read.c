@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/must.h"
 #include "shm/channels.h"
@@ -439,6 +440,28 @@ sample_channel_in_flight(struct walk *w)
 }
 
 static void
+sample_channel_p95(struct walk *w)
+{
+	static const char *const text[CHANNEL_PACES] = {
+		[PACE_STREAM] = "yes", [PACE_WHOLE] = "no"};
+	uint64_t now = clock_mono_ns();
+
+	for (uint32_t i = 0; i < SHM_CHANNELS * CHANNEL_PACES; i++) {
+		const struct channel_row *c =
+			&w->r->channels[i / CHANNEL_PACES];
+		enum channel_pace kind = i % CHANNEL_PACES;
+		uint64_t us =
+			channel_live(c) ? channel_p95_us(c, kind, now) : 0;
+
+		if (us == 0)
+			continue;
+		label_add(&w->sample, "channel", c->name);
+		label_add(&w->sample, "stream", text[kind]);
+		emit_value(w, (int64_t)us);
+	}
+}
+
+static void
 sample_keys_out(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
@@ -540,6 +563,7 @@ walk_sampled(struct walk *w)
 		[M_HOLD] = sample_hold,
 		[M_CHANNEL_STATE] = sample_channel_state,
 		[M_CHANNEL_IN_FLIGHT] = sample_channel_in_flight,
+		[M_CHANNEL_P95] = sample_channel_p95,
 		[M_CHANNEL_KEYS_OUT] = sample_keys_out,
 		[M_MODELS_OUT] = sample_models_out,
 		[M_LEDGER_LAG] = sample_lag,

@@ -44,7 +44,8 @@ struct ctl_column {
 	bool number;	    /* to the right */
 };
 
-/* The elements of an array as rows. */
+/* The elements of an array as rows; at most so many columns. */
+#define CTL_COLUMNS 24u
 void ctl_print_table(const struct ctl *c, struct json_value rows,
 		     const struct ctl_column *columns, unsigned n);
 /* The members of an object, one a line. */

@@ -74,7 +74,7 @@ get(const struct ctl *c, const char *prefix, const char *name)
 struct listing {
 	const char *name; /* the word, the member of the answer, the path */
 	unsigned n;
-	struct ctl_column columns[20];
+	struct ctl_column columns[CTL_COLUMNS];
 };
 
 static const struct listing listings[] = {
@@ -90,7 +90,7 @@ static const struct listing listings[] = {
 	  {"BEAT MS", "heartbeat_ms", true},
 	  {"STARTED", "started", false}}},
 	{"channels",
-	 20,
+	 21,
 	 {{"NAME", "name", false},
 	  {"PROVIDER", "provider", false},
 	  {"STATE", "state", false},
@@ -104,6 +104,7 @@ static const struct listing listings[] = {
 	  {"LIMITED", "limited", true},
 	  {"ERRORS", "error_ratio", true},
 	  {"FIRST BYTE US", "first_byte_us", true},
+	  {"P95 US", "first_byte_p95_us", true},
 	  {"LAST FAULT", "last_fault", false},
 	  {"FAULT", "last_fault_type", false},
 	  {"LEFT TODAY", "daily_left", true},

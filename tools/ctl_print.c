@@ -2,10 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "base/utf8.h"
 #include "tools/ctl.h"
-
-#define COLUMNS_MAX 14u
 
 /* Printed without its quotes; what could move the cursor becomes "?". */
 static void
@@ -120,12 +119,12 @@ void
 ctl_print_table(const struct ctl *c, struct json_value rows,
 		const struct ctl_column *columns, unsigned n)
 {
-	size_t wide[COLUMNS_MAX];
+	size_t wide[CTL_COLUMNS];
 	struct json_iter it;
 	struct json_value row;
 	struct str name;
 
-	n = MIN_OF(n, COLUMNS_MAX);
+	must(n <= CTL_COLUMNS);
 	measure(rows, columns, n, wide);
 	if (c->colour)
 		(void)printf("\033[1m");

@@ -78,25 +78,35 @@ pick_balanced(struct request *req, struct offer **c, unsigned n)
 		       : a;
 }
 
-static uint64_t
-pace_of(const struct request *req, const struct offer *o)
+/* How soon they begin their answers: by the slow ones where enough is known
+ * of both, else on average. One that is not known, or was not asked for long,
+ * counts as twice as fast as the other, so it is tried, but not by all at
+ * once. */
+static void
+paces_of(const struct request *req, const struct channel_row *a,
+	 const struct channel_row *b, uint64_t pace[2])
 {
-	return channel_pace_us(o->lane->row,
-			       req->ask.stream ? PACE_STREAM : PACE_WHOLE,
-			       req->w->now_ns);
+	enum channel_pace kind = req->ask.stream ? PACE_STREAM : PACE_WHOLE;
+
+	pace[0] = channel_p95_us(a, kind, req->w->now_ns);
+	pace[1] = channel_p95_us(b, kind, req->w->now_ns);
+	if (pace[0] > 0 && pace[1] > 0)
+		return;
+	pace[0] = channel_pace_us(a, kind, req->w->now_ns);
+	pace[1] = channel_pace_us(b, kind, req->w->now_ns);
+	pace[0] = MAX_OF(pace[0], pace[1] / 2 + 1);
+	pace[1] = MAX_OF(pace[1], pace[0] / 2);
 }
 
 /* Two different ones drawn by weight; the one that probably answers first:
- * its average so far, times those it is at already. One that is not known,
- * or was not asked for long, counts as twice as fast as the other, so it is
- * tried, but not by all at once. */
+ * its pace times the requests it is at already. */
 static struct offer *
 pick_performance(struct request *req, struct offer **c, unsigned n)
 {
 	struct offer *a = pick_weighted(req, c, n), *b;
 	struct offer *rest[CANDIDATES_MAX];
 	unsigned n_rest = 0;
-	uint64_t pace_a, pace_b;
+	uint64_t pace[2];
 
 	for (unsigned i = 0; i < n; i++)
 		if (c[i] != a && (a->lane->conf->weight == 0 ||
@@ -105,13 +115,10 @@ pick_performance(struct request *req, struct offer **c, unsigned n)
 	if (n_rest == 0)
 		return a;
 	b = pick_weighted(req, rest, n_rest);
-	pace_a = pace_of(req, a);
-	pace_b = pace_of(req, b);
-	pace_a = MAX_OF(pace_a, pace_b / 2 + 1);
-	pace_b = MAX_OF(pace_b, pace_a / 2);
+	paces_of(req, a->lane->row, b->lane->row, pace);
 	/* in microseconds and small numbers: far from an overflow */
-	return pace_b * (strategy_load(b) + 1) * strategy_weight(a) <
-			       pace_a * (strategy_load(a) + 1) *
+	return pace[1] * (strategy_load(b) + 1) * strategy_weight(a) <
+			       pace[0] * (strategy_load(a) + 1) *
 				       strategy_weight(b)
 		       ? b
 		       : a;

@@ -1,4 +1,5 @@
 /* Reading: sums over all processes, families in order, samples by label. */
+#include "base/clock.h"
 #include "shm/channels.h"
 #include "shm/metrics.h"
 #include "tests/unit/shm/bench.h"
@@ -203,6 +204,7 @@ TEST(channels_workers_and_ledger_show_their_state)
 {
 	struct bench b;
 	uint32_t row;
+	int64_t p95;
 
 	bench_open(&b, 1);
 	row = channel_bind(&b.r, STR("main"));
@@ -216,6 +218,12 @@ TEST(channels_workers_and_ledger_show_their_state)
 		value_of(&b, "tollgate_channel_state channel=main state=drain"),
 		1);
 	CHECK_INT(value_of(&b, "tollgate_channel_in_flight channel=main"), 3);
+	for (unsigned i = 0; i < PACE_ENOUGH; i++)
+		channel_note_pace(&b.r.channels[row], PACE_WHOLE, 80000,
+				  clock_mono_ns());
+	p95 = value_of(&b, "tollgate_channel_first_byte_p95_seconds "
+			   "channel=main stream=no");
+	CHECK(p95 > 70000 && p95 < 90000);
 	b.r.workers[b.row].state = WORKER_READY;
 	CHECK_INT(value_of(&b, "tollgate_worker_up worker=0"), 1);
 	b.r.head->ledger_state = LEDGER_READONLY;

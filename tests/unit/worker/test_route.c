@@ -242,6 +242,24 @@ TEST(performance_takes_the_quicker_one)
 	CHECK(fix_done(f));
 }
 
+TEST(performance_goes_by_the_slow_answers_where_enough_is_known)
+{
+	struct fixture *f = equal(STRATEGY_PERFORMANCE, 1, 1);
+
+	for (unsigned i = 0; i < PACE_ENOUGH; i++)
+		pace(f, LANE_A, 200);
+	/* mostly quicker, but some take long */
+	for (unsigned i = 0; i < PACE_ENOUGH - 1; i++)
+		pace(f, LANE_B, i == 5 ? 2000 : 50);
+	CHECK_INT(share_of_a(f, 20), 0); /* by their averages */
+	pace(f, LANE_B, 2000);
+	for (unsigned i = 0; i < 15; i++)
+		pace(f, LANE_B, 50);
+	CHECK(channel_pace_us(row(f, LANE_B), PACE_WHOLE, fix_now()) < 180000);
+	CHECK_INT(share_of_a(f, 20), 20);
+	CHECK(fix_done(f));
+}
+
 TEST(a_channel_that_once_was_slow_is_tried_again)
 {
 	struct fixture *f = equal(STRATEGY_PERFORMANCE, 1, 1);
@@ -359,6 +377,7 @@ main(void)
 	RUN(balanced_prefers_the_less_loaded);
 	RUN(cost_takes_the_cheapest_and_shares_among_equals);
 	RUN(performance_takes_the_quicker_one);
+	RUN(performance_goes_by_the_slow_answers_where_enough_is_known);
 	RUN(a_channel_that_once_was_slow_is_tried_again);
 	RUN(the_first_byte_of_each_answer_is_timed);
 	RUN(every_key_of_a_channel_has_its_turn);
