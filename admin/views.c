@@ -15,6 +15,7 @@
 #include "shm/accounts.h"
 #include "shm/channels.h"
 #include "shm/counters.h"
+#include "shm/queue.h"
 #include "shm/slots.h"
 #include "shm/tokens.h"
 #include "shm/workers.h"
@@ -291,6 +292,7 @@ static void
 put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 {
 	const struct channel_row *c = &a->region->channels[row];
+	const struct queue *q = queue_of(a->region, row);
 	struct channel_address addr[CHANNEL_ADDRESSES];
 	uint32_t version;
 	uint32_t n = channel_addresses(a->region, row, addr, &version);
@@ -306,6 +308,7 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_time_ms(o, "since", atomic_load(&c->since_ms));
 	put_u64(o, "cooldown_ms", fault > now ? (fault - now) / NS_PER_MS : 0);
 	put_i64(o, "in_flight", atomic_load(&c->in_flight));
+	put_u64(o, "waiting", q ? queue_length(q) : 0);
 	put_u64(o, "first_byte_us", channel_pace_us(c, PACE_STREAM, now));
 	put_u64(o, "whole_answer_us", channel_pace_us(c, PACE_WHOLE, now));
 	put_u64(o, "first_byte_p95_us", channel_p95_us(c, PACE_STREAM, now));
@@ -395,6 +398,7 @@ put_channel(struct json_out *o, const struct admin_args *a, uint32_t i)
 	put_u64(o, "priority", c->priority);
 	put_u64(o, "weight", c->weight);
 	put_u64(o, "max_concurrency", c->max_concurrency);
+	put_u64(o, "queue", c->queue);
 	if (row < SHM_CHANNELS) {
 		put_channel_live(o, a, row);
 		put_channel_keys(o, c, &a->region->channels[row]);

@@ -18,6 +18,7 @@
 #include "shm/channels.h"
 #include "shm/keys.h"
 #include "shm/metrics.h"
+#include "shm/queue.h"
 #include "shm/slots.h"
 #include "shm/workers.h"
 
@@ -234,6 +235,7 @@ reap_rows(struct reaper *x)
 
 		if (state_of(row) != WORKER_DEAD || !reap_row(x, i))
 			continue;
+		queue_reap(x->r, queue_owner(row->spawn_epoch, i));
 		CRASH_POINT(CP_ROW_REAPED);
 		LOG_INFO("a dead worker is reaped", F_U64("row", i),
 			 F_U64("pid", row->pid));

@@ -16,6 +16,7 @@
 #include "master/handover.h"
 #include "shm/books.h"
 #include "shm/channels.h"
+#include "shm/queue.h"
 #include "shm/workers.h"
 
 /* From SIGINT to SIGKILL. */
@@ -37,6 +38,12 @@ generation_free(struct generation *g)
 }
 
 static bool
+needs_queue(const struct conf_channel *c)
+{
+	return c->max_concurrency > 0 && c->queue > 0;
+}
+
+static bool
 generation_bind(struct generation *g, struct buf *error)
 {
 	const struct conf *c = g->conf;
@@ -45,22 +52,26 @@ generation_bind(struct generation *g, struct buf *error)
 	for (uint32_t i = 0; i < g->n_rows; i++)
 		g->channel_rows[i] = SHM_NONE;
 	for (uint32_t i = 0; i < c->n_channels; i++) {
-		g->channel_rows[i] =
-			channel_bind(&g->m->region, c->channels[i].name);
-		if (g->channel_rows[i] != SHM_NONE) {
-			/* The writer sets the cap up before it stores the
-			 * generation's price book. */
-			g->m->region.channels[g->channel_rows[i]].daily_nano =
-				c->channels[i].daily_budget.nano;
-			continue;
+		const struct conf_channel *ch = &c->channels[i];
+		uint32_t row = channel_bind(&g->m->region, ch->name);
+
+		g->channel_rows[i] = row;
+		if (row == SHM_NONE) {
+			buf_printf(error,
+				   "%s:%u: channels: no room for \"%.*s\" "
+				   "beside the channels of older generations; "
+				   "wait until they have ended",
+				   ch->where.file, ch->where.line,
+				   STR_ARG(ch->name));
+			return false;
 		}
-		buf_printf(error,
-			   "%s:%u: channels: no room for \"%.*s\" beside the "
-			   "channels of older generations; wait until they "
-			   "have ended",
-			   c->channels[i].where.file, c->channels[i].where.line,
-			   STR_ARG(c->channels[i].name));
-		return false;
+		/* The writer sets the cap up before it stores the
+		 * generation's price book. */
+		g->m->region.channels[row].daily_nano = ch->daily_budget.nano;
+		if (needs_queue(ch) && queue_need(&g->m->region, row) != E_OK) {
+			buf_add_cstr(error, "run_dir has no room for queues");
+			return false;
+		}
 	}
 	return true;
 }

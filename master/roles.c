@@ -102,14 +102,16 @@ enter_worker(const struct child *c)
 	struct master *m = c->m;
 	unsigned most = listen_most(&m->listeners);
 	struct worker_listen *listens = calloc(most + 1, sizeof(*listens));
+	uint32_t rows = m->region.head->n_workers;
 	struct keep keep;
 	unsigned n;
 
 	must(listens && c->gen);
 	n = listen_share(&m->listeners, c->number, listens, most);
-	keep_init(&keep, KEEP_COMMON + 3 + n);
+	keep_init(&keep, KEEP_COMMON + 2 + rows + n);
 	keep_common(&keep, m);
-	keep_fd(&keep, m->worker_bells[c->row]);
+	for (uint32_t i = 0; i < rows; i++)
+		keep_fd(&keep, m->worker_bells[i]);
 	keep_fd(&keep, m->writer_bell);
 	keep_fd(&keep, m->master_bell);
 	for (unsigned i = 0; i < n; i++)
@@ -126,6 +128,7 @@ enter_worker(const struct child *c)
 		.listen = listens,
 		.n_listen = n,
 		.doorbell = m->worker_bells[c->row],
+		.doorbells = m->worker_bells,
 		.writer_doorbell = m->writer_bell,
 		.master_doorbell = m->master_bell,
 		.alive = m->alive[0],

@@ -149,24 +149,35 @@ channel_usable(const struct region *r, uint32_t row, uint64_t now_ns)
 	       now_ns;
 }
 
-void
-channel_enter(struct channel_row *c)
+bool
+channel_enter(struct channel_row *c, uint32_t most)
 {
-	atomic_fetch_add_explicit(&c->in_flight, 1, memory_order_relaxed);
+	int32_t was;
+
+	if (most == 0) {
+		atomic_fetch_add_explicit(&c->in_flight, 1,
+					  memory_order_relaxed);
+		return true;
+	}
+	was = atomic_load_explicit(&c->in_flight, memory_order_relaxed);
+	do {
+		if (was >= (int32_t)most)
+			return false;
+	} while (!atomic_compare_exchange_weak(&c->in_flight, &was, was + 1));
+	return true;
 }
 
-void
-channel_leave(struct channel_row *c)
+bool
+channel_leave(struct channel_row *c, uint32_t most)
 {
 	int32_t was = atomic_load_explicit(&c->in_flight, memory_order_relaxed);
 
 	/* The writer may have put the count right meanwhile. */
 	do {
 		if (was <= 0)
-			return;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&c->in_flight, &was, was - 1, memory_order_relaxed,
-		memory_order_relaxed));
+			return false;
+	} while (!atomic_compare_exchange_weak(&c->in_flight, &was, was - 1));
+	return most != 0 && was >= (int32_t)most;
 }
 
 /* An eighth of each, so that it follows within some requests. */

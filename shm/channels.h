@@ -76,9 +76,10 @@ struct channel_row {
 	/* Until when its access token is good (monotonic): master, tokens.h. */
 	_Atomic uint64_t token_until_ns;
 	char name[CHANNEL_NAME];
-	uint32_t generations; /* master: how many live ones use the row */
-	uint8_t last_fault;   /* call_fault or status class: workers */
-	uint8_t spare[3];
+	uint32_t generations;	   /* master: how many live ones use the row */
+	uint8_t last_fault;	   /* call_fault or status class: workers */
+	_Atomic uint8_t has_queue; /* queue.h: master */
+	uint8_t spare[2];
 	_Atomic uint64_t last_fault_ms; /* wall */
 	/* Why the last probe failed, in words, "" = it did not; master. For
 	 * display: a reader may see it change. Ends with 0 at all times. */
@@ -111,9 +112,11 @@ uint32_t channel_addresses(const struct region *r, uint32_t row,
 			   uint32_t *version);
 /* May a new request go there now (state, operator, fault_until, token). */
 bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
-/* Worker: one more, or one less, request in flight there. */
-void channel_enter(struct channel_row *c);
-void channel_leave(struct channel_row *c);
+/* Worker: one more request in flight there; false: `most` (0 = no limit) are,
+ * over all workers. */
+NODISCARD bool channel_enter(struct channel_row *c, uint32_t most);
+/* Worker: one less; true: with it there were `most` or more. */
+bool channel_leave(struct channel_row *c, uint32_t most);
 /* Worker: the first byte took so long. */
 void channel_note_pace(struct channel_row *c, enum channel_pace kind,
 		       uint64_t us, uint64_t now_ns);

@@ -84,6 +84,14 @@
 	V(AFFINITY_NEW, "new") \
 	V(AFFINITY_MOVED, "moved")
 
+#define QUEUED_VALUES(V)               \
+	V(QUEUED_SERVED, "served")     \
+	V(QUEUED_TIMEOUT, "timeout")   \
+	V(QUEUED_CLOSED, "no_channel") \
+	V(QUEUED_GONE, "client_gone")  \
+	V(QUEUED_FULL, "full")         \
+	V(QUEUED_LATE, "late")
+
 #define METRIC_ID_(id, text) id,
 enum metric_route { ROUTE_VALUES(METRIC_ID_) ROUTE_COUNT };
 enum metric_phase { PHASE_VALUES(METRIC_ID_) PHASE_COUNT };
@@ -93,6 +101,7 @@ enum metric_reload { RELOAD_VALUES(METRIC_ID_) RELOAD_COUNT };
 enum metric_tokens { TOKENS_VALUES(METRIC_ID_) TOKENS_COUNT };
 enum metric_source { SOURCE_VALUES(METRIC_ID_) SOURCE_COUNT };
 enum metric_failover { FAILOVER_VALUES(METRIC_ID_) FAILOVER_COUNT };
+enum metric_queued { QUEUED_VALUES(METRIC_ID_) QUEUED_COUNT };
 enum metric_affinity { AFFINITY_VALUES(METRIC_ID_) AFFINITY_COUNT };
 #undef METRIC_ID_
 /* ERROR_TYPE: 0 = ok, then the ids of err_vocab_id(). */

@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "shm/channels.h"
 #include "shm/metrics.h"
+#include "shm/queue.h"
 #include "shm/slots.h"
 #include "shm/workers.h"
 
@@ -28,6 +29,7 @@ enum set_id {
 	SET_SOURCE,
 	SET_FAILOVER,
 	SET_AFFINITY,
+	SET_QUEUED,
 	SET_ERROR_TYPE,
 };
 
@@ -48,6 +50,7 @@ static const char *const tokens_text[] = {TOKENS_VALUES(TEXT)};
 static const char *const source_text[] = {SOURCE_VALUES(TEXT)};
 static const char *const failover_text[] = {FAILOVER_VALUES(TEXT)};
 static const char *const affinity_text[] = {AFFINITY_VALUES(TEXT)};
+static const char *const queued_text[] = {QUEUED_VALUES(TEXT)};
 #undef TEXT
 
 static const struct label_set sets[] = {
@@ -61,6 +64,7 @@ static const struct label_set sets[] = {
 	[SET_SOURCE] = {"source", SOURCE_COUNT, source_text},
 	[SET_FAILOVER] = {"outcome", FAILOVER_COUNT, failover_text},
 	[SET_AFFINITY] = {"outcome", AFFINITY_COUNT, affinity_text},
+	[SET_QUEUED] = {"outcome", QUEUED_COUNT, queued_text},
 	[SET_ERROR_TYPE] = {"error_type", ERROR_TYPE_COUNT, NULL},
 };
 
@@ -462,6 +466,20 @@ sample_channel_p95(struct walk *w)
 }
 
 static void
+sample_channel_waiting(struct walk *w)
+{
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		const struct channel_row *c = &w->r->channels[i];
+		const struct queue *q = queue_of(w->r, i);
+
+		if (!channel_live(c) || !q)
+			continue;
+		label_add(&w->sample, "channel", c->name);
+		emit_value(w, queue_length(q));
+	}
+}
+
+static void
 sample_keys_out(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
@@ -564,6 +582,7 @@ walk_sampled(struct walk *w)
 		[M_CHANNEL_STATE] = sample_channel_state,
 		[M_CHANNEL_IN_FLIGHT] = sample_channel_in_flight,
 		[M_CHANNEL_P95] = sample_channel_p95,
+		[M_CHANNEL_WAITING] = sample_channel_waiting,
 		[M_CHANNEL_KEYS_OUT] = sample_keys_out,
 		[M_MODELS_OUT] = sample_models_out,
 		[M_LEDGER_LAG] = sample_lag,

@@ -28,6 +28,7 @@
 #include "shm/counters.h"
 #include "shm/keys.h"
 #include "shm/metrics.h"
+#include "shm/queue.h"
 #include "shm/retries.h"
 #include "shm/slots.h"
 #include "shm/tokens.h"

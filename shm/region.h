@@ -37,6 +37,7 @@ struct key_row;
 struct worker_row;
 struct channel_row;
 struct token_row;
+struct queue;
 struct book;
 struct hint_ring;
 struct metrics_block;
@@ -105,6 +106,7 @@ struct region {
 	struct worker_row *workers;
 	struct channel_row *channels;
 	struct token_row *tokens;     /* one per channel row */
+	struct queue *queues;	      /* one per channel row: queue.h */
 	struct retry_bucket *retries; /* one */
 	_Atomic uint64_t *affinity;   /* affinity.h */
 	struct book *books;

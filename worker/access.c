@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "billing/usage.h"
+#include "worker/queue.h"
 #include "worker/request.h"
 
 #define FLUSH_AT (32 * 1024)
@@ -181,7 +182,8 @@ put_who(struct buf *b, const struct request *req)
 	}
 }
 
-/* Who ended it, and in which phase: C client, U upstream, G gateway. */
+/* Who ended it, C client, U upstream, G gateway; and in which phase, Q: while
+ * it waited for a place at a channel. */
 static void
 put_term(struct buf *b, const struct request *req)
 {
@@ -197,7 +199,7 @@ put_term(struct buf *b, const struct request *req)
 	else if (req->err != E_OK)
 		term[0] = strncmp(vocab, "provider", 8) == 0 ? 'U' : 'G';
 	if (term[0] != '-')
-		term[1] = phases[req->leg->phase];
+		term[1] = queue_in_vain(req) ? 'Q' : phases[req->leg->phase];
 	put_word(b, STR(",\"error_type\":"), str_of(vocab));
 	put_word(b, STR(",\"term\":"), str_make(term, 2));
 }
@@ -233,6 +235,9 @@ put_money(struct buf *b, const struct request *req)
 static void
 put_times(struct buf *b, const struct request *req, uint64_t now)
 {
+	if (req->waiter)
+		put_u64(b, STR(",\"t_queue_us\":"),
+			queue_waited_ns(req) / 1000);
 	put_u64(b, STR(",\"t_connect_us\":"), req->leg->connect_ns / 1000);
 	if (req->leg->first_byte_ns)
 		put_u64(b, STR(",\"t_ttft_us\":"),

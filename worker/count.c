@@ -36,7 +36,8 @@ count_is_ours(const struct request *req)
 	if (req->err == E_UP_REQUEST)
 		return req->leg->upstream_status == 404 ||
 		       req->leg->upstream_status == 405;
-	return req->err == E_NO_CHANNEL || err_row(req->err)->other_channel;
+	return req->err == E_NO_CHANNEL || req->err == E_FULL ||
+	       err_row(req->err)->other_channel;
 }
 
 void

@@ -32,8 +32,10 @@ struct demo_server;
 struct event;
 struct key_cache;
 struct pin_rows;
+struct queue;
 struct request;
 struct tls_client;
+struct waiter;
 
 /* A channel as this worker uses it. */
 struct lane {
@@ -45,6 +47,7 @@ struct lane {
 	struct str host_field;
 	struct egress egress;
 	struct series *series;
+	struct queue *queue; /* NULL = nobody waits there */
 	uint32_t next_address;
 };
 
@@ -106,6 +109,7 @@ struct worker {
 	uint32_t product_mask;
 	struct pin_rows *pins;	 /* one a book, prices.c */
 	struct request *waiting; /* for their commit */
+	struct waiter *waiters;	 /* queue.c: for a place at a channel */
 	struct request *spare;	 /* free structs */
 	unsigned running;
 	unsigned drains; /* that read on */

@@ -15,6 +15,7 @@
 #include "worker/convert.h"
 #include "worker/idem.h"
 #include "worker/pass.h"
+#include "worker/queue.h"
 #include "worker/receipt.h"
 
 /* Of a path: a model's name of 127 bytes, each of them escaped, fits. */
@@ -53,8 +54,8 @@ request_free(struct request *req)
 {
 	struct worker *w = req->w;
 
-	must(!req->waiting && !req->leg->call && !req->inside &&
-	     req->leg->attempt.slot == SHM_NONE);
+	must(!req->waiting && !queue_waits(req) && !req->leg->call &&
+	     !req->inside && req->leg->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	leg_free(req->leg, w->pool);
 	arena_free(&req->arena);
@@ -171,6 +172,7 @@ conclude(struct request *req)
 	if (!req->reads_on)
 		attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);
 	inside_end(req);
+	queue_quit(req, QUEUED_GONE);
 	request_stop_waiting(req);
 	idem_release(req);
 	if (req->needs_sent)
@@ -243,6 +245,7 @@ request_go(struct request *req, enum step step)
 enum next
 request_fail(struct request *req, enum err e)
 {
+	queue_quit(req, QUEUED_CLOSED);
 	req->err = e;
 	req->step = STEP_settle;
 	req->stream_error |= req->streaming;
@@ -254,7 +257,7 @@ request_drop_body(struct request *req)
 {
 	/* a conversion's answer still looks into what was asked, for the names
 	 * of tools */
-	if (!converts(req))
+	if (!req->leg->offer || !converts(req))
 		exchange_drop_body(req->x);
 }
 

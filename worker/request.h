@@ -148,7 +148,8 @@ struct request {
 	unsigned attempts;
 	unsigned n_tried;
 	uint16_t tried[ATTEMPTS_MAX]; /* lane indexes */
-	bool reads_on; /* the client is gone, the answer is read on */
+	struct waiter *waiter; /* queue.h; in the arena, once it has waited */
+	bool reads_on;	       /* the client is gone, the answer is read on */
 	bool read_enough;
 	uint64_t drained_from; /* seen_bytes when it left */
 
@@ -246,6 +247,8 @@ void count_reply(struct request *req);
 /* ---- route.c ---- */
 /* No more channels of this model, and there is no other model. */
 bool route_exhausted(const struct request *req);
+/* Might it be sent there now, were there room. */
+bool route_may(const struct request *req, const struct offer *o);
 /* The first of the answer's content has come. */
 void route_first_byte(struct request *req);
 
@@ -260,6 +263,8 @@ void attempt_end(struct request *req, enum err e);
  * are held back. */
 void startup_send(struct request *req, const struct iovec *piece, unsigned n,
 		  bool content);
+/* The stream's client waits from now on: comments, after a while. */
+void startup_wait(struct request *req);
 /* No way back: what was held back goes out, the head before it. */
 void startup_end(struct request *req);
 

@@ -8,6 +8,7 @@
 #include "worker/affinity.h"
 #include "worker/attempt.h"
 #include "worker/fallback.h"
+#include "worker/queue.h"
 #include "worker/request.h"
 #include "worker/strategies.h"
 
@@ -58,22 +59,33 @@ pick_key(const struct lane *l, uint64_t now, unsigned *index)
 	return false;
 }
 
-static bool
-has_room(const struct lane *l)
-{
-	int32_t running =
-		atomic_load_explicit(&l->row->in_flight, memory_order_relaxed);
-
-	return l->conf->max_concurrency == 0 ||
-	       running < (int32_t)l->conf->max_concurrency;
-}
-
 /* May it answer this request at all, however it is now. */
 static bool
 is_open(const struct request *req, const struct offer *o)
 {
 	return lane_serves(o->lane, req->group) && rules_allow(req, o->lane) &&
 	       !(o->model->lacks_bits & req->needs);
+}
+
+/* It could, had the channel room. */
+static bool
+able(const struct request *req, const struct offer *o)
+{
+	const struct lane *l = o->lane;
+	const struct worker *w = req->w;
+	unsigned key;
+
+	return is_open(req, o) && !tried(req, l) &&
+	       find_key(l, w->now_ns, 0, &key) && attempt_affordable(w, l);
+}
+
+bool
+route_may(const struct request *req, const struct offer *o)
+{
+	const struct worker *w = req->w;
+
+	return able(req, o) &&
+	       channel_usable(w->region, o->lane->row_index, w->now_ns);
 }
 
 /* `desperate`: a channel that just refused a connection is better than none
@@ -84,10 +96,8 @@ fits(const struct request *req, const struct offer *o, bool desperate)
 	const struct lane *l = o->lane;
 	const struct worker *w = req->w;
 	uint32_t state;
-	unsigned key;
 
-	if (!is_open(req, o) || tried(req, l) || !has_room(l) ||
-	    !find_key(l, w->now_ns, 0, &key) || !attempt_affordable(w, l))
+	if (!queue_room(req, l) || !able(req, o))
 		return false;
 	if (channel_usable(w->region, l->row_index, w->now_ns))
 		return true;
@@ -182,8 +192,10 @@ refuse(struct request *req)
 		metric_add(req->w->metrics, M_REJECTED + REJECT_MODEL, 1);
 		return request_fail_detail(req, e, missing);
 	}
-	req->retry_after_ns = req->w->conf->routing.cooldown_ms * NS_PER_MS;
 	metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
+	if (queue_was_full(req, &req->retry_after_ns))
+		return request_fail(req, E_FULL);
+	req->retry_after_ns = req->w->conf->routing.cooldown_ms * NS_PER_MS;
 	return request_fail(req, E_NO_CHANNEL);
 }
 
@@ -200,6 +212,17 @@ route_exhausted(const struct request *req)
 	return !tries_left(req) && !fallback_left(req);
 }
 
+/* Where all are full it waits, if it may. */
+static struct offer *
+pick_in_turn(struct request *req)
+{
+	struct offer *o = pick(req, false);
+
+	if (!o && queue_enter(req))
+		o = pick(req, false); /* what became free meanwhile */
+	return o;
+}
+
 /* A channel of the model, or of the next one that may take its place. */
 static struct offer *
 pick_model(struct request *req)
@@ -208,8 +231,8 @@ pick_model(struct request *req)
 
 	do {
 		if (tries_left(req))
-			o = pick(req, false);
-	} while (!o && fallback_next(req));
+			o = pick_in_turn(req);
+	} while (!o && !queue_waits(req) && fallback_next(req));
 	return o;
 }
 
@@ -221,7 +244,7 @@ may_retry(struct request *req)
 	if (route_exhausted(req))
 		return false;
 	if (req->attempts == 0 || req->err == E_UP_CONNECT ||
-	    err_is_key_fault(req->err) ||
+	    req->err == E_FULL || err_is_key_fault(req->err) ||
 	    retry_take(req->w->region->retries, req->w->now_ns))
 		return true;
 	series_add(req->leg->offer->lane->series,
@@ -234,8 +257,10 @@ step_route(struct request *req)
 {
 	struct offer *o = NULL;
 
-	if (may_retry(req))
+	if (queue_waits(req) || may_retry(req))
 		o = pick_model(req);
+	if (!o && queue_waits(req))
+		return NEXT_WAIT;
 	if (!o && req->attempts == 0)
 		o = pick(req, true);
 	if (!o) {

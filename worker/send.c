@@ -14,6 +14,7 @@
 #include "worker/convert.h"
 #include "worker/demo.h"
 #include "worker/pass.h"
+#include "worker/queue.h"
 #include "worker/request.h"
 
 /* ---- what the channel learns ---- */
@@ -101,8 +102,8 @@ note_fault(struct request *req, enum err e)
 	}
 }
 
-/* Counted at the channel; the slot says so, in case this process dies. A
- * slot that is settled may be another request's already. */
+/* It has its place at the channel; the slot says so, in case this process
+ * dies. A slot that is settled may be another request's already. */
 static void
 attempt_count(struct request *req)
 {
@@ -110,7 +111,6 @@ attempt_count(struct request *req)
 	struct note *n;
 
 	req->leg->in_flight = true;
-	channel_enter(l->row);
 	if (is_free(req))
 		return;
 	n = hold_note(req->w->slots, &req->hold);
@@ -125,7 +125,8 @@ static void
 attempt_uncount(struct request *req)
 {
 	req->leg->in_flight = false;
-	channel_leave(req->leg->offer->lane->row);
+	queue_give(req->w, req->leg->offer->lane,
+		   req->w->now_ns - req->leg->attempt_ns);
 	if (!req->settled && !is_free(req))
 		atomic_store_explicit(
 			&hold_note(req->w->slots, &req->hold)->attempt, 0,
@@ -447,8 +448,15 @@ step_send(struct request *req)
 		return NEXT_AGAIN;
 	}
 	req->leg->attempt_ns = req->w->now_ns;
+	if (!queue_take(req, l)) {
+		/* somebody else was faster */
+		req->err = E_FULL;
+		req->step = STEP_route;
+		return NEXT_AGAIN;
+	}
 	if (!take_token(req) || attempt_take(req) != E_OK) {
 		/* nothing was tried: no token, or its cap for today is spent */
+		queue_give(req->w, l, 0);
 		mark_tried(req, E_NO_CHANNEL);
 		req->err = E_NO_CHANNEL;
 		req->step = STEP_route;

@@ -87,13 +87,20 @@ holds(const struct request *req, const struct iovec *piece, unsigned n)
 	return bytes <= req->w->conf->stream.hold_back;
 }
 
+void
+startup_wait(struct request *req)
+{
+	if (wheel_armed(&req->timer))
+		return;
+	req->last_piece_ns = req->w->now_ns;
+	wait_on(req, req->w->now_ns);
+}
+
 static void
 hold(struct request *req, const struct iovec *piece, unsigned n)
 {
-	if (req->leg->startup.n == 0 && !wheel_armed(&req->timer)) {
-		req->last_piece_ns = req->w->now_ns;
-		wait_on(req, req->w->now_ns);
-	}
+	if (req->leg->startup.n == 0)
+		startup_wait(req);
 	for (unsigned i = 0; i < n; i++)
 		buf_add(&req->leg->startup, piece[i].iov_base,
 			piece[i].iov_len);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "shm/queue.h"
 #include "worker/demo.h"
 #include "worker/prices.h"
 #include "worker/process.h"
@@ -40,6 +41,8 @@ lane_build(struct worker *w, unsigned i)
 	if (!l->adapter || l->row_index >= SHM_CHANNELS)
 		return false;
 	l->row = &w->region->channels[l->row_index];
+	if (c->max_concurrency > 0 && c->queue > 0)
+		l->queue = queue_of(w->region, l->row_index);
 	lane_way_out(l);
 	l->series = metrics_channel(w->metrics, c->name);
 	if (l->adapter->flags & ADAPTER_EMBEDDED)

@@ -17,6 +17,7 @@
 #include "worker/access.h"
 #include "worker/auth.h"
 #include "worker/demo.h"
+#include "worker/queue.h"
 #include "worker/request.h"
 
 #define TICK_MS	    10
@@ -87,6 +88,7 @@ on_bell(evutil_socket_t fd, short what, void *arg)
 	wheel_touch(p->w.wheel);
 	p->w.now_ns = wheel_clock(p->w.wheel);
 	requests_committed(&p->w);
+	queue_serve(&p->w);
 }
 
 static void

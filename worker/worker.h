@@ -29,7 +29,9 @@ struct worker_args {
 	const uint32_t *channel_rows; /* one per conf->channels */
 	const struct worker_listen *listen;
 	unsigned n_listen;
-	int doorbell; /* our eventfd: something was committed */
+	int doorbell;	      /* our eventfd: something was committed, or a
+				 channel has a place again */
+	const int *doorbells; /* of all rows */
 	int writer_doorbell;
 	int master_doorbell;   /* rung once when READY */
 	int alive;	       /* a pipe: EOF = the master is gone */

@@ -206,9 +206,9 @@ TEST(attempts_of_the_dead_are_taken_off_their_channel)
 		w[i] = fix_worker(&d.f, &row[i]);
 		CHECK(fix_hold(w[i], &h[i], 0, 0, USD));
 		hold_note(w[i], &h[i])->attempt = 3 + 1;
-		channel_enter(&d.r->channels[3]);
+		CHECK(channel_enter(&d.r->channels[3], 0));
 	}
-	channel_enter(&d.r->channels[3]); /* died before it said so */
+	CHECK(channel_enter(&d.r->channels[3], 0)); /* died before it said so */
 	CHECK_INT(d.r->channels[3].in_flight, 3);
 	d.r->workers[row[0]].state = WORKER_DEAD;
 	reap_all(&d);
@@ -219,8 +219,8 @@ TEST(attempts_of_the_dead_are_taken_off_their_channel)
 	reap_heal(&d.reaper);
 	CHECK_INT(d.r->channels[3].in_flight, 1);
 	/* One too few was left: never below zero. */
-	channel_leave(&d.r->channels[3]);
-	channel_leave(&d.r->channels[3]);
+	channel_leave(&d.r->channels[3], 0);
+	channel_leave(&d.r->channels[3], 0);
 	CHECK_INT(d.r->channels[3].in_flight, 0);
 	slot_owner_free(w[0]);
 	slot_owner_free(w[1]);

@@ -147,9 +147,29 @@ TEST(a_refused_key_is_tried_by_one_request_after_longer_and_longer_times)
 	region_close(&r);
 }
 
+TEST(no_more_are_in_flight_than_may_be)
+{
+	static struct channel_row c;
+
+	for (int i = 0; i < 3; i++)
+		CHECK(channel_enter(&c, 3));
+	CHECK(!channel_enter(&c, 3));
+	CHECK(!channel_enter(&c, 2));
+	CHECK(channel_enter(&c, 0));
+	CHECK_INT(c.in_flight, 4);
+	CHECK(channel_leave(&c, 3)); /* it was full */
+	CHECK(channel_leave(&c, 3));
+	CHECK(!channel_leave(&c, 3));
+	CHECK(!channel_leave(&c, 0));
+	CHECK_INT(c.in_flight, 0);
+	CHECK(!channel_leave(&c, 3)); /* the writer was faster */
+	CHECK_INT(c.in_flight, 0);
+}
+
 int
 main(void)
 {
+	RUN(no_more_are_in_flight_than_may_be);
 	RUN(a_channel_keeps_its_row_and_health_over_reloads);
 	RUN(rows_of_channels_that_are_gone_are_used_again_last);
 	RUN(addresses_are_read_whole);

@@ -10,7 +10,9 @@
 #include "base/must.h"
 #include "conf/load.h"
 #include "shm/limits.h"
+#include "shm/queue.h"
 #include "worker/access.h"
+#include "worker/queue.h"
 
 uint64_t __wrap_clock_mono_ns(void);
 uint64_t __wrap_wheel_clock(const struct wheel *w);
@@ -213,6 +215,7 @@ fill_channels(struct fixture *f)
 		memcpy(a.sockaddr, &in, sizeof(in));
 		f->rows[i] = channel_bind(&f->region, f->channel[i].name);
 		channel_set_addresses(&f->region, f->rows[i], &a, 1);
+		must(queue_need(&f->region, f->rows[i]) == E_OK);
 	}
 }
 
@@ -223,13 +226,15 @@ fix_new(void)
 {
 	struct fixture *f = fix_need(calloc(1, sizeof(*f)));
 
-	must(region_anonymous(&f->region, 4 * SLOT_PAGE, 4) == E_OK);
+	must(region_anonymous(&f->region, 4 * SLOT_PAGE, FIX_WORKERS) == E_OK);
 	conf_all(f);
 	fill_accounts(f);
 	f->room = f->die_after = UINT64_MAX;
 	f->access_path = "";
 	f->writer_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	must(f->writer_bell >= 0);
+	for (unsigned i = 0; i < FIX_WORKERS; i++)
+		f->doorbells[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	must(f->writer_bell >= 0 && f->doorbells[FIX_WORKERS - 1] >= 0);
 	return f;
 }
 
@@ -246,12 +251,14 @@ fix_start(struct fixture *f)
 				       .spawn_epoch = 9,
 				       .book = 0,
 				       .channel_rows = f->rows,
+				       .doorbells = f->doorbells,
 				       .writer_doorbell = f->writer_bell,
 				       .pepper = pepper};
 	w->args = &f->args;
 	w->conf = &f->conf;
 	w->region = &f->region;
 	w->row = &f->region.workers[1];
+	atomic_store(&w->row->spawn_epoch, 9);
 	w->ring = &f->region.rings[1];
 	w->metrics = metrics_of_worker(&f->region, 1);
 	metrics_adopt(w->metrics);
@@ -328,6 +335,7 @@ worker_left(const struct fixture *f)
 
 	return left(w->running != 0, "requests") |
 	       left(w->waiting != NULL, "waiting requests") |
+	       left(w->waiters != NULL, "requests in a queue") |
 	       left(pool_used(w->pool) != 0, "pool memory") |
 	       left(slot_owner_busy(w->slots) != 0, "slots") |
 	       left(f->client_key->limits.running != 0, "running of the key") |
@@ -340,9 +348,13 @@ all_left(const struct fixture *f)
 {
 	int bad = worker_left(f) | gauges_left(f) | money_left(f);
 
-	for (unsigned i = 0; i < LANES; i++)
+	for (unsigned i = 0; i < LANES; i++) {
+		const struct queue *q = queue_of(&f->region, f->rows[i]);
+
 		bad |= left(f->region.channels[f->rows[i]].in_flight != 0,
 			    "in_flight");
+		bad |= left(q && queue_length(q) != 0, "places in a queue");
+	}
 	for (const struct exchange *x = f->exchanges; x; x = x->next) {
 		bad |= left(x->live, "an exchange");
 		bad |= left(x->ends > 1, "an exchange that ended twice");
@@ -392,6 +404,8 @@ fix_done(struct fixture *f)
 	pool_destroy(w->pool);
 	region_close(&f->region);
 	(void)close(f->writer_bell);
+	for (unsigned i = 0; i < FIX_WORKERS; i++)
+		(void)close(f->doorbells[i]);
 	free(f);
 	return !bad;
 }
@@ -452,6 +466,14 @@ fix_writer(struct fixture *f)
 	return any;
 }
 
+static bool
+rung(const struct fixture *f)
+{
+	uint64_t n;
+
+	return read(f->doorbells[1], &n, sizeof(n)) == (ssize_t)sizeof(n);
+}
+
 void
 fix_settle(struct fixture *f)
 {
@@ -461,6 +483,10 @@ fix_settle(struct fixture *f)
 		any = fix_writer(f);
 		if (f->w.waiting) {
 			requests_committed(&f->w);
+			any = true;
+		}
+		if (rung(f)) {
+			queue_serve(&f->w);
 			any = true;
 		}
 		any |= fix_turn(f);

@@ -36,7 +36,8 @@ enum { GROUP_DEFAULT, GROUP_POOL, GROUPS };
 /* Rows: the key's account has no parent unless a test gives it ORG. */
 enum { ORG, ACME, ACCOUNTS };
 
-#define PIECE_ROWS 2048
+#define FIX_WORKERS 4
+#define PIECE_ROWS  2048
 struct fake_piece {
 	uint64_t at; /* of its first byte */
 	uint64_t mark;
@@ -126,6 +127,7 @@ struct fixture {
 	int64_t opening[ACCOUNTS];
 	int64_t budget; /* of the key */
 	int writer_bell;
+	int doorbells[FIX_WORKERS]; /* the worker is that of row 1 */
 	struct exchange *exchanges;
 	unsigned n_exchanges;
 	struct call *calls; /* newest first */

@@ -111,6 +111,7 @@ TEST(a_full_channel_is_passed_over)
 
 	f->channel[LANE_A].max_concurrency = 1;
 	f->channel[LANE_B].max_concurrency = 1;
+	f->channel[LANE_A].queue = f->channel[LANE_B].queue = 0;
 	fix_start(f);
 	(void)fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
 	CHECK_INT(row(f, LANE_A)->in_flight, 1);
