@@ -101,6 +101,9 @@ struct wire {
 	/* Of source.own. 0: natively no event needs to know of another one, and
 	 * source.part is not used. */
 	size_t source_bytes;
+	/* Its list of models, with its version: what can be asked for free;
+	 * NULL = there is none. */
+	const char *list;
 	/* A field of an answer's head with the count of its input, for answers
 	 * that do not say it themselves; NULL = there is none. */
 	const char *count_field;
@@ -231,6 +234,18 @@ const struct wire *adapter_wire(const struct adapter *ad,
 enum err adapter_request(struct arena *a, const struct adapter *ad,
 			 const struct ask *ask, const struct target *t,
 			 const struct pieces *body, struct pieces *out);
+
+/* Does the provider have a list of models that costs nothing. */
+bool adapter_has_list(const struct adapter *ad);
+/* What a health check asks: a GET or HEAD without a body, `path` from the host
+ * on; "" = the list of models, E_NO_SERVICE where there is none. */
+struct check {
+	struct str method;
+	struct str path;
+};
+enum err adapter_probe(struct arena *a, const struct adapter *ad,
+		       const struct target *t, const struct check *check,
+		       struct pieces *out);
 
 extern const struct dialect dialect_openai;
 extern const struct dialect dialect_responses;

@@ -603,6 +603,7 @@ const struct wire wire_anthropic = {
 	.native = &dialect_anthropic,
 	.framing = FRAMING_SSE,
 	.path = anthropic_path,
+	.list = "/v1/models",
 	.fields = anthropic_fields,
 	.patch = anthropic_patch,
 	.write = anthropic_write,

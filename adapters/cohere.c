@@ -413,6 +413,7 @@ const struct wire wire_cohere = {
 	.name = "cohere",
 	.framing = FRAMING_SSE,
 	.path = cohere_path,
+	.list = "/v1/models",
 	.write = cohere_write,
 	.parse_answer = cohere_parse_answer,
 	.parse_event = cohere_parse_event,

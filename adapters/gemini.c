@@ -372,6 +372,7 @@ const struct wire wire_gemini = {
 	.native = &dialect_gemini,
 	.framing = FRAMING_SSE,
 	.path = gemini_path,
+	.list = "/v1beta/models",
 	.patch = gemini_patch,
 	.write = gemini_write,
 	.parse_answer = gemini_parse_answer,

@@ -4,12 +4,19 @@
  */
 #include "adapters/adapter.h"
 #include "adapters/hmac.h"
+#include "adapters/openai.h"
 #include "adapters/sigv4.h"
 #include "base/digits.h"
 
 struct head {
 	char *at;
 	char *start;
+};
+
+/* Of the request line; the path below base_url. */
+struct line {
+	struct str method;
+	struct str path;
 };
 
 static void
@@ -59,11 +66,11 @@ auth_of(const struct adapter *ad, const struct target *t)
 /* The lines that sign the request; {NULL, 0}: out of memory. */
 static struct str
 signed_lines(struct arena *a, enum auth auth, const struct target *t,
-	     struct str path, const struct pieces *body)
+	     const struct line *line, const struct pieces *body)
 {
 	struct sigv4_scope scope = {t->credential, t->secret, t->region,
 				    STR("bedrock"), t->now_s};
-	struct str target = arena_join(a, t->path, path);
+	struct str target = arena_join(a, t->path, line->path);
 	struct str value;
 
 	if (target.n == 0)
@@ -71,7 +78,8 @@ signed_lines(struct arena *a, enum auth auth, const struct target *t,
 	if (auth == AUTH_AWS)
 		return sigv4_lines(a, &scope, t->session, t->host, target,
 				   body);
-	value = hmac_value(a, t->credential, target, t->now_s, body);
+	value = hmac_value(a, t->credential, line->method, target, t->now_s,
+			   body);
 	if (value.n == 0)
 		return STR_NONE;
 	return arena_printf(a, "%.*s: %.*s\r\n", STR_ARG(t->signature_field),
@@ -81,14 +89,15 @@ signed_lines(struct arena *a, enum auth auth, const struct target *t,
 /* What presents the credential, and the end of the head. */
 static enum err
 add_credential(struct arena *a, enum auth auth, const struct target *t,
-	       struct str path, const struct pieces *body, struct pieces *out)
+	       const struct line *line, const struct pieces *body,
+	       struct pieces *out)
 {
 	struct str lines;
 
 	if (t->credential.n == 0) {
 		pieces_add(out, STR("\r\n"));
 	} else if (auth == AUTH_AWS || auth == AUTH_HMAC) {
-		lines = signed_lines(a, auth, t, path, body);
+		lines = signed_lines(a, auth, t, line, body);
 		if (lines.n == 0)
 			return E_NO_MEMORY;
 		pieces_add(out, lines);
@@ -155,18 +164,18 @@ adapter_request(struct arena *a, const struct adapter *ad,
 		const struct ask *ask, const struct target *t,
 		const struct pieces *body, struct pieces *out)
 {
-	struct str path = path_of(a, ad, ask, t);
+	struct line line = {STR("POST"), path_of(a, ad, ask, t)};
 	struct str more = fields_of(a, ad, ask, t);
 	struct head h;
-	size_t room = 512 + t->host.n + t->path.n + path.n + t->organization.n +
-		      t->project.n + more.n + ask->type.n;
+	size_t room = 512 + t->host.n + t->path.n + line.path.n +
+		      t->organization.n + t->project.n + more.n + ask->type.n;
 
 	h.start = h.at = arena_alloc(a, room);
-	if (!h.start || !path.p || !more.p)
+	if (!h.start || !line.path.p || !more.p)
 		return E_NO_MEMORY;
 	put(&h, STR("POST "));
 	put(&h, t->path);
-	put(&h, path);
+	put(&h, line.path);
 	put(&h, STR(" HTTP/1.1\r\nhost: "));
 	put(&h, t->host);
 	put(&h, STR("\r\ncontent-type: "));
@@ -185,10 +194,64 @@ adapter_request(struct arena *a, const struct adapter *ad,
 	out->n = 0;
 	out->bytes = 0;
 	pieces_add(out, str_make(h.start, (size_t)(h.at - h.start)));
-	if (add_credential(a, auth_of(ad, t), t, path, body, out) != E_OK)
+	if (add_credential(a, auth_of(ad, t), t, &line, body, out) != E_OK)
 		return E_NO_MEMORY;
 	for (unsigned i = 0; i < body->n; i++)
 		pieces_add(out, str_make(body->iov[i].iov_base,
 					 body->iov[i].iov_len));
 	return E_OK;
+}
+
+/* ---- health checks ---- */
+
+/* The list of models below base_url, whose path may have the first segment
+ * already: a version, or Ollama's /api. */
+static struct str
+list_path(const struct adapter *ad, const struct target *t)
+{
+	struct str list = str_of(ad->wire->list);
+	struct str first = list;
+
+	first.n = 1 + (size_t)str_find(str_from(list, 1), '/');
+	if (openai_has_version(t->path) || str_ends(t->path, first))
+		return str_from(list, first.n);
+	return list;
+}
+
+bool
+adapter_has_list(const struct adapter *ad)
+{
+	return ad->wire->list && !ad->path;
+}
+
+enum err
+adapter_probe(struct arena *a, const struct adapter *ad, const struct target *t,
+	      const struct check *check, struct pieces *out)
+{
+	static const struct pieces none;
+	struct line line = {check->method, check->path};
+	struct target at = *t;
+	struct ask ask = {.kind = ASK_CHAT};
+	struct str more = fields_of(a, ad, &ask, t), head;
+
+	if (check->path.n > 0)
+		at.path = STR_NONE; /* from the host on */
+	else if (adapter_has_list(ad))
+		line.path = list_path(ad, t);
+	else
+		return E_NO_SERVICE;
+	head = arena_printf(a,
+			    "%.*s %.*s%.*s HTTP/1.1\r\nhost: %.*s\r\n"
+			    "accept: */*\r\naccept-encoding: identity\r\n"
+			    "user-agent: tollgate/" TOLLGATE_VERSION "\r\n"
+			    "connection: close\r\n%.*s",
+			    STR_ARG(line.method), STR_ARG(at.path),
+			    STR_ARG(line.path), STR_ARG(t->host),
+			    STR_ARG(more));
+	if (!head.p || !more.p)
+		return E_NO_MEMORY;
+	out->n = 0;
+	out->bytes = 0;
+	pieces_add(out, head);
+	return add_credential(a, auth_of(ad, t), &at, &line, &none, out);
 }

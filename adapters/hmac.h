@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-/* The value of the field for a POST; {NULL, 0}: out of memory. */
-struct str hmac_value(struct arena *a, struct str key, struct str target,
-		      uint64_t now_s, const struct pieces *body);
+/* The value of the field; {NULL, 0}: out of memory. */
+struct str hmac_value(struct arena *a, struct str key, struct str method,
+		      struct str target, uint64_t now_s,
+		      const struct pieces *body);

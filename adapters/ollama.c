@@ -564,6 +564,7 @@ const struct wire wire_ollama = {
 	.name = "ollama",
 	.framing = FRAMING_LINES,
 	.path = ollama_path,
+	.list = "/api/tags",
 	.write = ollama_write,
 	.parse_answer = ollama_parse_answer,
 	.parse_event = ollama_parse_event,

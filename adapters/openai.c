@@ -9,9 +9,8 @@
 
 /* ---- paths ---- */
 
-/* A segment of base_url like v1 or v1beta: the version is there already. */
-static bool
-has_version(struct str path)
+bool
+openai_has_version(struct str path)
 {
 	struct str segment;
 
@@ -27,7 +26,7 @@ has_version(struct str path)
 struct str
 openai_path(struct arena *a, const struct ask *ask, const struct target *t)
 {
-	bool version = has_version(t->path);
+	bool version = openai_has_version(t->path);
 
 	(void)a;
 	switch (ask->kind) {
@@ -54,7 +53,7 @@ openai_azure_path(struct arena *a, const struct ask *ask,
 	struct str version = arena_percent(a, t->api_version);
 	struct str model = arena_percent(a, t->model);
 
-	if (!path.p || has_version(t->path))
+	if (!path.p || openai_has_version(t->path))
 		return path;
 	if (!version.p || !model.p)
 		return STR_NONE;
@@ -396,6 +395,7 @@ const struct wire wire_openai = {
 	.native = &dialect_openai,
 	.framing = FRAMING_SSE,
 	.path = openai_path,
+	.list = "/v1/models",
 	.patch = openai_patch,
 	.write = openai_write,
 	.parse_answer = openai_parse_answer,

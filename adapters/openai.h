@@ -6,6 +6,8 @@
 /* openai.c: what wires of this dialect share, for chats and vectors. */
 struct str openai_path(struct arena *a, const struct ask *ask,
 		       const struct target *t);
+/* Has base_url a segment like v1 or v1beta: the version is there already. */
+bool openai_has_version(struct str path);
 enum err openai_parse_answer(const struct ask *ask, struct str body,
 			     struct answer *out);
 void openai_parse_error(int status, struct str type, struct str body,

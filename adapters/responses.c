@@ -451,6 +451,7 @@ const struct wire wire_responses = {
 	.native = &dialect_responses,
 	.framing = FRAMING_SSE,
 	.path = responses_path,
+	.list = "/v1/models",
 	.patch = responses_patch,
 	.write = responses_write,
 	.parse_answer = responses_parse_answer,

@@ -379,6 +379,32 @@ check_upstream(struct conf *c, const struct conf_channel *ch, struct buf *error)
 }
 
 static bool
+check_probe(const struct conf_channel *ch, struct buf *error)
+{
+	const struct conf_channel_probe *p = &ch->probe;
+
+	if (p->by != PROBE_BY_REQUEST)
+		return (p->path.n == 0 && p->status == 0 &&
+			p->method == METHOD_GET) ||
+		       conf_fault(error, ch->where, "channels.probe",
+				  "path, method and status need "
+				  "by = \"request\"");
+	if (is_demo(ch))
+		return conf_fault(error, ch->where, "channels.probe",
+				  "the provider demo is embedded");
+	if (p->path.n > 0 && p->path.p[0] != '/')
+		return conf_fault(error, ch->where, "channels.probe.path",
+				  "must begin with /");
+	if (p->status > 0 && p->status < 200)
+		return conf_fault(error, ch->where, "channels.probe.status",
+				  "must be 0 or 200 to 599");
+	return (str_find(p->path, '#') < 0 && value_visible(p->path)) ||
+	       conf_fault(error, ch->where, "channels.probe.path",
+			  "may not hold spaces, '#' or control "
+			  "characters");
+}
+
+static bool
 check_channel(struct conf *c, uint32_t i, struct buf *error)
 {
 	struct conf_channel *ch = &c->channels[i];
@@ -402,7 +428,7 @@ check_channel(struct conf *c, uint32_t i, struct buf *error)
 	       header_safe(error, ch->where, "channels.region", ch->region) &&
 	       check_place(ch, error) && demo_keys(ch, error) &&
 	       conf_credentials(c, ch, error) && check_upstream(c, ch, error) &&
-	       conf_egress(c, ch, error);
+	       conf_egress(c, ch, error) && check_probe(ch, error);
 }
 
 static bool

@@ -41,6 +41,9 @@ enum conf_auth {
 	CONF_AUTH_GOOGLE,
 	CONF_AUTH_HMAC
 };
+/* How a channel that is down is tried; and by which request. */
+enum conf_by { PROBE_BY_CONNECT, PROBE_BY_REQUEST, PROBE_BY_OFF };
+enum conf_method { METHOD_GET, METHOD_HEAD };
 enum conf_hmac_algorithm { HMAC_ALGORITHM_SHA256 };
 enum conf_strategy {
 	STRATEGY_BALANCED,
@@ -201,6 +204,11 @@ struct conf_credential {
 #define KEY_CREDENTIAL CONF_FIELD
 #include "conf/keys.def"
 	struct conf_where where;
+};
+
+struct conf_channel_probe {
+#define KEY_CHANNEL_PROBE CONF_FIELD
+#include "conf/keys.def"
 };
 
 /* `groups` are indexes into conf.groups. */

@@ -7,6 +7,8 @@ static const char *const words_durability[] = {"relaxed", "commit", NULL};
 static const char *const words_log_level[] = {"error", "warn", "info", "debug",
 					      NULL};
 static const char *const words_failed_answer[] = {"output", "free", NULL};
+static const char *const words_by[] = {"connect", "request", "off", NULL};
+static const char *const words_method[] = {"GET", "HEAD", NULL};
 static const char *const words_on_client_gone[] = {"cancel", "drain", NULL};
 static const char *const words_auth[] = {
 	"usual",  "bearer", "x-api-key", "x-goog-api-key", "api-key", "aws",
@@ -198,6 +200,12 @@ static const struct key keys_credential[] = {
 #include "conf/keys.def"
 };
 SECTION(credential, "channels.keys", WHERE(credential));
+
+static const struct key keys_channel_probe[] = {
+#define KEY_CHANNEL_PROBE(...) ROW(conf_channel_probe, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(channel_probe, "channels.probe", 0);
 
 static const struct key keys_channel[] = {
 #define KEY_CHANNEL(...) ROW(conf_channel, __VA_ARGS__)

@@ -135,3 +135,12 @@ breaker_probed(struct breaker *b, bool well, uint64_t now_ns)
 			     MIN_OF(b->pause_ns * 2, BREAKER_PAUSE_MAX_NS));
 	window_clear(b);
 }
+
+void
+breaker_again(struct breaker *b, uint64_t now_ns)
+{
+	if (b->state != CHANNEL_HALF)
+		return;
+	b->state = CHANNEL_OPEN;
+	b->open_until_ns = now_ns;
+}

@@ -64,3 +64,5 @@ uint32_t breaker_fault_ppm(const struct breaker *b);
 bool breaker_wants_check(struct breaker *b, uint64_t fault_until_ns,
 			 uint64_t now_ns);
 void breaker_probed(struct breaker *b, bool well, uint64_t now_ns);
+/* The probe was given up; the next one is due now. */
+void breaker_again(struct breaker *b, uint64_t now_ns);

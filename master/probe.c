@@ -1,17 +1,13 @@
 /*
- * Upstreams: addresses, breakers, probes. A probe is a TCP connect, a tunnel
- * where there is a proxy, and, for https, a TLS handshake with all its
- * verification: whether answers are good is judged by the requests
- * themselves. It goes the way that requests go.
+ * Upstreams: addresses, breakers, probes. A probe is a connection (knock.h):
+ * whether answers are good is judged by the requests themselves. Where the
+ * operator wants it, it is a request (query.h).
  */
 #include "master/probe.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <event2/event.h>
 
 #include "adapters/adapter.h"
 #include "base/clock.h"
@@ -21,8 +17,10 @@
 #include "http/tls.h"
 #include "master/breaker.h"
 #include "master/hosts.h"
+#include "master/knock.h"
 #include "master/master.h"
 #include "master/models.h"
+#include "master/query.h"
 #include "master/resolve.h"
 #include "shm/channels.h"
 
@@ -48,6 +46,8 @@ struct upstream {
 	struct egress egress;
 	struct sockaddr_storage source; /* AF_UNSPEC = any */
 	bool secure;
+	/* Of the serving configuration; NULL = not in it: no probes. */
+	const struct conf_channel *conf;
 	uint32_t timeout_ms;
 	bool reachable; /* has addresses, or needs none */
 	struct lookup *lookup;
@@ -55,17 +55,16 @@ struct upstream {
 	struct breaker breaker;
 	struct breaker_counts seen;
 	uint64_t fault_until_ns; /* as the probe began */
-	struct event *probe;	 /* runs while set */
-	int probe_fd;
-	uint64_t probe_due_ns;
-	struct tunnel *tunnel;	     /* once it is connected to a proxy */
-	struct tls_probe *handshake; /* once it is connected */
+	/* The probe that runs, if one does: either. */
+	struct knock *knock;
+	struct query *query;
 };
 
 struct probes {
 	struct event_base *base;
 	struct region *region;
 	struct resolver *resolver;
+	struct queries *queries;
 	struct tls_client *tls; /* made when needed, anew at each reload */
 	uint64_t count_ns;	/* when the outcomes are looked at next */
 	uint64_t ready_ns;	/* patience with name servers ends */
@@ -168,28 +167,15 @@ upstream_resolve(struct upstream *u)
 				 resolved, u);
 }
 
+/* `why`: what is to be said about it, "" = nothing. */
 static void
-probe_close(struct upstream *u)
-{
-	event_free(u->probe);
-	u->probe = NULL;
-	tls_probe_free(u->handshake);
-	u->handshake = NULL;
-	tunnel_free(u->tunnel);
-	u->tunnel = NULL;
-	(void)close(u->probe_fd);
-}
-
-/* `why`: "" = it went well. */
-static void
-probe_judge(struct upstream *u, const char *why)
+probe_judge(struct upstream *u, bool well, const char *why)
 {
 	struct channel_row *row = row_of(u);
-	bool well = why[0] == '\0';
 
-	if (!well && !str_eq(str_of(row->reason), str_of(why)))
-		LOG_WARN("a probe failed", F_CSTR("channel", row->name),
-			 F_CSTR("reason", why));
+	if (why[0] && !str_eq(str_of(row->reason), str_of(why)))
+		LOG_WARN(well ? "a probe is refused" : "a probe failed",
+			 F_CSTR("channel", row->name), F_CSTR("reason", why));
 	(void)str_copy(row->reason, CHANNEL_REASON, str_of(why));
 	breaker_probed(&u->breaker, well, clock_mono_ns());
 	/* A fault that came meanwhile stays. */
@@ -200,212 +186,89 @@ probe_judge(struct upstream *u, const char *why)
 }
 
 static void
-probe_end(struct upstream *u, const char *why)
-{
-	probe_close(u);
-	probe_judge(u, why);
-}
-
-static void probe_event(evutil_socket_t fd, short what, void *user);
-
-/* Until the socket is ready; the whole probe has one deadline. */
-static bool
-probe_wait(struct upstream *u, short what)
-{
-	uint64_t now = clock_mono_ns();
-	uint64_t left = u->probe_due_ns > now ? u->probe_due_ns - now : 0;
-	struct timeval tv = {(time_t)(left / NS_PER_SEC),
-			     (suseconds_t)(left % NS_PER_SEC / 1000)};
-
-	if (u->probe)
-		event_free(u->probe);
-	u->probe =
-		event_new(u->probes->base, u->probe_fd, what, probe_event, u);
-	return u->probe && event_add(u->probe, &tv) == 0;
-}
-
-/* "" or why it cannot begin. */
-static const char *
-handshake_begin(struct upstream *u, char why[TLS_WHY])
-{
-	struct probes *p = u->probes;
-
-	if (!p->tls)
-		p->tls = tls_client_new(NULL, why);
-	if (!p->tls)
-		return why;
-	u->handshake = tls_probe_new(p->tls, u->probe_fd, str_of(u->host));
-	return u->handshake ? "" : "out of memory";
-}
-
-static void
-handshake_step(struct upstream *u)
-{
-	char why[TLS_WHY] = "";
-
-	switch (tls_probe_step(u->handshake, why)) {
-	case TLS_PROBE_READS:
-		if (!probe_wait(u, EV_READ))
-			probe_end(u, "out of memory");
-		return;
-	case TLS_PROBE_WRITES:
-		if (!probe_wait(u, EV_WRITE))
-			probe_end(u, "out of memory");
-		return;
-	case TLS_PROBE_WELL:
-	case TLS_PROBE_FAILED: probe_end(u, why); return;
-	}
-}
-
-/* From here on it is the upstream that answers. */
-static void
-probe_inside(struct upstream *u)
-{
-	char why[TLS_WHY] = "";
-	const char *fault = u->secure ? handshake_begin(u, why) : "";
-
-	if (!u->secure || fault[0])
-		probe_end(u, fault);
-	else
-		handshake_step(u);
-}
-
-static void
-tunnel_talk(struct upstream *u)
-{
-	char why[TUNNEL_WHY] = "";
-
-	switch (tunnel_step(u->tunnel, u->probe_fd, why)) {
-	case TUNNEL_READS:
-		if (!probe_wait(u, EV_READ))
-			probe_end(u, "out of memory");
-		return;
-	case TUNNEL_WRITES:
-		if (!probe_wait(u, EV_WRITE))
-			probe_end(u, "out of memory");
-		return;
-	case TUNNEL_FAILED: probe_end(u, why); return;
-	case TUNNEL_OPEN: break;
-	}
-	tunnel_free(u->tunnel);
-	u->tunnel = NULL;
-	probe_inside(u);
-}
-
-static void
-probe_connected(struct upstream *u)
-{
-	if (!egress_is_proxied(&u->egress)) {
-		probe_inside(u);
-		return;
-	}
-	u->tunnel = tunnel_new(&u->egress);
-	if (u->tunnel)
-		tunnel_talk(u);
-	else
-		probe_end(u, "out of memory");
-}
-
-/* What took too long. */
-static const char *
-probe_late(const struct upstream *u)
-{
-	if (u->handshake)
-		return "the TLS handshake takes too long";
-	if (u->tunnel)
-		return "the proxy takes too long to answer";
-	return u->proxy[0] ? "the connect to the proxy takes too long"
-			   : "the connect takes too long";
-}
-
-static void
-probe_refused(struct upstream *u, int error)
-{
-	char why[CHANNEL_REASON];
-
-	(void)snprintf(why, sizeof(why), "%s%s",
-		       u->proxy[0] ? "the proxy: " : "", strerror(error));
-	probe_end(u, why);
-}
-
-static void
-probe_event(evutil_socket_t fd, short what, void *user)
+probe_done(void *user, bool well, const char *why)
 {
 	struct upstream *u = user;
-	int error = 0;
-	socklen_t len = sizeof(error);
 
-	if (what & EV_TIMEOUT) {
-		probe_end(u, probe_late(u));
-		return;
-	}
-	if (u->tunnel) {
-		tunnel_talk(u);
-		return;
-	}
-	if (u->handshake) {
-		handshake_step(u);
-		return;
-	}
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
-	if (error)
-		probe_refused(u, error);
-	else
-		probe_connected(u);
+	u->knock = NULL;
+	u->query = NULL;
+	probe_judge(u, well, why);
 }
 
-/* "" or why it failed at once. */
-static const char *
-probe_connect(struct upstream *u)
+/* False, with the reason: it did not begin. */
+static bool
+probe_start(struct upstream *u, char why[CHANNEL_REASON])
 {
+	struct probes *p = u->probes;
+	struct trial_plan plan = {.conf = u->conf,
+				  .egress = &u->egress,
+				  .host = str_of(u->host),
+				  .row = u->row,
+				  .timeout_ms = u->timeout_ms};
 	struct channel_address a[CHANNEL_ADDRESSES];
-	struct sockaddr_storage sa;
-	const void *any = &sa;
+	char tls_why[TLS_WHY] = "";
 	uint32_t version;
 
-	if (channel_addresses(u->probes->region, u->row, a, &version) == 0)
-		return "no address";
-	memset(&sa, 0, sizeof(sa));
-	memcpy(&sa, a[0].sockaddr, MIN_OF(a[0].len, sizeof(a[0].sockaddr)));
-	u->probe_fd = egress_socket(&u->egress, sa.ss_family);
-	if (u->probe_fd < 0)
-		return errno == EADDRNOTAVAIL
-			       ? "this machine has no such source_address"
-			       : "cannot make a socket";
-	u->probe_due_ns = clock_mono_ns() + u->timeout_ms * NS_PER_MS;
-	if ((connect(u->probe_fd, any, a[0].len) == 0 ||
-	     errno == EINPROGRESS) &&
-	    probe_wait(u, EV_WRITE))
-		return "";
-	if (u->probe)
-		event_free(u->probe);
-	u->probe = NULL;
-	(void)close(u->probe_fd);
-	return "cannot connect";
+	(void)str_copy(why, CHANNEL_REASON, STR("no address"));
+	if (channel_addresses(p->region, u->row, a, &version) == 0)
+		return false;
+	plan.to = a[0];
+	if (u->secure && !p->tls)
+		p->tls = tls_client_new(NULL, tls_why);
+	plan.tls = u->secure ? p->tls : NULL;
+	if (u->secure && !p->tls) {
+		(void)snprintf(why, CHANNEL_REASON, "%.*s", CHANNEL_REASON - 1,
+			       tls_why);
+		return false;
+	}
+	if (u->conf->probe.by == PROBE_BY_REQUEST)
+		u->query = query_begin(p->queries, &plan, probe_done, u, why);
+	else
+		u->knock = knock_begin(p->base, &plan, probe_done, u, why);
+	return u->query || u->knock;
 }
 
 static void
 probe_begin(struct upstream *u)
 {
-	const char *why = probe_connect(u);
+	char why[CHANNEL_REASON];
 
-	if (why[0])
-		probe_judge(u, why);
+	if (!probe_start(u, why))
+		probe_judge(u, false, why);
+}
+
+/* Given up without a verdict: another one is due. */
+static void
+probe_stop(struct upstream *u)
+{
+	if (!u->knock && !u->query)
+		return;
+	if (u->knock)
+		knock_cancel(u->knock);
+	if (u->query)
+		query_cancel(u->query);
+	u->knock = NULL;
+	u->query = NULL;
+	breaker_again(&u->breaker, clock_mono_ns());
 }
 
 static void
 upstream_probe(struct upstream *u, uint64_t now_ns)
 {
-	if (!u->reachable || u->probe)
+	bool off;
+
+	if (!u->conf || !u->reachable || u->knock || u->query)
 		return;
+	off = u->conf->probe.by == PROBE_BY_OFF;
 	u->fault_until_ns = atomic_load(&row_of(u)->fault_until_ns);
 	if (!breaker_wants_probe(&u->breaker, now_ns) &&
-	    !breaker_wants_check(&u->breaker, u->fault_until_ns, now_ns))
+	    (off ||
+	     !breaker_wants_check(&u->breaker, u->fault_until_ns, now_ns)))
 		return;
 	upstream_publish(u);
-	if (u->host[0] == '\0')
-		probe_judge(u, "");
+	/* Requests try it where nobody else does. */
+	if (u->host[0] == '\0' || off)
+		probe_judge(u, true, "");
 	else
 		probe_begin(u);
 }
@@ -481,7 +344,6 @@ upstream_new(struct probes *p, uint32_t row, const struct conf *conf,
 		return; /* tried again when the generation serves */
 	u->probes = p;
 	u->row = row;
-	u->probe_fd = -1;
 	p->up[row] = u;
 	breaker_init(&u->breaker, atomic_load(&row_of(u)->state),
 		     conf->probe.interval_ms * NS_PER_MS, clock_mono_ns());
@@ -500,8 +362,7 @@ upstream_free(struct upstream *u)
 {
 	if (u->lookup)
 		lookup_cancel(u->lookup);
-	if (u->probe)
-		probe_close(u);
+	probe_stop(u);
 	u->probes->up[u->row] = NULL;
 	free(u);
 }
@@ -516,9 +377,10 @@ probes_new(struct event_base *base, struct region *region)
 	p->base = base;
 	p->region = region;
 	p->resolver = resolver_new(base, RESOLV_CONF);
-	if (p->resolver)
+	p->queries = queries_new(base, region);
+	if (p->resolver && p->queries)
 		return p;
-	free(p);
+	probes_free(p);
 	return NULL;
 }
 
@@ -530,7 +392,9 @@ probes_free(struct probes *p)
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
 		if (p->up[i])
 			upstream_free(p->up[i]);
-	resolver_free(p->resolver);
+	if (p->resolver)
+		resolver_free(p->resolver);
+	queries_free(p->queries);
 	tls_client_free(p->tls);
 	models_free(&p->models);
 	free(p);
@@ -569,7 +433,6 @@ static void
 probes_renew(struct probes *p)
 {
 	resolver_reload(p->resolver);
-	/* Handshakes under way keep the old ones. */
 	tls_client_free(p->tls);
 	p->tls = NULL;
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
@@ -580,13 +443,20 @@ probes_renew(struct probes *p)
 void
 probes_serve(struct probes *p, const struct generation *g)
 {
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
+		if (p->up[i]) {
+			probe_stop(p->up[i]);
+			p->up[i]->conf = NULL;
+		}
 	probes_prepare(p, g);
 	probes_renew(p);
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
 		struct upstream *u = p->up[g->channel_rows[i]];
 
-		if (!u ||
-		    !upstream_configure(u, g->conf, &g->conf->channels[i]))
+		if (!u)
+			continue;
+		u->conf = &g->conf->channels[i];
+		if (!upstream_configure(u, g->conf, &g->conf->channels[i]))
 			continue;
 		if (u->lookup)
 			lookup_cancel(u->lookup);
@@ -600,6 +470,7 @@ probes_tick(struct probes *p, const struct generation *serving, uint64_t now_ns)
 {
 	bool count = now_ns >= p->count_ns;
 
+	queries_tick(p->queries, now_ns);
 	if (count)
 		p->count_ns = now_ns + COUNT_NS;
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {

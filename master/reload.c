@@ -62,6 +62,30 @@ check_account(const struct conf_channel *c, struct buf *error)
 	return false;
 }
 
+/* By what the providers are. */
+static bool
+check_probe(const struct conf_channel *c, struct buf *error)
+{
+	const struct adapter *a = adapter_find(c->provider);
+
+	if (c->probe.by != PROBE_BY_REQUEST || !a)
+		return true;
+	if (a->auth == AUTH_AWS || c->auth == CONF_AUTH_AWS) {
+		buf_printf(error,
+			   "%s:%u: channels.probe: not by a request where they "
+			   "are signed for AWS",
+			   c->where.file, c->where.line);
+		return false;
+	}
+	if (c->probe.path.n > 0 || adapter_has_list(a))
+		return true;
+	buf_printf(error,
+		   "%s:%u: channels.probe.path: is required, %s has no list of "
+		   "models",
+		   c->where.file, c->where.line, a->name);
+	return false;
+}
+
 /* Chain and key must fit together; nobody sees these tickets. */
 static bool
 check_listen(const struct conf_listen *l, struct buf *error)
@@ -92,7 +116,8 @@ reload_check(const struct conf *c, struct buf *error)
 			return false;
 	for (uint32_t i = 0; i < c->n_channels; i++)
 		if (!check_channel(&c->channels[i], error) ||
-		    !check_account(&c->channels[i], error))
+		    !check_account(&c->channels[i], error) ||
+		    !check_probe(&c->channels[i], error))
 			return false;
 	return true;
 }

@@ -15,7 +15,9 @@ value(const char *key, const char *target, uint64_t now_s, const char *body)
 
 	pieces_add(&p, str_make(body, half));
 	pieces_add(&p, str_of(body + half));
-	return hmac_value(&arena, str_of(key), str_of(target), now_s, &p).p;
+	return hmac_value(&arena, str_of(key), STR("POST"), str_of(target),
+			  now_s, &p)
+		.p;
 }
 
 TEST(the_signature_is_that_of_the_documented_text)

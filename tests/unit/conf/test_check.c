@@ -59,6 +59,19 @@ static const struct {
 			   "models = ( { name = \"m\"; } );"),
 	 "t:3: channels.base_url: the provider demo is embedded and has no "
 	 "address"},
+	{LISTEN MODEL CHANNEL("probe = { status = 200; };"),
+	 "t:3: channels.probe: path, method and status need by = \"request\""},
+	{LISTEN MODEL CHANNEL("probe = { by = \"request\"; path = \"up\"; };"),
+	 "t:3: channels.probe.path: must begin with /"},
+	{LISTEN MODEL CHANNEL("probe = { by = \"request\"; path = \"/a b\"; "
+			      "};"),
+	 "t:3: channels.probe.path: may not hold spaces, '#' or control "
+	 "characters"},
+	{LISTEN MODEL CHANNEL("probe = { by = \"request\"; status = 100; };"),
+	 "t:3: channels.probe.status: must be 0 or 200 to 599"},
+	{LISTEN MODEL DEMO("probe = { by = \"request\"; }; models = ( { "
+			   "name = \"m\"; } );"),
+	 "t:3: channels.probe: the provider demo is embedded"},
 	{LISTEN MODEL "channels = ( { name = \"c\"; provider = \"openai\"; "
 		      "models = ( { name = \"m\"; } ); } );",
 	 "t:3: channels.base_url: is required"},

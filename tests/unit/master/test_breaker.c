@@ -135,6 +135,21 @@ TEST(a_probe_that_nobody_asked_for_changes_nothing)
 	CHECK_INT(b.state, CHANNEL_UP);
 }
 
+TEST(a_probe_that_was_given_up_is_repeated_at_once)
+{
+	struct breaker b;
+	uint64_t now = 100 * NS_PER_SEC;
+
+	breaker_init(&b, CHANNEL_OPEN, PAUSE, now);
+	CHECK(breaker_wants_probe(&b, now));
+	breaker_again(&b, now);
+	CHECK_INT(b.state, CHANNEL_OPEN);
+	CHECK(breaker_wants_probe(&b, now));
+	breaker_init(&b, CHANNEL_UP, PAUSE, now);
+	breaker_again(&b, now);
+	CHECK_INT(b.state, CHANNEL_UP);
+}
+
 TEST(a_channel_that_was_open_before_a_restart_is_probed_at_once)
 {
 	struct breaker b;
@@ -179,6 +194,7 @@ main(void)
 	RUN(a_good_probe_lets_traffic_prove_the_channel);
 	RUN(a_channel_that_probes_well_and_fails_again_waits_longer);
 	RUN(a_probe_that_nobody_asked_for_changes_nothing);
+	RUN(a_probe_that_was_given_up_is_repeated_at_once);
 	RUN(a_channel_that_was_open_before_a_restart_is_probed_at_once);
 	RUN(a_stray_refusal_is_checked_at_once_and_repeated_ones_less_often);
 	return tap_done();
