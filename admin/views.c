@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "shm/accounts.h"
+#include "shm/caps.h"
 #include "shm/channels.h"
-#include "shm/counters.h"
 #include "shm/queue.h"
 #include "shm/slots.h"
 #include "shm/tokens.h"
@@ -265,20 +265,17 @@ put_address(struct json_out *o, const struct channel_address *a)
 	json_put_str(o, buf_str(&text));
 }
 
-/* What the channel may cost today, and what of it is left. */
+/* What it may cost today, and what of it is left. */
 static void
-put_channel_cap(struct json_out *o, const struct region *r,
-		const struct channel_row *c)
+put_cap(struct json_out *o, const struct region *r, struct cap_of of)
 {
-	int64_t limit = atomic_load(&c->daily_nano);
-	uint32_t cap = atomic_load(&c->cap);
+	const struct cap_row *cap = cap_find(r, &of);
+	int64_t limit = cap ? atomic_load(&cap->limit_nano) : 0;
 
-	if (limit <= 0 || cap == 0 || cap > SHM_CHANNELS)
+	if (limit <= 0 || cap_counter(cap) == SHM_NONE)
 		return;
 	put_money(o, "daily_budget", limit);
-	put_money(o, "daily_left",
-		  atomic_load(
-			  &r->counters[counter_of_channel(cap - 1)].available));
+	put_money(o, "daily_left", cap_left(r, cap));
 }
 
 static const char *
@@ -328,7 +325,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 		put_text(o, "last_fault_type", err_vocab_name(c->last_fault));
 	put_text(o, "reason",
 		 token_usable(a->region, row, now) ? c->reason : "no token");
-	put_channel_cap(o, a->region, c);
+	put_cap(o, a->region,
+		(struct cap_of){CAP_CHANNEL, str_of(c->name), STR_NONE});
 	json_name(o, "addresses");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < n; i++)
@@ -336,40 +334,60 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	json_close(o, ']');
 }
 
-/* One credential; 1 if it is out. */
-static unsigned
-put_channel_key(struct json_out *o, struct secret s, uint64_t until_ns,
-		uint64_t now_ns)
+/* What one look at a channel's credentials counts. */
+struct key_counts {
+	unsigned out, spent;
+};
+
+static void
+put_credential(struct json_out *o, struct secret s, uint64_t until_ns)
 {
-	json_open(o, '{');
 	put_str(o, "secret", secret_reference(s));
-	put_bool(o, "usable", until_ns <= now_ns);
-	json_close(o, '}');
-	return until_ns > now_ns;
+	put_bool(o, "usable", until_ns <= clock_mono_ns());
 }
 
 static void
-put_channel_keys(struct json_out *o, const struct conf_channel *c,
-		 const struct channel_row *row)
+put_channel_key(struct json_out *o, const struct region *r,
+		const struct conf_channel *c, uint32_t i, uint64_t until_ns,
+		struct key_counts *n)
 {
-	uint64_t now = clock_mono_ns();
+	const struct conf_credential *k = &c->keys[i];
+	const struct cap_of of = {CAP_CREDENTIAL, c->name, k->label};
+	const struct cap_row *cap = cap_find(r, &of);
+	bool spent = k->daily_budget.nano > 0 && cap && cap_left(r, cap) <= 0;
+
+	json_open(o, '{');
+	put_str(o, "name", k->label);
+	put_credential(o, secret_is_set(k->key) ? k->key : k->access_key_id,
+		       until_ns);
+	put_cap(o, r, of);
+	json_close(o, '}');
+	n->out += until_ns > clock_mono_ns();
+	n->spent += spent;
+}
+
+static void
+put_channel_keys(struct json_out *o, const struct region *r,
+		 const struct conf_channel *c, const struct channel_row *row)
+{
 	uint32_t n = MIN_OF(c->n_keys, (uint32_t)CHANNEL_KEYS);
-	unsigned out = 0;
+	uint64_t until = atomic_load(&row->key_until_ns[0]);
+	struct key_counts counts = {0, 0};
 
 	json_name(o, "keys");
 	json_open(o, '[');
-	for (uint32_t i = 0; i < n; i++) {
-		const struct conf_credential *k = &c->keys[i];
-
-		out += put_channel_key(
-			o, secret_is_set(k->key) ? k->key : k->access_key_id,
-			atomic_load(&row->key_until_ns[i]), now);
+	for (uint32_t i = 0; i < n; i++)
+		put_channel_key(o, r, c, i, atomic_load(&row->key_until_ns[i]),
+				&counts);
+	if (secret_is_set(c->service_account)) {
+		json_open(o, '{');
+		put_credential(o, c->service_account, until);
+		json_close(o, '}');
+		counts.out += until > clock_mono_ns();
 	}
-	if (secret_is_set(c->service_account))
-		out += put_channel_key(o, c->service_account,
-				       atomic_load(&row->key_until_ns[0]), now);
 	json_close(o, ']');
-	put_u64(o, "keys_out", out);
+	put_u64(o, "keys_out", counts.out);
+	put_u64(o, "keys_spent", counts.spent);
 }
 
 /* For how long its access token is good. */
@@ -401,7 +419,7 @@ put_channel(struct json_out *o, const struct admin_args *a, uint32_t i)
 	put_u64(o, "queue", c->queue);
 	if (row < SHM_CHANNELS) {
 		put_channel_live(o, a, row);
-		put_channel_keys(o, c, &a->region->channels[row]);
+		put_channel_keys(o, a->region, c, &a->region->channels[row]);
 		put_channel_token(o, a->region, row);
 	}
 	json_name(o, "models");
@@ -445,8 +463,9 @@ offers(const struct conf_channel *c, uint32_t model)
 }
 
 static void
-put_model(struct json_out *o, const struct conf *conf, uint32_t index)
+put_model(struct json_out *o, const struct admin_args *a, uint32_t index)
 {
+	const struct conf *conf = a->conf;
 	const struct conf_model *m = &conf->models[index];
 	/* channels offer the first of a name */
 	uint32_t first =
@@ -467,6 +486,9 @@ put_model(struct json_out *o, const struct conf *conf, uint32_t index)
 	put_money(o, "per_second", m->per_second.nano);
 	put_price(o, "per_million_characters", m->per_million_characters);
 	put_u64(o, "max_output", m->max_output);
+	if (first == index)
+		put_cap(o, a->region,
+			(struct cap_of){CAP_MODEL, STR_NONE, m->name});
 	json_name(o, "channels");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < conf->n_channels; i++)
@@ -483,7 +505,7 @@ view_models(struct json_out *o, const struct admin_args *a)
 	json_name(o, "models");
 	json_open(o, '[');
 	for (uint32_t i = 0; i < a->conf->n_models; i++)
-		put_model(o, a->conf, i);
+		put_model(o, a, i);
 	json_close(o, ']');
 	json_close(o, '}');
 }

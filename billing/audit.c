@@ -76,7 +76,7 @@ kept(const struct slot *s, uint64_t w, uint32_t i)
 {
 	uint32_t cell = word_cur(w) ^ (word_ext(w) >> i & 1);
 	bool set = word_mask(w) >> i & 1;
-	bool cap = s->ctr[i] >= counter_of_channel(0);
+	bool cap = s->ctr[i] >= counter_of_cap(0);
 	int64_t total = load(cap ? &s->held_up[cell] : &s->held[cell]);
 	int64_t cost = load(cap ? &s->up_cost : &s->cost);
 
@@ -196,7 +196,7 @@ account_of(const struct audit *a, uint32_t counter)
 {
 	uint32_t account = counter;
 
-	if (counter >= counter_of_channel(0))
+	if (counter >= counter_of_cap(0))
 		return NULL;
 	if (counter >= SHM_ACCOUNTS)
 		account = a->r->keys[counter - SHM_ACCOUNTS].account;
@@ -294,7 +294,7 @@ audit_step(struct audit *a)
 {
 	uint32_t accounts = a->r->head->n_accounts;
 	uint32_t keys = counter_of_key(a->r->head->n_keys);
-	uint32_t caps = counter_of_channel(a->r->head->n_caps);
+	uint32_t caps = counter_of_cap(a->r->head->n_caps);
 
 	if (a->next < accounts) {
 		step_to(a, accounts);
@@ -305,7 +305,7 @@ audit_step(struct audit *a)
 		step_to(a, keys);
 		return false;
 	}
-	a->next = MAX_OF(a->next, counter_of_channel(0));
+	a->next = MAX_OF(a->next, counter_of_cap(0));
 	step_to(a, caps);
 	if (a->next < caps)
 		return false;
@@ -326,7 +326,7 @@ totals_right(const struct audit *a)
 	for (uint32_t i = 0; i < keys; i++)
 		sum += post_balance(a->post, counter_of_key(i));
 	for (uint32_t i = 0; i < a->r->head->n_caps; i++)
-		sum += post_balance(a->post, counter_of_channel(i));
+		sum += post_balance(a->post, counter_of_cap(i));
 	if (sum == (wide)m->credits - m->debits)
 		return true;
 	LOG_ERROR("audit: the balances do not add up to the totals",

@@ -179,7 +179,7 @@ transaction(struct journal *j, const struct entry *e)
 		buf_printf(j->out, " %s", id);
 	}
 	buf_add_char(j->out, '\n');
-	if (e->charge_nano && e->moves != MOVES_CHANNEL)
+	if (e->charge_nano && e->moves != MOVES_CAPS)
 		customer_postings(j, e);
 	upstream_postings(j, e);
 	j->r->sheet.rows++;

@@ -53,10 +53,10 @@ say_counter(struct rebuild *b, uint32_t counter)
 {
 	if (counter < SHM_ACCOUNTS)
 		buf_printf(b->out, "account %u", counter);
-	else if (counter < counter_of_channel(0))
+	else if (counter < counter_of_cap(0))
 		buf_printf(b->out, "budget of key %u", counter - SHM_ACCOUNTS);
 	else
-		buf_printf(b->out, "cap %u", counter - counter_of_channel(0));
+		buf_printf(b->out, "cap %u", counter - counter_of_cap(0));
 }
 
 static void

@@ -94,6 +94,51 @@ refunded_add(struct ledger *l, uint64_t seq, int64_t nano, int64_t most)
 	return record_put(l, TABLE_REFUNDED, seq, &r, sizeof(r));
 }
 
+/* ---- caps ---- */
+
+bool
+cap_read(struct str value, struct cap_record *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (value.n == sizeof(*out))
+		return record_read(value, out, sizeof(*out)) &&
+		       (out->kind == CAP_CREDENTIAL || out->kind == CAP_MODEL);
+	return record_read(value, out, CAP_RECORD_CHANNEL) &&
+	       out->kind == CAP_CHANNEL;
+}
+
+enum store
+cap_get(struct ledger *l, uint32_t cap, struct cap_record *out)
+{
+	struct str value;
+	enum store s = ledger_get(l, TABLE_CAP, cap, &value);
+
+	if (s == STORE_OK && !cap_read(value, out))
+		return STORE_DAMAGED;
+	return s;
+}
+
+enum store
+cap_put(struct ledger *l, uint32_t cap, const struct cap_record *c)
+{
+	struct cap_record row = *c;
+
+	return record_put(l, TABLE_CAP, cap, &row,
+			  c->kind == CAP_CHANNEL ? CAP_RECORD_CHANNEL
+						 : sizeof(row));
+}
+
+struct cap_of
+cap_record_of(const struct cap_record *c)
+{
+	return (struct cap_of){
+		.kind = (enum cap_kind)c->kind,
+		.channel = str_make(c->channel,
+				    strnlen(c->channel, sizeof(c->channel))),
+		.name = str_make(c->name, strnlen(c->name, sizeof(c->name))),
+	};
+}
+
 uint64_t
 balance_key(uint32_t counter)
 {
@@ -112,7 +157,7 @@ balance_counter(uint64_t key)
 	switch (key >> 32) {
 	case 0: return id < SHM_ACCOUNTS ? counter_of_account(id) : SHM_NONE;
 	case 1: return id < SHM_KEYS ? counter_of_key(id) : SHM_NONE;
-	case 2: return id < SHM_CHANNELS ? counter_of_channel(id) : SHM_NONE;
+	case 2: return id < SHM_CAPS ? counter_of_cap(id) : SHM_NONE;
 	default: return SHM_NONE;
 	}
 }

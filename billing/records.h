@@ -15,6 +15,7 @@
 #include "billing/usage.h"
 #include "shm/accounts.h"
 #include "shm/books.h"
+#include "shm/caps.h"
 #include "shm/channels.h"
 #include "shm/counters.h"
 #include "shm/keys.h"
@@ -140,14 +141,23 @@ _Static_assert(sizeof(struct key_record) == 60 + 2 * SHA256_BYTES + GROUP_NAME +
 						    KEY_MODELS + KEY_ALLOW,
 	       "key_record");
 
-/* The cap of a channel of this name, for ever: entries refer to its number. */
+/* A cap, for ever: entries refer to its number. Where it is the one of a
+ * channel, the row on the disk is what comes first, with a checksum of its
+ * own. */
 struct cap_record {
-	char name[CHANNEL_NAME];
-	int64_t limit_nano; /* per day, as last seen */
+	char channel[CHANNEL_NAME]; /* "" for a model */
+	int64_t limit_nano;	    /* per day, as last seen */
+	uint32_t kind;		    /* enum cap_kind */
 	uint32_t spare;
+	char name[CAP_NAME]; /* of the credential or the model */
+	uint32_t spare1;
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct cap_record) == 16 + CHANNEL_NAME, "cap_record");
+#define CAP_RECORD_CHANNEL (16 + CHANNEL_NAME)
+_Static_assert(sizeof(struct cap_record) == CAP_RECORD_CHANNEL + CAP_NAME + 8,
+	       "cap_record");
+_Static_assert(offsetof(struct cap_record, spare) + 4 == CAP_RECORD_CHANNEL,
+	       "the checksum of a channel's row is there");
 
 /* Followed by its rows (struct book_row). */
 struct price_record {
@@ -229,6 +239,15 @@ NODISCARD enum store record_get(struct ledger *l, enum ledger_table t,
 /* Seals and stores. */
 NODISCARD enum store record_put(struct ledger *l, enum ledger_table t,
 				uint64_t key, void *record, size_t size);
+
+/* TABLE_CAP. Read: false when size, checksum or kind is wrong. */
+NODISCARD bool cap_read(struct str value, struct cap_record *out);
+NODISCARD enum store cap_get(struct ledger *l, uint32_t cap,
+			     struct cap_record *out);
+NODISCARD enum store cap_put(struct ledger *l, uint32_t cap,
+			     const struct cap_record *c);
+/* What it is on; the texts are the record's. */
+struct cap_of cap_record_of(const struct cap_record *c);
 
 /* Keys of TABLE_BALANCE, stable whatever the size of the shared tables:
  * kind 32 | id 32. */

@@ -84,7 +84,7 @@ moves_of(const struct slot *s, uint64_t w, const struct note *n, uint8_t *moves)
 		uint32_t c = s->ctr[i];
 
 		if (c >= SHM_ACCOUNTS + SHM_KEYS)
-			continue; /* a channel's cap is not the customer's */
+			continue; /* a cap is not the customer's */
 		if (c == counter_of_account(n->account))
 			*moves |= MOVES_ACCOUNT;
 		else if (n->parent < SHM_ACCOUNTS &&
@@ -167,25 +167,30 @@ reaped_entry(const struct note *n, struct entry *e)
 }
 
 /* A leg of a request at one channel: no customer pays it. False: it holds
- * something else than the cap of a channel. */
+ * something else than caps. */
 static bool
 attempt_entry(const struct post *p, const struct slot *s, uint64_t w,
 	      struct entry *e)
 {
 	bool lost = e->flags & NOTE_LOST;
-	uint32_t first = counter_of_channel(0);
+	uint32_t caps[ENTRY_MOVES], k = word_k(w);
 
 	e->kind = lost ? KIND_ATTEMPT : KIND_CAP;
 	e->charge_nano = 0;
 	e->absorbed_nano = 0;
-	if (word_k(w) == 0)
+	if (k == 0)
 		return lost;
-	if (word_k(w) != 1 || s->ctr[0] < first)
+	if (k > ENTRY_MOVES)
 		return false;
-	e->moves = MOVES_CHANNEL;
+	for (uint32_t i = 0; i < k; i++) {
+		if (s->ctr[i] < counter_of_cap(0))
+			return false;
+		caps[i] = s->ctr[i] - counter_of_cap(0);
+	}
+	e->moves = MOVES_CAPS;
 	e->hold_nano = load(&s->held_up[word_cur(w)]);
 	e->upstream_nano = load(&s->up_cost);
-	e->ref = entry_ref(s->ctr[0] - first, post_window(p, s->ctr[0]));
+	e->ref = entry_caps_ref(caps, k, post_window(p, s->ctr[0]));
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/must.h"
 #include "shm/counters.h"
 
 #define CHAINED offsetof(struct entry, zero)
@@ -41,13 +42,72 @@ entry_seal(struct entry *e, const uint8_t previous[ENTRY_CHAIN])
 	e->crc = crc_of(e);
 }
 
+_Static_assert(SHM_CAPS < UINT16_MAX, "a cap's number + 1 has 16 bits");
+
+uint64_t
+entry_caps_ref(const uint32_t *caps, unsigned n, uint32_t window)
+{
+	uint64_t ref = (uint64_t)MIN_OF(window, UINT16_MAX) << 32;
+
+	must(n > 0 && n <= ENTRY_MOVES);
+	ref |= caps[0];
+	if (n > 1)
+		ref |= (uint64_t)(caps[1] + 1) << 16;
+	if (n > 2)
+		ref |= (uint64_t)(caps[2] + 1) << 48;
+	return ref;
+}
+
+static bool
+is_attempt(const struct entry *e)
+{
+	return e->kind == KIND_ATTEMPT || e->kind == KIND_CAP;
+}
+
+unsigned
+entry_caps(const struct entry *e, uint32_t out[ENTRY_MOVES])
+{
+	uint32_t second = (uint32_t)(e->ref >> 16) & UINT16_MAX;
+	uint32_t third = (uint32_t)(e->ref >> 48);
+	unsigned n = 0;
+
+	if (!(e->moves & MOVES_CAPS))
+		return 0;
+	out[n++] = (uint32_t)e->ref;
+	if (!is_attempt(e))
+		return n;
+	out[0] &= UINT16_MAX;
+	if (second > 0)
+		out[n++] = second - 1;
+	if (third > 0)
+		out[n++] = third - 1;
+	return n;
+}
+
+/* Different ones that there can be. */
+static bool
+caps_fit(const struct entry *e)
+{
+	uint32_t cap[ENTRY_MOVES];
+	unsigned n = entry_caps(e, cap);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (cap[i] >= SHM_CAPS)
+			return false;
+		for (unsigned k = 0; k < i; k++)
+			if (cap[k] == cap[i])
+				return false;
+	}
+	return true;
+}
+
 static bool
 moves_fit(const struct entry *e)
 {
 	const uint8_t customer = MOVES_ACCOUNT | MOVES_PARENT | MOVES_KEY;
 
-	if (e->moves & MOVES_CHANNEL)
-		return e->moves == MOVES_CHANNEL && entry_cap(e) < SHM_CHANNELS;
+	if (e->moves & MOVES_CAPS)
+		return e->moves == MOVES_CAPS && caps_fit(e);
 	return !(e->moves & ~customer) &&
 	       (!(e->moves & MOVES_KEY) || e->key < SHM_KEYS);
 }
@@ -150,16 +210,18 @@ entry_counters(const struct entry *e, uint32_t out[ENTRY_MOVES])
 		out[n++] = counter_of_account(e->parent);
 	if (e->moves & MOVES_KEY)
 		out[n++] = counter_of_key(e->key);
-	if (e->moves & MOVES_CHANNEL)
-		out[n++] = counter_of_channel(entry_cap(e));
+	if (e->moves & MOVES_CAPS) {
+		n = entry_caps(e, out);
+		for (unsigned i = 0; i < n; i++)
+			out[i] = counter_of_cap(out[i]);
+	}
 	return n;
 }
 
 int64_t
 entry_amount(const struct entry *e)
 {
-	return e->kind == KIND_ATTEMPT || e->kind == KIND_CAP ? e->upstream_nano
-							      : e->charge_nano;
+	return is_attempt(e) ? e->upstream_nano : e->charge_nano;
 }
 
 int64_t

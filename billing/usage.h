@@ -3,7 +3,7 @@
  * The ledger entry: what is known of one movement of money, 256 bytes, fixed
  * for ever within a version. Little endian. An entry moves up to three
  * counters of a customer (account, parent, key budget) by the same amount,
- * -charge, or one channel's cap by what the operator owes. The other side of
+ * -charge, or up to three caps by what the operator owes. The other side of
  * the posting is revenue (requests, their reversals, fees), cash (top-ups,
  * refunds), cost of sales (attempts) or the operator's decision (limits,
  * corrections, credits, windows that begin anew), so the sum over all postings
@@ -40,10 +40,10 @@ enum entry_kind {
 			    of it taken back: sign-up credit, bonus, allowance */
 	KIND_FEE,	 /* of a plan */
 	KIND_ATTEMPT,	 /* a lost attempt, a leg of its own: charge 0, cost
-			    to the operator; moves the channel's cap if it has
-			    one */
-	KIND_CAP,	 /* the attempt that answered on a capped channel: moves
-			    the cap only, its cost is in the request's entry */
+			    to the operator; moves the caps that it had, if
+			    any */
+	KIND_CAP,	 /* the attempt that answered and had caps: moves them
+			    only, its cost is in the request's entry */
 	KIND_ROLLOVER,	 /* a budget's or a cap's window begins anew: the
 			    balance becomes the limit (hold_nano) */
 	KIND_COUNT
@@ -54,7 +54,8 @@ enum entry_moves {
 	MOVES_ACCOUNT = 1,
 	MOVES_PARENT = 2,
 	MOVES_KEY = 4,
-	MOVES_CHANNEL = 8, /* a cap: of its own, never with the others */
+	MOVES_CAPS = 8, /* one or, of an attempt, up to three: never with the
+			   others */
 };
 
 struct entry {
@@ -95,8 +96,8 @@ struct entry {
 	uint32_t first_byte_us;
 	uint32_t duration_us;
 	uint64_t ref; /* reversal, refund, correction: seq; top-up:
-			 idempotency hash; what moves a cap or begins a
-			 window: entry_ref() */
+			 idempotency hash; what moves caps or begins a
+			 window: entry_ref(), entry_caps_ref() */
 	uint8_t request_id[16];
 	uint64_t upstream_id_hash;
 	char upstream_id[40]; /* cut, padded with 0 */
@@ -140,7 +141,7 @@ static inline bool
 entry_accounts_fit(const struct entry *e)
 {
 	return (e->account < SHM_ACCOUNTS ||
-		(e->account == SHM_NONE && e->moves == MOVES_CHANNEL)) &&
+		(e->account == SHM_NONE && e->moves == MOVES_CAPS)) &&
 	       (!(e->moves & MOVES_PARENT) || e->parent < SHM_ACCOUNTS);
 }
 
@@ -166,7 +167,7 @@ entry_note(const struct entry *e)
 	return entry_counts(e) ? 0 : e->tokens.units;
 }
 
-/* `ref` of what moves a cap or begins a window: the cap's number (TABLE_CAP)
+/* `ref` of what begins a window: the cap's number (TABLE_CAP; 0 for a budget)
  * and the window's. */
 static inline uint64_t
 entry_ref(uint32_t cap, uint32_t window)
@@ -174,15 +175,19 @@ entry_ref(uint32_t cap, uint32_t window)
 	return (uint64_t)window << 32 | cap;
 }
 static inline uint32_t
-entry_cap(const struct entry *e)
-{
-	return (uint32_t)e->ref;
-}
-static inline uint32_t
 entry_window(const struct entry *e)
 {
 	return (uint32_t)(e->ref >> 32);
 }
+/*
+ * `ref` of an attempt with caps, four numbers of 16 bits from the low end: a
+ * cap's; a second one's + 1, 0 = none; the window that the first is in (at
+ * most 65535); a third one's + 1. So with one cap, which is how all began, it
+ * is the same as entry_ref().
+ */
+uint64_t entry_caps_ref(const uint32_t *caps, unsigned n, uint32_t window);
+/* The numbers of the caps that it moves. */
+unsigned entry_caps(const struct entry *e, uint32_t out[ENTRY_MOVES]);
 /* It says in which window its counter is from now on. */
 static inline bool
 entry_begins_window(const struct entry *e)

@@ -121,9 +121,9 @@ check_attempt(struct verify *v, const struct entry *e)
 	if (e->upstream_nano < 0 || e->charge_nano != 0)
 		return verify_wrong(v, e->seq,
 				    "an attempt that charges a customer");
-	if (e->kind == KIND_CAP && e->moves != MOVES_CHANNEL)
-		return verify_wrong(v, e->seq, "a cap that moves no channel");
-	return (e->moves & ~MOVES_CHANNEL) == 0 ||
+	if (e->kind == KIND_CAP && e->moves != MOVES_CAPS)
+		return verify_wrong(v, e->seq, "a cap that moves no cap");
+	return (e->moves & ~MOVES_CAPS) == 0 ||
 	       verify_wrong(v, e->seq,
 			    "an attempt that moves a customer's counter");
 }
@@ -141,7 +141,7 @@ check_kind(struct verify *v, const struct entry *e)
 		return e->charge_nano > 0 ||
 		       verify_wrong(v, e->seq, "a refund that brings money");
 	case KIND_LIMIT:
-		return e->moves == MOVES_KEY || e->moves == MOVES_CHANNEL ||
+		return e->moves == MOVES_KEY || e->moves == MOVES_CAPS ||
 		       (e->moves == 0 && e->charge_nano == 0) ||
 		       verify_wrong(v, e->seq, "a limit that moves an account");
 	case KIND_ROLLOVER: return check_rollover(v, e);

@@ -15,12 +15,12 @@ wrong_counter(struct verify *v, uint32_t counter, const char *what)
 {
 	if (counter < SHM_ACCOUNTS)
 		buf_printf(v->out, "account %u: %s", counter, what);
-	else if (counter < counter_of_channel(0))
+	else if (counter < counter_of_cap(0))
 		buf_printf(v->out, "budget of key %u: %s",
 			   counter - SHM_ACCOUNTS, what);
 	else
-		buf_printf(v->out, "cap %u: %s",
-			   counter - counter_of_channel(0), what);
+		buf_printf(v->out, "cap %u: %s", counter - counter_of_cap(0),
+			   what);
 	return false;
 }
 
@@ -59,9 +59,9 @@ check_balances(struct verify *v)
 		if (v->books.balance[counter_of_key(i)].last_seq)
 			return wrong_counter(v, counter_of_key(i),
 					     "it has no balance");
-	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
-		if (v->books.balance[counter_of_channel(i)].last_seq)
-			return wrong_counter(v, counter_of_channel(i),
+	for (uint32_t i = 0; i < SHM_CAPS; i++)
+		if (v->books.balance[counter_of_cap(i)].last_seq)
+			return wrong_counter(v, counter_of_cap(i),
 					     "it has no balance");
 	return true;
 }
@@ -153,7 +153,7 @@ check_caps(struct verify *v)
 
 	for (; s == STORE_OK;
 	     s = ledger_next(v->scan.ledger, TABLE_CAP, &id, &value))
-		if (id != want++ || !record_read(value, &c, sizeof(c)))
+		if (id != want++ || !cap_read(value, &c))
 			return verify_wrong_row(
 				v, "cap", want - 1,
 				"the row is damaged or missing");

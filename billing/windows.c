@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/zone.h"
-#include "shm/channels.h"
+#include "shm/caps.h"
 #include "shm/counters.h"
 #include "shm/metrics.h"
 #include "shm/slots.h"
@@ -68,12 +68,12 @@ windows_show_key(const struct windows *w, uint32_t key)
 static struct entry
 entry_of(const struct windows *w, enum entry_kind kind, uint32_t counter)
 {
-	bool cap = counter >= counter_of_channel(0);
+	bool cap = counter >= counter_of_cap(0);
 	uint32_t key = counter - counter_of_key(0);
 
 	return (struct entry){
 		.kind = (uint8_t)kind,
-		.moves = cap ? MOVES_CHANNEL : MOVES_KEY,
+		.moves = cap ? MOVES_CAPS : MOVES_KEY,
 		.epoch = w->post->meta.epoch,
 		.account = cap ? SHM_NONE : w->r->keys[key].account,
 		.parent = SHM_NONE,
@@ -90,8 +90,8 @@ batch_add(struct windows *w, struct batch *b, enum entry_kind kind,
 	uint32_t cap = 0;
 
 	must(b->n < AT_ONCE);
-	if (counter >= counter_of_channel(0))
-		cap = counter - counter_of_channel(0);
+	if (counter >= counter_of_cap(0))
+		cap = counter - counter_of_cap(0);
 	d->counter = counter;
 	d->entry = entry_of(w, kind, counter);
 	d->entry.hold_nano = limit;
@@ -222,18 +222,12 @@ roll_keys(struct windows *w)
 
 /* ---- caps ---- */
 
-static enum store
-cap_get(const struct windows *w, uint32_t cap, struct cap_record *c)
-{
-	return record_get(w->post->ledger, TABLE_CAP, cap, c, sizeof(*c));
-}
-
 static void
 show_cap(struct windows *w, uint32_t cap, bool fresh)
 {
-	struct counter *c = &w->r->counters[counter_of_channel(cap)];
+	struct counter *c = &w->r->counters[counter_of_cap(cap)];
 
-	c->balance = post_balance(w->post, counter_of_channel(cap));
+	c->balance = post_balance(w->post, counter_of_cap(cap));
 	if (!fresh)
 		return;
 	c->available = c->balance;
@@ -244,22 +238,37 @@ show_cap(struct windows *w, uint32_t cap, bool fresh)
 			      memory_order_release);
 }
 
-/* The number of the name, in the open transaction; a new one if need be. */
+/* The number of the row's cap, in the open transaction; a new one if need
+ * be. STORE_NONE: there are no more. */
 static enum store
-cap_find(const struct windows *w, const char *name, uint32_t *cap,
-	 struct cap_record *c)
+find_number(const struct windows *w, const struct cap_row *row, uint32_t *cap,
+	    struct cap_record *c)
 {
-	for (*cap = 0; *cap < w->n_caps; (*cap)++) {
-		enum store s = cap_get(w, *cap, c);
+	struct cap_of want = cap_row_of(row);
 
+	for (*cap = 0; *cap < w->n_caps; (*cap)++) {
+		struct cap_of there;
+		enum store s;
+
+		if (w->hash_of[*cap] != row->hash)
+			continue;
+		s = cap_get(w->post->ledger, *cap, c);
 		if (s != STORE_OK)
 			return s == STORE_NONE ? STORE_DAMAGED : s;
-		if (strncmp(c->name, name, sizeof(c->name)) == 0)
+		there = cap_record_of(c);
+		if (cap_same(&there, &want))
 			return STORE_OK;
 	}
 	memset(c, 0, sizeof(*c));
-	(void)str_copy(c->name, sizeof(c->name), str_of(name));
-	return *cap < SHM_CHANNELS ? STORE_OK : STORE_NONE;
+	c->kind = want.kind;
+	(void)str_copy(c->channel, sizeof(c->channel), want.channel);
+	(void)str_copy(c->name, sizeof(c->name), want.name);
+	return *cap < SHM_CAPS && region_reserve(
+					  w->r,
+					  &w->r->counters[counter_of_cap(*cap)],
+					  sizeof(struct counter)) == E_OK
+		       ? STORE_OK
+		       : STORE_NONE;
 }
 
 /* The balance that the counter gets: all of the limit in a new window; within
@@ -268,7 +277,7 @@ static bool
 add_cap(struct windows *w, struct batch *b, uint32_t cap, int64_t was,
 	int64_t limit)
 {
-	uint32_t counter = counter_of_channel(cap);
+	uint32_t counter = counter_of_cap(cap);
 
 	if (post_window(w->post, counter) < w->day)
 		return batch_add(w, b, KIND_ROLLOVER, counter, limit, w->day);
@@ -278,39 +287,44 @@ add_cap(struct windows *w, struct batch *b, uint32_t cap, int64_t was,
 }
 
 static bool
-cap_is_set(const struct windows *w, const struct channel_row *row)
+cap_is_set(const struct windows *w, const struct cap_row *row)
 {
-	uint32_t cap = row->cap;
+	uint32_t cap = row->number;
 
-	if (row->state == CHANNEL_UNUSED || row->daily_nano <= 0)
+	if (row->limit_nano <= 0)
 		return true;
 	return cap > 0 && cap <= w->n_caps &&
-	       row->daily_nano == w->limit_of[cap - 1] &&
-	       post_window(w->post, counter_of_channel(cap - 1)) >= w->day;
+	       row->limit_nano == w->limit_of[cap - 1] &&
+	       post_window(w->post, counter_of_cap(cap - 1)) >= w->day;
+}
+
+static void
+cap_is_known(struct windows *w, uint32_t cap, uint64_t hash, int64_t limit)
+{
+	w->n_caps = MAX_OF(w->n_caps, cap + 1);
+	w->limit_of[cap] = limit;
+	w->hash_of[cap] = hash;
 }
 
 static bool
-set_cap(struct windows *w, struct channel_row *row)
+set_cap(struct windows *w, struct cap_row *row)
 {
-	int64_t limit = row->daily_nano, was = 0;
+	int64_t limit = row->limit_nano, was = 0;
 	struct batch b = {0};
 	struct cap_record c;
-	char name[CHANNEL_NAME];
 	uint32_t cap = 0;
 	enum store s = post_begin(w->post);
 
-	memcpy(name, row->name, sizeof(name));
-	name[sizeof(name) - 1] = '\0';
 	if (s == STORE_OK)
-		s = cap_find(w, name, &cap, &c);
+		s = find_number(w, row, &cap, &c);
 	if (s == STORE_NONE) {
 		post_abort(w->post, STORE_OK);
-		return true; /* no more caps: the channel stays unused */
+		return true; /* no more caps: what it is on stays unused */
 	}
 	if (s == STORE_OK) {
 		was = c.limit_nano;
 		c.limit_nano = limit;
-		s = record_put(w->post->ledger, TABLE_CAP, cap, &c, sizeof(c));
+		s = cap_put(w->post->ledger, cap, &c);
 	}
 	if (s == STORE_OK && cap == w->n_caps)
 		show_cap(w, cap, true);
@@ -320,23 +334,40 @@ set_cap(struct windows *w, struct channel_row *row)
 	}
 	if (!batch_commit(w, &b, s))
 		return false;
-	w->n_caps = MAX_OF(w->n_caps, cap + 1);
-	w->limit_of[cap] = limit;
-	row->cap = cap + 1;
+	cap_is_known(w, cap, row->hash, limit);
+	atomic_store_explicit(&row->number, cap + 1, memory_order_release);
 	return true;
 }
 
 static bool
 set_caps(struct windows *w)
 {
-	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
-		if (!cap_is_set(w, &w->r->channels[i]) &&
-		    !set_cap(w, &w->r->channels[i]))
+	uint32_t n = cap_rows(w->r);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!cap_is_set(w, &w->r->caps[i]) &&
+		    !set_cap(w, &w->r->caps[i]))
 			return false;
 	return true;
 }
 
 /* ---- life ---- */
+
+/* A row of before this start has the number that the ledger says, or none. */
+static void
+check_numbers(struct windows *w)
+{
+	uint32_t n = cap_rows(w->r);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct cap_row *row = &w->r->caps[i];
+		uint32_t number = row->number;
+
+		if (number > w->n_caps ||
+		    (number > 0 && w->hash_of[number - 1] != row->hash))
+			row->number = 0;
+	}
+}
 
 static enum store
 load_caps(struct windows *w)
@@ -349,13 +380,20 @@ load_caps(struct windows *w)
 
 	for (; s == STORE_OK;
 	     s = ledger_next(w->post->ledger, TABLE_CAP, &id, &value)) {
-		if (id != w->n_caps || id >= SHM_CHANNELS ||
-		    !record_read(value, &c, sizeof(c)))
+		struct counter *counter;
+		struct cap_of of;
+
+		if (id != w->n_caps || id >= SHM_CAPS || !cap_read(value, &c))
 			return STORE_DAMAGED;
-		w->limit_of[id] = c.limit_nano;
+		counter = &w->r->counters[counter_of_cap((uint32_t)id)];
+		if (region_reserve(w->r, counter, sizeof(*counter)) != E_OK)
+			return STORE_FULL;
+		of = cap_record_of(&c);
+		cap_is_known(w, (uint32_t)id, cap_hash(&of), c.limit_nano);
 		show_cap(w, (uint32_t)id, id >= known);
-		w->n_caps++;
 	}
+	if (s == STORE_NONE)
+		check_numbers(w);
 	return s == STORE_NONE ? STORE_OK : s;
 }
 
@@ -363,17 +401,17 @@ enum store
 windows_load(struct windows *w, struct region *r, struct post *p,
 	     struct group *g, struct buf *why)
 {
-	const struct counter *caps = &r->counters[counter_of_channel(0)];
-	enum store s = STORE_FULL;
+	enum store s = ledger_begin(p->ledger);
 
-	*w = (struct windows){.r = r, .post = p, .group = g};
-	if (region_reserve(r, caps, sizeof(*caps) * SHM_CHANNELS) == E_OK)
-		s = ledger_begin(p->ledger);
+	memset(w, 0, sizeof(*w));
+	w->r = r;
+	w->post = p;
+	w->group = g;
 	if (s == STORE_OK)
 		s = load_caps(w);
 	ledger_end(p->ledger);
 	if (s != STORE_OK)
-		buf_add_cstr(why, "the caps of channels are damaged, or "
+		buf_add_cstr(why, "the caps are damaged, or "
 				  "run_dir has no room for them");
 	return s;
 }

@@ -203,6 +203,7 @@ struct conf_channel_model {
 struct conf_credential {
 #define KEY_CREDENTIAL CONF_FIELD
 #include "conf/keys.def"
+	struct str label; /* its name, or its place in the list */
 	struct conf_where where;
 };
 

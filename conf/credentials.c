@@ -192,6 +192,43 @@ check_hmac(const struct conf_channel *ch, struct buf *error)
 	return true;
 }
 
+/* Names are told from places by a letter, a sign. */
+static bool
+is_name(struct str s)
+{
+	bool digits = true;
+
+	for (size_t i = 0; i < s.n; i++)
+		digits = digits && s.p[i] >= '0' && s.p[i] <= '9';
+	return !digits && value_visible(s);
+}
+
+static bool
+label_key(struct conf *c, struct conf_channel *ch, uint32_t i,
+	  struct buf *error)
+{
+	struct conf_credential *k = &ch->keys[i];
+
+	k->label = k->name;
+	if (k->name.n == 0) {
+		k->label = arena_printf(c->arena, "%u", i);
+		return k->label.n > 0 ||
+		       conf_fault(error, k->where, "channels.keys",
+				  "out of memory");
+	}
+	if (!is_name(k->name))
+		return conf_fault(error, k->where, "channels.keys.name",
+				  "'%s' is no name: use visible characters, "
+				  "not digits alone",
+				  k->name.p);
+	for (uint32_t before = 0; before < i; before++)
+		if (str_eq(ch->keys[before].name, k->name))
+			return conf_fault(error, k->where, "channels.keys.name",
+					  "the key '%s' is there twice",
+					  k->name.p);
+	return true;
+}
+
 bool
 conf_credentials(struct conf *c, struct conf_channel *ch, struct buf *error)
 {
@@ -206,7 +243,7 @@ conf_credentials(struct conf *c, struct conf_channel *ch, struct buf *error)
 				  "at most; make a second channel for the rest",
 				  ch->n_keys, CONF_CHANNEL_KEYS);
 	for (uint32_t i = 0; i < ch->n_keys; i++)
-		if (!check_key(ch, i, error))
+		if (!check_key(ch, i, error) || !label_key(c, ch, i, error))
 			return false;
 	return check_account(ch, error) && check_hmac(ch, error);
 }

@@ -90,9 +90,15 @@ is_short(const struct key *list, const void *base)
 
 	if (list->type != KEY_SECRETS)
 		return false;
-	for (unsigned i = 1; i < s->n; i++)
-		value_text(&s->keys[i], key_field_const(&s->keys[i], base),
-			   &text);
+	for (unsigned i = 1; i < s->n; i++) {
+		const struct key *k = &s->keys[i];
+		const void *field = key_field_const(k, base);
+
+		if (k->type != KEY_MONEY)
+			value_text(k, field, &text);
+		else if (((const struct money *)field)->nano != 0)
+			return false;
+	}
 	return text.n == 0;
 }
 

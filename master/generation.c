@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "conf/conf.h"
 #include "conf/load.h"
+#include "master/caps.h"
 #include "master/children.h"
 #include "master/handover.h"
 #include "shm/books.h"
@@ -65,15 +66,14 @@ generation_bind(struct generation *g, struct buf *error)
 				   STR_ARG(ch->name));
 			return false;
 		}
-		/* The writer sets the cap up before it stores the
-		 * generation's price book. */
-		g->m->region.channels[row].daily_nano = ch->daily_budget.nano;
 		if (needs_queue(ch) && queue_need(&g->m->region, row) != E_OK) {
 			buf_add_cstr(error, "run_dir has no room for queues");
 			return false;
 		}
 	}
-	return true;
+	/* The writer sets caps up before it stores the generation's price
+	 * book. */
+	return caps_publish(&g->m->region, c, error);
 }
 
 static void

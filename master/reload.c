@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "base/exits.h"
 #include "base/log.h"
+#include "base/must.h"
 #include "conf/conf.h"
 #include "conf/fixed.h"
 #include "conf/load.h"
 #include "http/tls.h"
+#include "master/caps.h"
 #include "master/children.h"
 #include "master/control.h"
 #include "master/count.h"
@@ -214,6 +216,7 @@ reload_first(struct master *m, struct buf *error)
 static void
 reload_refuse(struct master *m, struct str reason)
 {
+	CLEANUP(buf_free) struct buf ignored = BUF_INIT;
 	struct reload *r = &m->reload;
 	struct generation *g = r->next;
 
@@ -228,6 +231,8 @@ reload_refuse(struct master *m, struct str reason)
 	}
 	LOG_ERROR("configuration refused, nothing has changed",
 		  F_STR("reason", reason));
+	/* All of them were there before. */
+	must(caps_publish(&m->region, m->conf, &ignored));
 	count_reload(m, false);
 	control_answer(m, r->asked_id, false, reason);
 	notify_send("READY=1");

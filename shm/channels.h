@@ -58,14 +58,9 @@ struct channel_row {
 					    read from the provider's cache */
 	/* Outcomes, only ever added to; the master takes differences. */
 	_Atomic uint64_t ok;
-	_Atomic uint64_t faults;  /* 5xx, timeouts, cuts */
-	_Atomic uint64_t refused; /* connect refused or reset */
-	_Atomic uint64_t limited; /* 429 */
-	/* The cap on what the operator owes per day: its limit by the master, 0
-	 * = none; its number + 1 by the writer, 0 = not yet. The money is in
-	 * counter_of_channel(number). */
-	_Atomic int64_t daily_nano;
-	_Atomic uint32_t cap;
+	_Atomic uint64_t faults;    /* 5xx, timeouts, cuts */
+	_Atomic uint64_t refused;   /* connect refused or reset */
+	_Atomic uint64_t limited;   /* 429 */
 	_Atomic uint32_t fault_ppm; /* of the last 10 s: master */
 	/* Workers: channel_note_pace(). By enum channel_pace, when 32 (s,
 	 * monotonic) | us 32; 0 = not known. */

@@ -1,7 +1,7 @@
 #pragma once
 /*
  * A counter: what can still be spent on an account, a key budget or a
- * channel cap. `available` = balance + credit limit - open holds, in
+ * cap (caps.h). `available` = balance + credit limit - open holds, in
  * nano-USD. Changed only by the double-word compare-and-swap of slots.h.
  */
 #include <stdatomic.h>
@@ -34,7 +34,7 @@ counter_of_key(uint32_t key)
 }
 
 static inline uint32_t
-counter_of_channel(uint32_t channel)
+counter_of_cap(uint32_t cap)
 {
-	return SHM_ACCOUNTS + SHM_KEYS + channel;
+	return SHM_ACCOUNTS + SHM_KEYS + cap;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/must.h"
+#include "shm/caps.h"
 #include "shm/channels.h"
 #include "shm/metrics.h"
 #include "shm/queue.h"
@@ -492,6 +493,38 @@ sample_keys_out(struct walk *w)
 	}
 }
 
+/* Those that the configuration has and the writer has set up. */
+static bool
+label_cap(struct walk *w, const struct cap_row *c)
+{
+	if (c->limit_nano <= 0 || cap_counter(c) == SHM_NONE)
+		return false;
+	label_add(&w->sample, "of", cap_kind_name(c->kind));
+	label_add(&w->sample, "channel", c->channel);
+	label_add(&w->sample, "name", c->name);
+	return true;
+}
+
+static void
+sample_budget(struct walk *w)
+{
+	uint32_t n = cap_rows(w->r);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (label_cap(w, &w->r->caps[i]))
+			emit_value(w, w->r->caps[i].limit_nano);
+}
+
+static void
+sample_budget_left(struct walk *w)
+{
+	uint32_t n = cap_rows(w->r);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (label_cap(w, &w->r->caps[i]))
+			emit_value(w, cap_left(w->r, &w->r->caps[i]));
+}
+
 static void
 sample_models_out(struct walk *w)
 {
@@ -548,6 +581,7 @@ sample_shm_used(struct walk *w)
 	sample_table(w, "accounts", h->n_accounts, SHM_ACCOUNTS);
 	sample_table(w, "keys", h->n_keys, SHM_KEYS);
 	sample_table(w, "channels", channels, SHM_CHANNELS);
+	sample_table(w, "caps", cap_rows(w->r), SHM_CAPS);
 	sample_table(w, "workers", workers, h->n_workers);
 	sample_table(w, "slots", slots_sum(w->r).busy, h->n_slots);
 }
@@ -584,6 +618,8 @@ walk_sampled(struct walk *w)
 		[M_CHANNEL_P95] = sample_channel_p95,
 		[M_CHANNEL_WAITING] = sample_channel_waiting,
 		[M_CHANNEL_KEYS_OUT] = sample_keys_out,
+		[M_BUDGET] = sample_budget,
+		[M_BUDGET_LEFT] = sample_budget_left,
 		[M_MODELS_OUT] = sample_models_out,
 		[M_LEDGER_LAG] = sample_lag,
 		[M_LEDGER_MAP_USED] = sample_map_used,

@@ -23,6 +23,7 @@
 #include "shm/accounts.h"
 #include "shm/affinity.h"
 #include "shm/books.h"
+#include "shm/caps.h"
 #include "shm/channels.h"
 #include "shm/claims.h"
 #include "shm/counters.h"
@@ -193,7 +194,6 @@ reserve_fixed(struct region *r, const struct layout *l)
 	static const enum area fixed[] = {
 		AREA_slots,  AREA_notes,   AREA_pages,	 AREA_key_table,
 		AREA_claims, AREA_workers, AREA_channels};
-	const struct counter *caps = &r->counters[counter_of_channel(0)];
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
 		const struct area_row *a = &l->area[fixed[i]];
@@ -203,7 +203,6 @@ reserve_fixed(struct region *r, const struct layout *l)
 			return false;
 	}
 	return region_reserve(r, r->head, HEAD_BYTES) == E_OK &&
-	       region_reserve(r, caps, sizeof(*caps) * SHM_CHANNELS) == E_OK &&
 	       region_reserve(r, metrics_of_writer(r),
 			      2 * sizeof(struct metrics_block)) == E_OK;
 }

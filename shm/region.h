@@ -18,8 +18,9 @@
 #define SHM_ACCOUNTS (1u << 20)
 #define SHM_KEYS     (1u << 21)
 #define SHM_CHANNELS 1024u
-/* Counters: accounts first, then key budgets, then channel caps. */
-#define SHM_COUNTERS (SHM_ACCOUNTS + SHM_KEYS + SHM_CHANNELS)
+#define SHM_CAPS     4096u
+/* Counters: accounts first, then key budgets, then caps. */
+#define SHM_COUNTERS (SHM_ACCOUNTS + SHM_KEYS + SHM_CAPS)
 /* Own slots of the ledger writer stand behind the requests' slots. */
 #define SHM_OWN_SLOTS 64u
 #define SHM_SLOTS_MAX ((1u << 20) - SHM_OWN_SLOTS)
@@ -36,6 +37,7 @@ struct account_row;
 struct key_row;
 struct worker_row;
 struct channel_row;
+struct cap_row;
 struct token_row;
 struct queue;
 struct book;
@@ -61,7 +63,8 @@ struct shm_head {
 	uint32_t n_workers;	     /* rows in use: 8 x workers + 16 */
 	_Atomic uint32_t n_accounts; /* writer */
 	_Atomic uint32_t n_keys;     /* writer */
-	_Atomic uint32_t n_caps;     /* writer */
+	_Atomic uint32_t n_caps;     /* writer: numbers of caps */
+	_Atomic uint32_t n_cap_rows; /* master: caps.h */
 	_Atomic uint32_t ledger_state;	   /* writer, enum ledger_state */
 	_Atomic uint32_t writer_asleep;	   /* writer: ring its doorbell */
 	_Atomic uint32_t next_spawn_epoch; /* master: 1, 2, ... never reused */
@@ -105,6 +108,7 @@ struct region {
 	_Atomic uint32_t *key_table; /* open addressing, index + 1 */
 	struct worker_row *workers;
 	struct channel_row *channels;
+	struct cap_row *caps;
 	struct token_row *tokens;     /* one per channel row */
 	struct queue *queues;	      /* one per channel row: queue.h */
 	struct retry_bucket *retries; /* one */

@@ -44,7 +44,7 @@ enum slot_kind {
 	SLOT_REFUND,
 	SLOT_ROLLOVER,
 	SLOT_LIMIT,   /* change of a credit limit or a budget */
-	SLOT_ATTEMPT, /* of a request, on a channel: its cap, or none */
+	SLOT_ATTEMPT, /* of a request, on a channel: its caps, or none */
 };
 
 enum slot_reason {
@@ -63,7 +63,7 @@ struct slot {
 	_Alignas(128) _Atomic uint64_t word;
 	uint32_t ctr[SLOT_COUNTERS]; /* counters in the order they are taken */
 	_Atomic int64_t held[2];     /* totals, customer units; see cur, ext */
-	_Atomic int64_t held_up[2];  /* totals, upstream units (channel caps) */
+	_Atomic int64_t held_up[2];  /* totals, upstream units (caps) */
 	_Atomic int64_t delivered;   /* owner: price of what the client took */
 	_Alignas(64) _Atomic int64_t cost; /* valid from SETTLED */
 	_Atomic int64_t up_cost;

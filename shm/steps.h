@@ -82,7 +82,7 @@ cell_store(_Atomic int64_t *cell, int64_t v)
 	atomic_store_explicit(cell, v, memory_order_relaxed);
 }
 
-/* Channel caps count what the operator owes, all others what the customer
+/* Caps count what the operator owes, all others what the customer
  * pays. */
 static inline bool
 counter_is_upstream(uint32_t counter)

@@ -9,38 +9,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "billing/price.h"
+#include "shm/caps.h"
 #include "shm/counters.h"
 #include "shm/workers.h"
+#include "worker/caps.h"
 #include "worker/hold.h"
 #include "worker/request.h"
-
-static bool
-has_cap(const struct lane *l)
-{
-	return l->conf->daily_budget.nano > 0;
-}
-
-/* SHM_NONE: the writer has not set it up yet. */
-static uint32_t
-cap_of(const struct lane *l)
-{
-	uint32_t cap = atomic_load(&l->row->cap);
-
-	return cap == 0 || cap > SHM_CHANNELS ? SHM_NONE
-					      : counter_of_channel(cap - 1);
-}
-
-bool
-attempt_affordable(const struct worker *w, const struct lane *l)
-{
-	uint32_t cap = cap_of(l);
-
-	if (!has_cap(l))
-		return true;
-	return cap != SHM_NONE &&
-	       atomic_load_explicit(&w->region->counters[cap].available,
-				    memory_order_relaxed) > 0;
-}
 
 /* The first part of the note, so that a reaped attempt is described too. */
 static void
@@ -66,42 +40,91 @@ describe(struct request *req)
 		       str_of(l->adapter->name));
 }
 
+/* No caps: the slot of an attempt that is lost already. */
 static enum err
-take(struct request *req, uint32_t cap, struct money amount)
+take(struct request *req, const uint32_t *caps, uint32_t n, struct money amount)
 {
+	struct hold *h = &req->leg->attempt;
 	struct hold_spec spec = {
+		.k = n,
 		.amount = amount,
 		.price_version = req->w->price_version,
 		.model = req->list_row,
 		.kind = SLOT_ATTEMPT,
 	};
-	enum err e = hold_claim(req->w->slots, &req->leg->attempt);
+	enum err e = hold_claim(req->w->slots, h);
 
 	if (e != E_OK)
 		return e;
-	if (cap != SHM_NONE)
-		spec.ctr[spec.k++] = cap;
+	for (uint32_t i = 0; i < n; i++)
+		spec.ctr[i] = caps[i];
 	describe(req);
 	/* Should we die now: it did not answer. */
-	if (cap == SHM_NONE)
-		hold_note(req->w->slots, &req->leg->attempt)->flags |=
-			NOTE_LOST;
-	return hold_take(req->w->slots, &req->leg->attempt, &spec);
+	if (n == 0)
+		hold_note(req->w->slots, h)->flags |= NOTE_LOST;
+	return hold_take(req->w->slots, h, &spec);
+}
+
+/* The caps of this attempt, the likeliest to refuse first. */
+static unsigned
+caps_of(const struct request *req, const struct cap_row *cap[CAP_KINDS])
+{
+	const struct lane *l = req->leg->offer->lane;
+	const struct cap_row *key = cap_of_key(l, req->leg->key_index);
+	unsigned n = 0;
+
+	if (key)
+		cap[n++] = key;
+	if (l->cap)
+		cap[n++] = l->cap;
+	if (req->product->cap)
+		cap[n++] = req->product->cap;
+	return n;
+}
+
+/* All of them or none; NULL, or the one that does not cover `worst`. */
+static const struct cap_row *
+take_all(struct request *req, const struct cap_row *const *cap, unsigned n,
+	 struct money worst, enum err *e)
+{
+	uint32_t counter[CAP_KINDS];
+
+	*e = E_NO_CHANNEL;
+	for (unsigned i = 0; i < n; i++) {
+		counter[i] = cap_counter(cap[i]);
+		if (counter[i] == SHM_NONE)
+			return cap[i];
+	}
+	*e = take(req, counter, n, worst);
+	return *e == E_BALANCE ? cap[req->leg->attempt.refused] : NULL;
 }
 
 enum err
 attempt_take(struct request *req)
 {
 	const struct lane *l = req->leg->offer->lane;
-	uint32_t cap = cap_of(l);
+	const struct cap_row *cap[CAP_KINDS], *refused;
+	uint64_t spent = 0; /* keys */
 	struct money worst;
+	unsigned n;
+	enum err e;
 
-	if (!has_cap(l) || is_free(req))
+	if (is_free(req))
 		return E_OK;
-	if (cap == SHM_NONE ||
-	    !hold_cost_price(req, req->held_output, &worst) ||
-	    take(req, cap, worst) != E_OK)
-		return E_NO_CHANNEL;
+	while ((n = caps_of(req, cap)) > 0) {
+		if (!hold_cost_price(req, req->held_output, &worst))
+			return E_NO_CHANNEL;
+		refused = take_all(req, cap, n, worst, &e);
+		if (!refused)
+			return e == E_OK ? E_OK : E_NO_CHANNEL;
+		if (refused == req->product->cap)
+			cap_model_refused(req);
+		if (refused != cap_of_key(l, req->leg->key_index))
+			return E_NO_CHANNEL;
+		spent |= 1ull << req->leg->key_index;
+		if (!route_other_key(req, spent))
+			return E_NO_CHANNEL;
+	}
 	return E_OK;
 }
 
@@ -114,7 +137,7 @@ attempt_extend(struct request *req)
 	    !hold_cost_price(req, req->held_output, &worst))
 		return;
 	if (!hold_extend(req->w->slots, &req->leg->attempt, worst))
-		LOG_DEBUG("a stream goes on beyond its channel's cap",
+		LOG_DEBUG("a stream goes on beyond what its caps cover",
 			  F_STR("channel", req->leg->offer->lane->conf->name));
 }
 
@@ -200,7 +223,7 @@ attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
 	/* Without a cap there is no slot yet; with none left it is not booked:
 	 * the request goes on. */
 	if (req->leg->attempt.slot == SHM_NONE &&
-	    take(req, SHM_NONE, money_nano(0)) != E_OK)
+	    take(req, NULL, 0, money_nano(0)) != E_OK)
 		return;
 	n = hold_note(req->w->slots, &req->leg->attempt);
 	describe_lost(req, n, e, tokens, estimated);
@@ -215,7 +238,7 @@ attempt_keep(struct request *req, const struct token_counts *tokens)
 	struct note *n;
 
 	if (req->leg->attempt.slot == SHM_NONE &&
-	    take(req, SHM_NONE, money_nano(0)) != E_OK)
+	    take(req, NULL, 0, money_nano(0)) != E_OK)
 		return false;
 	n = hold_note(req->w->slots, &req->leg->attempt);
 	describe_lost(req, n, E_CLIENT_GONE, tokens, true);

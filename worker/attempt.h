@@ -2,8 +2,8 @@
 /*
  * An attempt as a record of money: what the operator owes for one try at one
  * channel. It has a slot of its own, beside the request's: taken before the
- * try where the channel has a cap per day, else only to book an attempt that
- * was lost. No customer pays it.
+ * try where the channel, its key or the model has a cap per day, else only to
+ * book an attempt that was lost. No customer pays it.
  */
 #include <stdbool.h>
 
@@ -11,15 +11,12 @@
 #include "base/errors.h"
 #include "base/money.h"
 
-struct lane;
 struct request;
 struct token_counts;
-struct worker;
 
-/* Is the channel's cap not spent, as far as a look can tell. */
-bool attempt_affordable(const struct worker *w, const struct lane *l);
-/* Takes the worst cost from the channel's cap, if it has one. E_NO_CHANNEL:
- * the cap is spent, go on to another channel. */
+/* Takes the worst cost from all of its caps, if it has any. A key whose cap
+ * does not cover it gives way to another one of the channel. E_NO_CHANNEL: not
+ * with this channel. */
 NODISCARD enum err attempt_take(struct request *req);
 /* As the request's hold grows and its stream goes on. */
 void attempt_extend(struct request *req);

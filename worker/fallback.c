@@ -5,6 +5,8 @@
  */
 #include "worker/fallback.h"
 
+#include <string.h>
+
 #include "adapters/tokens.h"
 #include "base/clock.h"
 #include "billing/price.h"
@@ -91,7 +93,7 @@ fallback_next(struct request *req)
 	req->multiplier_ppm = f->multiplier_ppm;
 	req->input_tokens = input_of(req, f);
 	req->held_output = hold_first_output(req, req->product->conf);
-	req->n_tried = 0;
+	memset(req->tried, 0, sizeof(req->tried));
 	req->attempts_before = req->attempts;
 	n = hold_note(req->w->slots, &req->hold);
 	n->multiplier_ppm = req->multiplier_ppm;

@@ -28,6 +28,7 @@
 #include "worker/worker.h"
 
 struct access_log;
+struct cap_row;
 struct demo_server;
 struct event;
 struct key_cache;
@@ -49,6 +50,9 @@ struct lane {
 	struct series *series;
 	struct queue *queue; /* NULL = nobody waits there */
 	uint32_t next_address;
+	/* caps.h; NULL = none, of key_caps: of no key. */
+	const struct cap_row *cap;
+	const struct cap_row **key_caps; /* as conf->keys */
 };
 
 /* Its credentials, each with its place in shared memory: keys, or one service
@@ -75,6 +79,7 @@ struct product {
 	const struct conf_model *conf;
 	const struct book_row *prices; /* its first; see prices.h */
 	uint16_t index;		       /* row of the book */
+	const struct cap_row *cap;     /* caps.h; NULL = none */
 	unsigned n_offers;
 	struct offer *offers;
 	struct series *requests[ROUTE_COUNT];

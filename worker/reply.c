@@ -172,11 +172,16 @@ upstream_speaks(const struct request *req)
 	return req->err == E_UP_REQUEST || req->err == E_UP_FILTERED;
 }
 
+/* The longest day of a calendar. */
+#define DAY_S  (25u * 3600)
+#define HOUR_S 3600u
+
 /* Seconds, rounded up; at least 1. */
 static uint64_t
 retry_after(const struct request *req)
 {
-	uint64_t ns = MIN_OF(req->retry_after_ns, 3600 * NS_PER_SEC);
+	uint64_t most = req->err == E_MODEL_BUDGET ? DAY_S : HOUR_S;
+	uint64_t ns = MIN_OF(req->retry_after_ns, most * NS_PER_SEC);
 
 	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
 }

@@ -39,7 +39,6 @@ enum step {
 	STEP_COUNT
 };
 
-#define ATTEMPTS_MAX 16
 /* Longest error body of an upstream that is read. */
 #define ERROR_BODY_MAX (64 * 1024)
 
@@ -108,6 +107,7 @@ struct request {
 	/* money */
 	struct product *asked;
 	struct product *product; /* whose turn it is: `asked`, or a fallback */
+	bool asked_spent;	 /* the cap of `asked` does not cover it */
 	/* What the customer pays by, fixed at admission (prices.h), and the
 	 * current list price, which the operator's cost goes by. */
 	const struct book_row *prices, *list;
@@ -146,8 +146,7 @@ struct request {
 	struct leg *leg, *rival; /* leg.h; the other one, NULL = none */
 	struct leg first;
 	unsigned attempts;
-	unsigned n_tried;
-	uint16_t tried[ATTEMPTS_MAX]; /* lane indexes */
+	uint64_t tried[SHM_CHANNELS / 64]; /* bits by lane index */
 	struct waiter *waiter; /* queue.h; in the arena, once it has waited */
 	bool reads_on;	       /* the client is gone, the answer is read on */
 	bool read_enough;
@@ -249,6 +248,11 @@ void count_reply(struct request *req);
 bool route_exhausted(const struct request *req);
 /* Might it be sent there now, were there room. */
 bool route_may(const struct request *req, const struct offer *o);
+/* The lane is not asked again for this model. */
+void route_tried(struct request *req, const struct lane *l);
+/* Another key of the same channel than those of the bits `but`; false: none
+ * is usable. */
+NODISCARD bool route_other_key(struct request *req, uint64_t but);
 /* The first of the answer's content has come. */
 void route_first_byte(struct request *req);
 

@@ -4,9 +4,10 @@
  * another model than the one asked for.
  */
 #include "base/clock.h"
+#include "base/zone.h"
 #include "shm/retries.h"
 #include "worker/affinity.h"
-#include "worker/attempt.h"
+#include "worker/caps.h"
 #include "worker/fallback.h"
 #include "worker/queue.h"
 #include "worker/request.h"
@@ -15,26 +16,38 @@
 static bool
 tried(const struct request *req, const struct lane *l)
 {
-	for (unsigned i = 0; i < req->n_tried; i++)
-		if (req->tried[i] == l->index)
-			return true;
-	return false;
+	return req->tried[l->index / 64] >> l->index % 64 & 1;
+}
+
+void
+route_tried(struct request *req, const struct lane *l)
+{
+	req->tried[l->index / 64] |= 1ull << l->index % 64;
 }
 
 _Static_assert(CONF_CHANNEL_KEYS <= CHANNEL_KEYS, "every key has its place");
 
-/* From `start` on the first key of the channel that is not cooling down;
- * false: none. */
+/* It is not cooling down, and its cap is not spent. */
 static bool
-find_key(const struct lane *l, uint64_t now, uint32_t start, unsigned *index)
+key_usable(const struct worker *w, const struct lane *l, unsigned key)
+{
+	return atomic_load_explicit(&l->row->key_until_ns[key],
+				    memory_order_relaxed) <= w->now_ns &&
+	       cap_open(w, cap_of_key(l, key));
+}
+
+/* From `start` on the first usable key of the channel, but for those of the
+ * bits `but`; false: none. */
+static bool
+find_key(const struct worker *w, const struct lane *l, uint64_t but,
+	 uint32_t start, unsigned *index)
 {
 	uint32_t n = lane_keys(l);
 
 	*index = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		*index = (start + i) % n;
-		if (atomic_load_explicit(&l->row->key_until_ns[*index],
-					 memory_order_relaxed) <= now)
+		if (!(but >> *index & 1) && key_usable(w, l, *index))
 			return true;
 	}
 	return n == 0;
@@ -42,7 +55,8 @@ find_key(const struct lane *l, uint64_t now, uint32_t start, unsigned *index)
 
 /* The next key in turn. */
 static bool
-pick_key(const struct lane *l, uint64_t now, unsigned *index)
+pick_key(const struct worker *w, const struct lane *l, uint64_t but,
+	 unsigned *index)
 {
 	uint32_t start = 0;
 
@@ -50,9 +64,10 @@ pick_key(const struct lane *l, uint64_t now, unsigned *index)
 		start = atomic_fetch_add_explicit(&l->row->key_next, 1,
 						  memory_order_relaxed);
 	for (uint32_t i = 0; i <= lane_keys(l); i++) {
-		if (!find_key(l, now, start, index))
+		if (!find_key(w, l, but, start, index))
 			return false;
-		if (lane_keys(l) == 0 || channel_key_take(l->row, *index, now))
+		if (lane_keys(l) == 0 ||
+		    channel_key_take(l->row, *index, w->now_ns))
 			return true;
 		start = *index + 1; /* somebody else is trying it */
 	}
@@ -76,7 +91,7 @@ able(const struct request *req, const struct offer *o)
 	unsigned key;
 
 	return is_open(req, o) && !tried(req, l) &&
-	       find_key(l, w->now_ns, 0, &key) && attempt_affordable(w, l);
+	       find_key(w, l, 0, 0, &key) && cap_open(w, l->cap);
 }
 
 bool
@@ -84,7 +99,7 @@ route_may(const struct request *req, const struct offer *o)
 {
 	const struct worker *w = req->w;
 
-	return able(req, o) &&
+	return able(req, o) && cap_open_model(req) &&
 	       channel_usable(w->region, o->lane->row_index, w->now_ns);
 }
 
@@ -136,6 +151,10 @@ pick(struct request *req, bool desperate)
 	struct offer *c[CANDIDATES_MAX];
 	unsigned n = 0;
 
+	if (!cap_open_model(req)) {
+		cap_model_refused(req);
+		return NULL;
+	}
 	if (strategy_of(req) == STRATEGY_FAILOVER && req->route &&
 	    req->route->n_channels > 0)
 		return pick_listed(req, desperate);
@@ -180,6 +199,20 @@ closed(const struct request *req, const char **missing)
 	return E_NOT_ABLE;
 }
 
+/* Until the cap's next window begins. */
+static enum next
+refuse_spent(struct request *req)
+{
+	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	uint64_t end_ms = zone_start_of_day(zone_day(now_ms) + 1);
+
+	req->retry_after_ns =
+		end_ms > now_ms ? (end_ms - now_ms) * NS_PER_MS : NS_PER_SEC;
+	metric_add(req->w->metrics, M_REJECTED + REJECT_BUDGET, 1);
+	return request_fail_detail(req, E_MODEL_BUDGET,
+				   req->asked->conf->name.p);
+}
+
 /* Before any attempt. */
 static enum next
 refuse(struct request *req)
@@ -192,6 +225,8 @@ refuse(struct request *req)
 		metric_add(req->w->metrics, M_REJECTED + REJECT_MODEL, 1);
 		return request_fail_detail(req, e, missing);
 	}
+	if (req->asked_spent)
+		return refuse_spent(req);
 	metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
 	if (queue_was_full(req, &req->retry_after_ns))
 		return request_fail(req, E_FULL);
@@ -236,6 +271,26 @@ pick_model(struct request *req)
 	return o;
 }
 
+static struct offer *
+pick_desperate(struct request *req)
+{
+	return pick(req, true);
+}
+
+/* The last key of a channel may have gone since one was seen. */
+static struct offer *
+pick_with_key(struct request *req, struct offer *(*next)(struct request *))
+{
+	struct offer *o;
+
+	while ((o = next(req)) != NULL) {
+		if (pick_key(req->w, o->lane, 0, &req->leg->key_index))
+			break;
+		route_tried(req, o->lane);
+	}
+	return o;
+}
+
 /* Who was never reached, or refused at once, had no work with it: such a
  * request may go on without a budget. */
 static bool
@@ -258,24 +313,29 @@ step_route(struct request *req)
 	struct offer *o = NULL;
 
 	if (queue_waits(req) || may_retry(req))
-		o = pick_model(req);
+		o = pick_with_key(req, pick_model);
 	if (!o && queue_waits(req))
 		return NEXT_WAIT;
 	if (!o && req->attempts == 0)
-		o = pick(req, true);
+		o = pick_with_key(req, pick_desperate);
 	if (!o) {
 		/* the error of the last attempt says more than "none" */
 		if (req->attempts > 0)
 			return request_fail(req, req->err);
-		if (req->lost != E_OK)
+		if (req->lost != E_OK && !req->asked_spent)
 			return request_fail(req, req->lost);
 		return refuse(req);
 	}
 	req->leg->offer = o;
 	req->err = E_OK;
-	if (!pick_key(o->lane, req->w->now_ns, &req->leg->key_index))
-		return request_fail(req, E_NO_CHANNEL);
 	return NEXT_STEP;
+}
+
+bool
+route_other_key(struct request *req, uint64_t but)
+{
+	return pick_key(req->w, req->leg->offer->lane, but,
+			&req->leg->key_index);
 }
 
 void

@@ -170,8 +170,7 @@ mark_tried(struct request *req, enum err e)
 
 	if (err_is_key_fault(e) && l->conf->n_keys > 1)
 		return;
-	if (req->n_tried < ATTEMPTS_MAX)
-		req->tried[req->n_tried++] = (uint16_t)l->index;
+	route_tried(req, l);
 }
 
 static const struct token_counts no_tokens;

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "shm/queue.h"
+#include "worker/caps.h"
 #include "worker/demo.h"
 #include "worker/prices.h"
 #include "worker/process.h"
@@ -52,7 +53,7 @@ lane_build(struct worker *w, unsigned i)
 			   STR_ARG(c->base_url.host));
 	if (!usual && !(l->adapter->flags & ADAPTER_EMBEDDED))
 		buf_printf(&host, ":%u", c->base_url.port);
-	if (host.failed)
+	if (host.failed || !caps_of_lane(w, l))
 		return false;
 	l->host_field = buf_str(&host);
 	host = BUF_INIT; /* the lane owns it now */
@@ -156,6 +157,7 @@ products_build(struct worker *w, const struct book *book)
 		p->conf = &w->conf->models[i];
 		p->prices = &book->rows[i];
 		p->index = (uint16_t)i;
+		caps_of_product(w, p);
 		for (unsigned route = 0; route < ROUTE_IMAGES; route++)
 			p->requests[route] = metrics_request(w->metrics, route,
 							     p->conf->name);
@@ -187,6 +189,13 @@ tables_build(struct worker *w)
 	return products_build(w, book) && products_offer(w);
 }
 
+static void
+lane_free(struct lane *l)
+{
+	free((void *)(uintptr_t)l->host_field.p);
+	caps_free(l);
+}
+
 void
 tables_free(struct worker *w)
 {
@@ -198,7 +207,7 @@ tables_free(struct worker *w)
 		free(p->offers);
 	}
 	for (unsigned i = 0; w->lanes && i < w->n_lanes; i++)
-		free((void *)(uintptr_t)w->lanes[i].host_field.p);
+		lane_free(&w->lanes[i]);
 	pins_free(w);
 	free(w->lanes);
 	free(w->products);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "shm/caps.h"
 #include "shm/channels.h"
 #include "tests/crash/kill.h"
 
@@ -37,8 +38,8 @@ begin(struct kill_test *t)
 {
 	money_in.n = 0;
 	mini_open(&t->k->mini, &t->r);
-	for (uint32_t i = 0; i < MINI_CHANNELS; i++)
-		t->r.channels[i].cap = i + 1;
+	for (uint32_t i = 0; i < MINI_CAPS; i++)
+		t->r.caps[i].number = i + 1;
 }
 
 static bool

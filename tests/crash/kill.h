@@ -22,7 +22,7 @@
 
 #define FIRST_TOTAL  500
 #define SECOND_TOTAL 1000
-/* Channels that one request may try. */
+/* Attempts of one request. */
 #define KILL_TRIES 3u
 
 /* What the owner says of a generation; grows. */
@@ -41,13 +41,14 @@ struct plan {
 	uint32_t account, parent, key; /* indexes; SHM_NONE: not held */
 	int64_t full;		       /* cost of the whole answer */
 	bool stream;
-	bool capped;	 /* its channels have caps: it needs attempts */
+	bool capped;	 /* there are caps: it needs attempts */
 	uint32_t leaves; /* client: 1 before the commit, 2 after it */
 };
 
 /* An attempt, by the slot and generation of its own. */
 struct leg {
-	uint32_t channel;
+	uint32_t cap[MINI_CAPS - 1]; /* those that it holds, from 0 on */
+	uint32_t k;
 	int64_t cost; /* to the operator; lost: all the same */
 	bool lost;
 };

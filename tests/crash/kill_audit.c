@@ -51,7 +51,16 @@ amount_is_right(const struct mini_entry *e, const struct plan *p)
 	return false;
 }
 
-/* An attempt moves the cap of its channel and nothing else. */
+static bool
+caps_are_right(const struct mini_entry *e, const struct leg *l)
+{
+	for (uint32_t i = 0; i < l->k; i++)
+		if (e->ctr[i] != counter_of_cap(l->cap[i]))
+			return false;
+	return e->k == l->k;
+}
+
+/* An attempt moves its caps and nothing else. */
 static bool
 attempt_is_right(const struct mini_entry *e, uint8_t *posted)
 {
@@ -62,8 +71,8 @@ attempt_is_right(const struct mini_entry *e, uint8_t *posted)
 	if (*posted & WAS_CHARGED)
 		return fault("attempt posted twice", e->slot, e->gen);
 	*posted |= WAS_CHARGED | WAS_STREAM | (reaped ? WAS_REAPED : 0);
-	if (e->k != 1 || e->ctr[0] != counter_of_channel(l.channel))
-		return fault("not the channel's cap", e->slot, e->gen);
+	if (!caps_are_right(e, &l))
+		return fault("not the attempt's caps", e->slot, e->gen);
 	if (e->reason == (l.lost ? REASON_UPSTREAM : REASON_NORMAL))
 		return e->up_cost == l.cost || e->up_cost == most ||
 		       fault("wrong cost of an attempt", e->slot, e->gen);

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "shm/channels.h"
+#include "shm/caps.h"
 #include "shm/counters.h"
 #include "shm/workers.h"
 #include "tests/crash/kill.h"
@@ -51,7 +51,7 @@ plan_counters(struct plan *p, uint32_t bits, bool backwards, bool caps)
 {
 	uint32_t account = bits % MINI_ACCOUNTS;
 	uint32_t key = (bits >> 4) % MINI_KEYS;
-	uint32_t cap = (bits >> 8) % MINI_CHANNELS;
+	uint32_t cap = (bits >> 8) % MINI_CAPS;
 	uint32_t some[SLOT_COUNTERS], n = 0;
 
 	p->account = MINI_PARENTS + account;
@@ -63,7 +63,7 @@ plan_counters(struct plan *p, uint32_t bits, bool backwards, bool caps)
 	if (p->key != SHM_NONE)
 		some[n++] = counter_of_key(key);
 	if (caps && (bits >> 14 & 1))
-		some[n++] = counter_of_channel(cap);
+		some[n++] = counter_of_cap(cap);
 	p->k = n;
 	for (uint32_t i = 0; i < n; i++)
 		p->ctr[i] = some[backwards ? n - 1 - i : i];
@@ -87,8 +87,10 @@ struct leg
 leg_of(uint32_t slot, uint32_t gen)
 {
 	uint32_t bits = mix(slot, gen);
-	struct leg l = {.channel = bits % MINI_CHANNELS};
+	struct leg l = {.k = 1 + (bits >> 2) % (MINI_CAPS - 1)};
 
+	for (uint32_t i = 0; i < l.k; i++)
+		l.cap[i] = (bits + i) % MINI_CAPS;
 	l.lost = bits >> 8 & 1;
 	if (!l.lost)
 		l.cost = (bits >> 9) % SECOND_TOTAL + 1;
@@ -193,27 +195,36 @@ attempt_settle(struct worker *w, struct job *j, enum slot_reason why)
 	j->attempt.slot = SHM_NONE;
 }
 
-/* Its cap has been taken. */
+static bool
+attempt_caps(const struct worker *w, const struct leg *l,
+	     struct hold_spec *spec)
+{
+	spec->k = l->k;
+	for (uint32_t i = 0; i < l->k; i++) {
+		spec->ctr[i] = cap_counter(&w->r->caps[l->cap[i]]);
+		if (spec->ctr[i] == SHM_NONE)
+			return false;
+	}
+	return true;
+}
+
+/* Its caps have been taken. */
 static bool
 attempt_take(struct worker *w, struct job *j)
 {
 	struct hold_spec spec = {.amount = money_nano(FIRST_TOTAL),
-				 .k = 1,
 				 .kind = SLOT_ATTEMPT};
-	uint32_t cap;
 
 	j->tried++;
 	if (hold_claim(w->o, &j->attempt) != E_OK)
 		return false;
 	j->leg = leg_of(j->attempt.slot, j->attempt.gen);
-	cap = w->r->channels[j->leg.channel].cap;
-	if (cap == 0) {
+	if (!attempt_caps(w, &j->leg, &spec)) {
 		hold_unclaim(w->o, &j->attempt);
 		return false;
 	}
 	job_describe(w, j, &j->attempt);
-	hold_note(w->o, &j->attempt)->channel = (uint16_t)j->leg.channel;
-	spec.ctr[0] = counter_of_channel(cap - 1);
+	hold_note(w->o, &j->attempt)->channel = (uint16_t)j->leg.cap[0];
 	if (hold_take(w->o, &j->attempt, &spec) != E_OK) {
 		w->k->stats.spent++;
 		return false;

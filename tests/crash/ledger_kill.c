@@ -13,7 +13,7 @@
 
 #include "billing/records.h"
 #include "billing/scan.h"
-#include "shm/channels.h"
+#include "shm/caps.h"
 #include "tests/crash/kill.h"
 #include "tests/unit/billing/fixture.h"
 
@@ -82,18 +82,25 @@ some_limit(void)
 	return 20000 + rand() % 80000;
 }
 
-/* As the master binds them; the writer finds their caps by name. */
+/* As the master wants them; the writer finds them by name. */
 static void
-make_channels(struct kill_test *t)
+make_caps(struct kill_test *t)
 {
-	for (uint32_t i = 0; i < MINI_CHANNELS; i++) {
-		struct channel_row *row = &t->r.channels[i];
+	const struct cap_of of[MINI_CAPS] = {
+		{CAP_CHANNEL, STR("c"), STR_NONE},
+		{CAP_CREDENTIAL, STR("c"), STR("0")},
+		{CAP_MODEL, STR_NONE, STR("c")},
+		{CAP_CHANNEL, STR("d"), STR_NONE},
+	};
 
-		(void)snprintf(row->name, sizeof(row->name), "c%" PRIu32, i);
-		if (row->daily_nano == 0)
-			row->daily_nano = some_limit();
-		row->state = CHANNEL_UP;
+	for (uint32_t i = 0; i < MINI_CAPS; i++) {
+		const struct cap_row *row = cap_find(&t->r, &of[i]);
+		int64_t limit = row ? row->limit_nano : some_limit();
+
+		must(cap_want(&t->r, &of[i], limit) == i);
 	}
+	for (uint32_t i = 0; i < MINI_CAPS; i++)
+		(void)str_copy(t->r.channels[i].name, CHANNEL_NAME, STR("c"));
 }
 
 /* Every round but the first comes after a power loss: new memory. */
@@ -104,7 +111,7 @@ begin(struct kill_test *t)
 		region_close(&t->r);
 		must(region_anonymous(&t->r, KILL_SLOTS, KILL_ROWS) == E_OK);
 	}
-	make_channels(t);
+	make_caps(t);
 	desk.cold_kills = 0;
 	arm_cold_start(t);
 }
@@ -177,7 +184,7 @@ tick(struct kill_test *t)
 	}
 	if (now - desk.limit_ns > 60 * NS_PER_MS) {
 		desk.limit_ns = now;
-		t->r.channels[(uint32_t)rand() % MINI_CHANNELS].daily_nano =
+		t->r.caps[(uint32_t)rand() % MINI_CAPS].limit_nano =
 			some_limit();
 	}
 	if (desk.open || now - desk.topup_ns < 2 * NS_PER_MS)
@@ -237,11 +244,11 @@ moves_of(const struct plan *p)
 			 (p->key != SHM_NONE ? MOVES_KEY : 0));
 }
 
-/* An attempt moves the cap of its channel. */
+/* An attempt moves its caps. */
 static struct mini_entry
 mini_of_attempt(const struct entry *e)
 {
-	uint32_t ctr[ENTRY_MOVES] = {SHM_NONE};
+	uint32_t ctr[ENTRY_MOVES] = {SHM_NONE, SHM_NONE, SHM_NONE};
 	unsigned k = entry_counters(e, ctr);
 	struct mini_entry m = {
 		.slot = e->slot,
@@ -252,7 +259,7 @@ mini_of_attempt(const struct entry *e)
 		.reason = e->reason,
 		.cost = e->charge_nano,
 		.up_cost = e->upstream_nano,
-		.ctr = {ctr[0]},
+		.ctr = {ctr[0], ctr[1], ctr[2]},
 	};
 
 	return m;

@@ -9,8 +9,8 @@
 #include "shm/counters.h"
 #include "shm/workers.h"
 
-#define FIRST_KEY     (MINI_PARENTS + MINI_ACCOUNTS)
-#define FIRST_CHANNEL (FIRST_KEY + MINI_KEYS)
+#define FIRST_KEY (MINI_PARENTS + MINI_ACCOUNTS)
+#define FIRST_CAP (FIRST_KEY + MINI_KEYS)
 
 uint32_t
 mini_counter(uint32_t place)
@@ -18,9 +18,9 @@ mini_counter(uint32_t place)
 	must(place < MINI_COUNTERS);
 	if (place < FIRST_KEY)
 		return counter_of_account(place);
-	if (place < FIRST_CHANNEL)
+	if (place < FIRST_CAP)
 		return counter_of_key(place - FIRST_KEY);
-	return counter_of_channel(place - FIRST_CHANNEL);
+	return counter_of_cap(place - FIRST_CAP);
 }
 
 uint32_t
@@ -42,7 +42,7 @@ mini_rolls(uint32_t place)
 static bool
 is_upstream(uint32_t counter)
 {
-	return counter >= counter_of_channel(0);
+	return counter >= counter_of_cap(0);
 }
 
 void

@@ -55,7 +55,7 @@ REFUSED = ('CP_REFUSED', 'CP_BACK', 'CP_BACK_DONE', 'CP_BACK_FREE')
 PAGES = ('CP_PAGE_TAKEN', 'CP_PAGE_GIVEN')
 HELP = ('CP_HELP_BEFORE', 'CP_HELP_CONFIRMED')
 WINDOWS = ('CP_WINDOW_AMOUNT', 'CP_WINDOW_COMMITTED')
-MOVES_CHANNEL = 8          # of an entry
+MOVES_CAPS = 8          # of an entry
 MEETING = REFUSED + HELP   # two workers, at one counter
 
 
@@ -425,7 +425,7 @@ class Test:
         balance = 0
         self.moved = {}
         for row in self.gate.dump():
-            if int(row['moves']) & MOVES_CHANNEL:
+            if int(row['moves']) & MOVES_CAPS:
                 self.moved[row['kind']] = self.moved.get(row['kind'], 0) + 1
                 balance -= harness.nano(row[
                     'upstream_usd' if row['kind'] in ('attempt', 'cap')

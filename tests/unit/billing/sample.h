@@ -91,9 +91,11 @@ sample_books(struct sample *s)
 	s->post.meta.n_prices = 1;
 	s->post.meta.epoch = 1;
 	memset(&cap, 0, sizeof(cap));
-	(void)strcpy(cap.name, "openai-main");
-	must(record_put(s->ledger, TABLE_CAP, 0, &cap, sizeof(cap)) ==
-	     STORE_OK);
+	(void)strcpy(cap.channel, "openai-main");
+	must(cap_put(s->ledger, 0, &cap) == STORE_OK);
+	cap.kind = CAP_CREDENTIAL;
+	(void)strcpy(cap.name, "second");
+	must(cap_put(s->ledger, 1, &cap) == STORE_OK);
 	memset(&r, 0, sizeof(r));
 	must(record_put(s->ledger, TABLE_REFUNDED, 1, &r, sizeof(r)) ==
 	     STORE_OK);

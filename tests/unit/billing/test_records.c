@@ -30,8 +30,8 @@ TEST(balance_keys_and_counters_are_one_to_one)
 		SHM_ACCOUNTS - 1,
 		counter_of_key(0),
 		counter_of_key(SHM_KEYS - 1),
-		counter_of_channel(0),
-		counter_of_channel(SHM_CHANNELS - 1),
+		counter_of_cap(0),
+		counter_of_cap(SHM_CHANNELS - 1),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(some); i++) {

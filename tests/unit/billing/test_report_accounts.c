@@ -58,7 +58,7 @@ TEST(each_kind_of_movement_has_its_column)
 	struct entry e;
 
 	sample_open(&s);
-	sample_leg(&s, 0xaa, 1000000, MOVES_CHANNEL);
+	sample_leg(&s, 0xaa, 1000000, MOVES_CAPS);
 	e = sample_money(KIND_CREDIT, 1, -5000000000);
 	sample_put(&s, &e, 95000);
 	e = sample_money(KIND_CREDIT, 1, 1000000000); /* it expired */
@@ -72,7 +72,7 @@ TEST(each_kind_of_movement_has_its_column)
 	e.key = 0;
 	sample_put(&s, &e, 95004);
 	e = sample_money(KIND_LIMIT, SHM_NONE, -1000000); /* of a channel */
-	e.moves = MOVES_CHANNEL;
+	e.moves = MOVES_CAPS;
 	sample_put(&s, &e, 95005);
 	sample_read(&s);
 	p.job.filter.account = STR("1");

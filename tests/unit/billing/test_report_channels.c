@@ -37,10 +37,10 @@ TEST(a_row_has_what_a_channel_did_on_a_day)
 	struct entry e;
 
 	sample_open(&s);
-	sample_leg(&s, 0xaa, 7, MOVES_CHANNEL);
+	sample_leg(&s, 0xaa, 7, MOVES_CAPS);
 	e = sample_request(&s, 20, 1, 0xbb);
 	e.kind = KIND_CAP; /* of a request that is counted */
-	e.moves = MOVES_CHANNEL;
+	e.moves = MOVES_CAPS;
 	e.charge_nano = 0;
 	sample_put(&s, &e, 95000);
 	sample_read(&s);

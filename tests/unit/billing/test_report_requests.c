@@ -132,12 +132,12 @@ TEST(lost_attempts_are_folded_into_their_request)
 
 	sample_open(&s);
 	sample_leg(&s, 0xaa, 1000000, 0);
-	sample_leg(&s, 0xaa, 500000, MOVES_CHANNEL);
+	sample_leg(&s, 0xaa, 500000, MOVES_CAPS);
 	sample_leg(&s, 0xdd, 7, 0);
 	/* The one that answered is in the request already. */
 	e = sample_request(&s, 20, 1, 0xbb);
 	e.kind = KIND_CAP;
-	e.moves = MOVES_CHANNEL;
+	e.moves = MOVES_CAPS;
 	e.charge_nano = 0;
 	sample_put(&s, &e, 95000);
 	sample_read(&s);

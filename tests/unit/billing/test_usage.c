@@ -43,6 +43,54 @@ TEST(the_layout_is_that_of_version_1)
 	CHECK_INT(KIND_CORRECTION, 6);
 }
 
+TEST(an_attempt_names_up_to_three_caps)
+{
+	static const uint32_t caps[] = {7, 0, SHM_CAPS - 1};
+	struct entry e = some_entry();
+	uint32_t out[ENTRY_MOVES];
+
+	e.kind = KIND_CAP;
+	e.moves = MOVES_CAPS;
+	for (unsigned n = 1; n <= 3; n++) {
+		e.ref = entry_caps_ref(caps, n, 20000);
+		CHECK_INT(entry_counters(&e, out), n);
+		for (unsigned i = 0; i < n; i++)
+			CHECK_INT(out[i], counter_of_cap(caps[i]));
+		entry_seal(&e, start);
+		CHECK_INT(entry_check(&e, start), ENTRY_FINE);
+	}
+	/* with one it is as it was when there was no other */
+	CHECK_INT(entry_caps_ref(caps, 1, 20000), entry_ref(7, 20000));
+}
+
+TEST(caps_that_cannot_be_are_found)
+{
+	static const uint32_t twice[] = {3, 4, 3}, beyond[] = {3, SHM_CAPS};
+	struct entry e = some_entry();
+
+	e.kind = KIND_ATTEMPT;
+	e.moves = MOVES_CAPS;
+	e.ref = entry_caps_ref(twice, 3, 1);
+	entry_seal(&e, start);
+	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
+	e.ref = entry_caps_ref(beyond, 2, 1);
+	entry_seal(&e, start);
+	CHECK_INT(entry_check(&e, start), ENTRY_BAD_FIELD);
+}
+
+TEST(a_window_of_a_cap_names_one)
+{
+	struct entry e = some_entry();
+	uint32_t out[ENTRY_MOVES];
+
+	e.kind = KIND_ROLLOVER;
+	e.moves = MOVES_CAPS;
+	e.ref = entry_ref(5, 70000);
+	CHECK_INT(entry_counters(&e, out), 1);
+	CHECK_INT(out[0], counter_of_cap(5));
+	CHECK_INT(entry_window(&e), 70000);
+}
+
 /* The chain by its definition. */
 TEST(the_chain_is_a_sha256_over_the_one_before_and_the_entry)
 {
@@ -147,6 +195,9 @@ int
 main(void)
 {
 	RUN(the_layout_is_that_of_version_1);
+	RUN(an_attempt_names_up_to_three_caps);
+	RUN(caps_that_cannot_be_are_found);
+	RUN(a_window_of_a_cap_names_one);
 	RUN(the_chain_is_a_sha256_over_the_one_before_and_the_entry);
 	RUN(every_flipped_bit_is_found);
 	RUN(a_change_with_a_new_checksum_breaks_the_chain);

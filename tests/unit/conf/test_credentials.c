@@ -37,6 +37,38 @@ TEST(an_access_key_is_a_group_among_texts)
 	conf_free(c);
 }
 
+TEST(a_key_has_a_name_and_a_budget_or_its_place)
+{
+	CLEANUP(buf_free) struct buf once = BUF_INIT;
+	const struct conf *c = loaded(
+		OTHER("keys = ( \"aaaa\", { key = \"bbbb\"; name = \"team-2\"; "
+		      "daily_budget = \"1.50\"; } );"));
+	const struct conf_credential *k = c->channels[0].keys;
+
+	CHECK(str_eq(k[0].label, STR("0")));
+	CHECK_INT(k[0].daily_budget.nano, 0);
+	CHECK(str_eq(k[1].label, STR("team-2")));
+	CHECK_INT(k[1].daily_budget.nano, 1500000000);
+	conf_dump(c, &once);
+	buf_add_char(&once, '\0');
+	CHECK(strstr(once.p, "daily_budget = \"1.50\"") != NULL);
+	conf_free(c);
+}
+
+TEST(names_of_keys_are_unique_and_no_places)
+{
+	CHECK_STR(error_of(OTHER("keys = ( { key = \"a\"; name = \"x\"; }, "
+				 "{ key = \"b\"; name = \"x\"; } );")),
+		  "t:4: channels.keys.name: the key 'x' is there twice");
+	CHECK_STR(error_of(OTHER("keys = ( { key = \"a\"; name = \"1\"; } );")),
+		  "t:4: channels.keys.name: '1' is no name: use visible "
+		  "characters, not digits alone");
+	CHECK_STR(
+		error_of(OTHER("keys = ( { key = \"a\"; name = \"a b\"; } );")),
+		"t:4: channels.keys.name: 'a b' is no name: use visible "
+		"characters, not digits alone");
+}
+
 TEST(a_profile_of_a_credentials_file_gives_the_parts)
 {
 	CLEANUP(buf_free) struct buf text = BUF_INIT, once = BUF_INIT;
@@ -158,6 +190,8 @@ main(void)
 {
 	CHECK(unsetenv("AWS_ACCESS_KEY_ID") == 0);
 	RUN(an_access_key_is_a_group_among_texts);
+	RUN(a_key_has_a_name_and_a_budget_or_its_place);
+	RUN(names_of_keys_are_unique_and_no_places);
 	RUN(a_profile_of_a_credentials_file_gives_the_parts);
 	RUN(without_keys_the_environment_is_asked);
 	RUN(what_does_not_fit_together_is_refused_by_name);

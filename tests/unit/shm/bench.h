@@ -16,7 +16,7 @@ struct bench {
 #define ACCOUNT counter_of_account(3)
 #define PARENT	counter_of_account(1)
 #define BUDGET	counter_of_key(7)
-#define CAP	counter_of_channel(2)
+#define CAP	counter_of_cap(2)
 
 static inline void
 bench_open(struct bench *b, uint32_t pages)

@@ -53,7 +53,7 @@ make_spec(struct hand *h)
 		mini_counter(draw(h, MINI_PARENTS)),
 		mini_counter(MINI_ACCOUNTS + MINI_PARENTS + draw(h, MINI_KEYS)),
 		mini_counter(MINI_ACCOUNTS + MINI_PARENTS + MINI_KEYS +
-			     draw(h, MINI_CHANNELS))};
+			     draw(h, MINI_CAPS))};
 
 	spec.k = 1 + draw(h, SLOT_COUNTERS);
 	for (uint32_t i = 0, back = draw(h, 2); i < spec.k; i++)

@@ -1,6 +1,8 @@
 /* Another model in place of the asked one: when, for whom, at what price. */
 #include <stdlib.h>
 
+#include "base/must.h"
+#include "shm/caps.h"
 #include "tests/unit/worker/fixture.h"
 
 #define CHEAP                                                                  \
@@ -84,6 +86,34 @@ TEST(the_next_model_answers_and_is_paid)
 	CHECK(str_eq(str_make(e->note.served, e->note.served_len), STR("gpt")));
 	CHECK_INT(f->region.slots[e->slot].model, MODEL_CHEAP);
 	CHECK(fix_done(f));
+}
+
+/* What is left of it does not cover the request, or nothing is. */
+TEST(a_model_whose_budget_is_spent_gives_way)
+{
+	static const int64_t left[] = {0, 1};
+	const struct cap_of of = {CAP_MODEL, STR_NONE, STR("gpt")};
+
+	for (unsigned i = 0; i < ARRAY_LEN(left); i++) {
+		struct fixture *f = with(to_cheap, 1);
+		struct exchange *x;
+
+		f->model[MODEL_GPT].daily_budget = money_nano(5);
+		must(cap_want(&f->region, &of, 5) == 0);
+		f->region.caps[0].number = 1;
+		f->region.counters[counter_of_cap(0)].available = left[i];
+		fix_start(f);
+		x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+		CHECK_INT(f->n_calls, 1);
+		CHECK(asks_for(f, "\"up-cheap\""));
+		fix_answer(f, 200, CHEAP);
+		fix_settle(f);
+		CHECK_INT(x->status, 200);
+		CHECK_STR(fix_field(x, "x-tollgate-substituted"), "gpt");
+		CHECK_INT(f->region.counters[counter_of_cap(0)].available,
+			  left[i]);
+		CHECK(fix_done(f));
+	}
 }
 
 TEST(so_it_is_before_the_first_word_of_a_stream)
@@ -236,6 +266,7 @@ int
 main(void)
 {
 	RUN(the_next_model_answers_and_is_paid);
+	RUN(a_model_whose_budget_is_spent_gives_way);
 	RUN(so_it_is_before_the_first_word_of_a_stream);
 	RUN(only_keys_that_take_it_get_another_model);
 	RUN(a_model_is_no_stand_in_for_itself);
