@@ -33,8 +33,7 @@ end_record(struct conn *c, enum end end, enum counter counter)
 	if (!c->record)
 		return;
 	conn_count(c, counter, 1);
-	c->record->end = (uint8_t)end;
-	c->record->end_us = now_us();
+	record_end(c->worker->shared, c->record, end);
 	c->record = NULL;
 }
 

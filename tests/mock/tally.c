@@ -83,11 +83,25 @@ record_begin(struct shared *sh)
 		atomic_fetch_add_explicit(&sh->seq, 1, memory_order_relaxed) +
 		1;
 	struct record *r = &sh->record[seq % RECORDS];
+	int64_t running, most;
 
 	memset(r, 0, sizeof(*r));
 	r->seq = seq;
 	r->start_us = now_us();
+	running = atomic_fetch_add(&sh->running, 1) + 1;
+	most = atomic_load(&sh->most_running);
+	while (most < running &&
+	       !atomic_compare_exchange_weak(&sh->most_running, &most, running))
+		;
 	return r;
+}
+
+void
+record_end(struct shared *sh, struct record *r, enum end end)
+{
+	r->end = (uint8_t)end;
+	r->end_us = now_us();
+	(void)atomic_fetch_sub(&sh->running, 1);
 }
 
 void
@@ -240,6 +254,7 @@ tally_reset(struct shared *sh)
 	for (w = 0; w < RECORDS; w++)
 		sh->record[w].seq = 0;
 	sh->last_len = 0;
+	atomic_store(&sh->most_running, atomic_load(&sh->running));
 	(void)script_set(sh, none, why, sizeof(why));
 }
 
@@ -336,6 +351,9 @@ print_gauges(struct shared *sh, struct buf *to)
 	buf_fmt(to, ",\"open\":%lld,\"holding\":%lld",
 		(long long)(sum[G_accepted] - sum[G_closed]),
 		(long long)(sum[G_held] - sum[G_unheld]));
+	buf_fmt(to, ",\"running\":%lld,\"most_running\":%lld",
+		(long long)atomic_load(&sh->running),
+		(long long)atomic_load(&sh->most_running));
 }
 
 static void

@@ -106,6 +106,7 @@ struct rule {
 struct shared {
 	struct worker_tally worker[MAX_WORKERS];
 	_Atomic uint64_t seq;
+	_Atomic int64_t running, most_running; /* requests at once */
 	_Atomic uint32_t rule_count; /* 0: nobody looks at the rules */
 	_Atomic uint64_t release_epoch;
 	_Atomic int64_t permits; /* of a counted release */
@@ -130,6 +131,7 @@ gauge_add(struct worker_tally *t, enum gauge g)
 
 /* The next record, emptied. */
 struct record *record_begin(struct shared *sh);
+void record_end(struct shared *sh, struct record *r, enum end end);
 
 void last_keep(struct shared *sh, struct span head, struct span body);
 
