@@ -25,7 +25,7 @@ class Waiting:
     timeout = '40s'
 
     @classmethod
-    def setUpClass(cls):
+    def begin(cls):
         cls.mock = harness.Mock()
         cls.gate = harness.Gateway(
             [harness.channel(cls.mock, max_concurrency=MOST,
@@ -37,14 +37,9 @@ class Waiting:
             cls.keys.append(cls.gate.key(name))
 
     @classmethod
-    def tearDownClass(cls):
+    def finish(cls):
         cls.gate.close()
         cls.mock.stop()
-
-    def tearDown(self):
-        self.mock.release()
-        harness.wait_until(lambda: self.at() == (0, 0), what='rest')
-        self.mock.reset()
 
     def at(self):
         """(in flight, waiting) of the channel."""
@@ -67,7 +62,24 @@ class Waiting:
         return collections.Counter(t.answer.status for t in swarm.tasks)
 
 
-class Turns(Waiting):
+class Shared(Waiting):
+    """One server for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.begin()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.finish()
+
+    def tearDown(self):
+        self.mock.release()
+        harness.wait_until(lambda: self.at() == (0, 0), what='rest')
+        self.mock.reset()
+
+
+class Turns(Shared):
     """With each number of workers."""
 
     def test_never_more_than_may_be_and_all_are_answered(self):
@@ -208,7 +220,7 @@ class FourWorkers(Turns, unittest.TestCase):
     workers = 4
 
 
-class Impatient(Waiting, unittest.TestCase):
+class Impatient(Shared, unittest.TestCase):
     """Waits that are over, or would be too long."""
 
     workers = 2
@@ -232,6 +244,13 @@ class Impatient(Waiting, unittest.TestCase):
         harness.wait_until(self.gate.settled, what='settling')
         self.gate.verify()
 
+        def logged():
+            return [row for row in self.gate.access() if row['term'] == 'GQ']
+        rows = harness.wait_until(logged, what='the access log')
+        self.assertEqual(len(rows), 4)
+        for row in rows:
+            self.assertGreaterEqual(row['t_queue_us'], 900000)
+
     def test_a_wait_that_would_be_too_long_is_refused_at_once(self):
         outcome = 'tollgate_queued_total{outcome="late"}'
         self.mock.script('@@first=900')
@@ -248,6 +267,47 @@ class Impatient(Waiting, unittest.TestCase):
         self.assertEqual(set(found), {200, 503})
         self.assertGreater(found[503], 3)
         self.assertGreater(self.gate.metrics()[outcome], 0)
+
+
+class Ends(Waiting, unittest.TestCase):
+    """Those who wait when the server ends, or another one takes its place."""
+
+    workers = 2
+
+    def setUp(self):
+        self.begin()
+
+    def tearDown(self):
+        self.finish()
+
+    def test_an_upgrade_loses_nobody(self):
+        with client.Swarm(self.gate.url) as swarm:
+            self.fill(swarm, 10)
+            before = set(self.gate.pids)
+            os.kill(self.gate.pid, signal.SIGUSR2)
+
+            def taken_over():
+                try:
+                    return set(self.gate.pids) - before
+                except harness.Failed:
+                    return False
+            harness.wait_until(taken_over, what='the new program')
+            for _ in range(5):
+                swarm.add(post('hello', self.keys[1]))
+            swarm.run(lambda: swarm.sent == MOST + 15)
+            self.wait_at(MOST, 15)
+            self.mock.release()
+            self.assertTrue(swarm.run())
+        self.assertEqual(self.statuses(swarm), {200: MOST + 15})
+        self.assertEqual(self.mock.tally(0)['most_running'], MOST)
+
+    def test_a_server_that_ends_serves_them_first(self):
+        with client.Swarm(self.gate.url) as swarm:
+            self.fill(swarm, 10)
+            os.kill(self.gate.pid, signal.SIGTERM)
+            self.mock.release()
+            self.assertTrue(swarm.run())
+        self.assertEqual(self.statuses(swarm), {200: MOST + 10})
 
 
 class SecondAttempt(unittest.TestCase):
