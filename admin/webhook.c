@@ -266,6 +266,18 @@ webhook_tick(struct webhook *w, uint64_t now_ns)
 
 /* ---- life ---- */
 
+/* Numbers need nobody. */
+static void
+name_servers(struct webhook *w, const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_resolver; i++)
+		(void)evdns_base_nameserver_ip_add(w->dns, c->resolver[i].p);
+	/* Without the file it asks 127.0.0.1. */
+	if (c->n_resolver == 0)
+		(void)evdns_base_resolv_conf_parse(w->dns, DNS_OPTIONS_ALL,
+						   "/etc/resolv.conf");
+}
+
 static bool
 open_all(struct webhook *w, const struct admin *a)
 {
@@ -275,9 +287,7 @@ open_all(struct webhook *w, const struct admin *a)
 	w->client = http_client_new(w->base, a->pool, a->wheel);
 	if (!w->dns || !w->client)
 		return false;
-	/* Without the file it asks 127.0.0.1; numbers need nobody. */
-	(void)evdns_base_resolv_conf_parse(w->dns, DNS_OPTIONS_ALL,
-					   "/etc/resolv.conf");
+	name_servers(w, a->args->conf);
 	if (!w->conf->url.tls)
 		return true;
 	w->tls = tls_client_new(NULL, why);

@@ -2,6 +2,7 @@
  * Rules across keys: names that must be known, prices that must be there,
  * keys that go together.
  */
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -555,6 +556,30 @@ check_webhook(const struct conf *c, struct buf *error)
 			  "is required with webhook.url: it signs the events");
 }
 
+/* As a URL is written, without the scheme: an address, perhaps a port. */
+static bool
+check_resolver(const struct conf *c, struct buf *error)
+{
+	for (uint32_t i = 0; i < c->n_resolver; i++) {
+		CLEANUP(buf_free) struct buf text = BUF_INIT, why = BUF_INIT;
+		struct in6_addr any;
+		struct conf_url url;
+
+		buf_add_cstr(&text, "http://");
+		buf_add_str(&text, c->resolver[i]);
+		if (text.failed ||
+		    !conf_url_parse(buf_str(&text), &url, c->arena, &why) ||
+		    url.path.n > 0 ||
+		    (inet_pton(AF_INET, url.host.p, &any) != 1 &&
+		     inet_pton(AF_INET6, url.host.p, &any) != 1))
+			return conf_fault(error, top(c), "resolver",
+					  "'%s' is no address like "
+					  "\"192.0.2.53\" or \"[::1]:5353\"",
+					  c->resolver[i].p);
+	}
+	return true;
+}
+
 static bool
 check_limits(const struct conf *c, struct buf *error)
 {
@@ -576,8 +601,8 @@ conf_rules(struct conf *c, struct buf *error)
 	    !check_groups(c, error) || !check_plans(c, error) ||
 	    !check_channels(c, error) || !check_listeners(c, error) ||
 	    !check_cors(c, error) || !check_limits(c, error) ||
-	    !check_zone(c, error) || !check_webhook(c, error) ||
-	    !conf_routes(c, error))
+	    !check_zone(c, error) || !check_resolver(c, error) ||
+	    !check_webhook(c, error) || !conf_routes(c, error))
 		return false;
 	warn_of_idle_models(c);
 	return true;

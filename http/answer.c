@@ -98,6 +98,22 @@ may_answer(struct exchange *x)
 	return !x->conn.closed && !x->answered;
 }
 
+/* A small body that nobody wants came whole with its head: it is skipped, and
+ * the connection may stay. */
+static void
+skip_body(struct exchange *x)
+{
+	struct conn *c = &x->conn;
+
+	if (!x->has_body || x->wants_body || x->close ||
+	    x->kind != HTTP_BODY_LENGTH || x->left > c->n)
+		return;
+	conn_use(c, x->left);
+	x->bytes_in += x->left;
+	x->left = 0;
+	x->has_body = false;
+}
+
 /* Makes the head in `out`; returns its pieces. */
 static unsigned
 begin_answer(struct exchange *x, struct answer *a, struct str fields,
@@ -105,6 +121,7 @@ begin_answer(struct exchange *x, struct answer *a, struct str fields,
 {
 	unsigned n = 1;
 
+	skip_body(x);
 	x->begun = true;
 	x->bodiless = x->head_only || !status_has_body(a->status);
 	x->close = x->close || !x->keep_alive || x->has_body ||

@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/must.h"
 
-#define GRACE_MS    10000 /* before the rate of a body is measured */
 #define PROBE_MS    100
 #define LINGER_MS   1000
 #define LINGER_SIZE (64 * 1024)
@@ -47,6 +46,7 @@ exchange_reset(struct exchange *x)
 	x->chunked = (struct chunked){0};
 	x->left = x->bytes_in = x->mark = 0;
 	x->given_before = c->given;
+	x->idle_ns = conn_now(c);
 	x->why = E_OK;
 	x->kind = HTTP_BODY_NONE;
 	x->head_only = x->expects = x->wants_body = x->has_body = false;
@@ -187,9 +187,10 @@ step_head(struct exchange *x)
 static uint64_t
 body_due(const struct exchange *x)
 {
-	uint64_t rate = MAX_OF(x->server->limits.body_min_rate, 1u);
+	const struct http_limits *limits = &x->server->limits;
+	uint64_t rate = MAX_OF(limits->body_min_rate, 1u);
 
-	return after_ms(x->start_ns, GRACE_MS) +
+	return after_ms(x->start_ns, limits->body_grace_ms) +
 	       x->bytes_in * NS_PER_SEC / rate;
 }
 
@@ -410,6 +411,10 @@ exchange_turn(struct conn *c)
 {
 	struct exchange *x = exchange_of(c);
 
+	if (!c->closed && x->phase == PHASE_IDLE) {
+		exchange_run(x); /* it was left unread */
+		return;
+	}
 	if (!c->closed && !(x->answered && c->queued == 0))
 		return;
 	if (x->phase == PHASE_LINGER)
@@ -428,7 +433,7 @@ exchange_turn(struct conn *c)
 				  x->server->draining
 					  ? DRAIN_IDLE_MS
 					  : x->server->limits.idle_timeout_ms));
-	if (c->n > 0 || c->readable)
+	if (c->n > 0 || (c->readable && !ration_defers(x)))
 		exchange_run(x);
 	/* A head that went out before the drain did not say "close". */
 	if (x->server->draining && !c->closed && x->phase == PHASE_IDLE &&
@@ -445,7 +450,7 @@ exchange_ready(struct conn *c)
 
 	if (c->writable && c->queued > 0)
 		exchange_flush(x);
-	if (!c->closed && c->readable)
+	if (!c->closed && c->readable && !ration_defers(x))
 		exchange_run(x);
 }
 

@@ -44,6 +44,9 @@ struct exchange {
 	struct source *source;
 	void *user;
 	uint64_t start_ns;
+	uint64_t idle_ns; /* the exchange before it ended; 0 = none */
+	struct exchange *next_deferred;
+	struct exchange **prev_deferred; /* NULL = it is not */
 	uint64_t bytes_in;
 	uint64_t given_before; /* conn.given when the exchange began */
 	/* request */
@@ -105,12 +108,24 @@ struct http_server {
 	uint64_t refused_ns;  /* the same of connections over a limit, */
 	uint64_t turned_away; /* and how many since */
 	bool draining;
+	bool crowded; /* see http_server_crowded() */
+	/* ration.c */
+	uint64_t late_ns; /* 0 = there is no ration */
+	unsigned ration;  /* late requests that may still be read */
+	unsigned n_deferred;
+	struct exchange *deferred; /* those that may not, oldest first */
+	struct exchange **deferred_end;
 	struct date_line date;
 	struct http_head head; /* of the request that on_head sees */
 };
 
 /* How long a kept-alive connection may stay idle while the server drains. */
 #define DRAIN_IDLE_MS 1000
+
+/* ration.c: is the request that has begun to come left unread for now. */
+bool ration_defers(struct exchange *x);
+/* The connection ends. */
+void ration_forget(struct exchange *x);
 
 extern const struct conn_role exchange_role;
 

@@ -52,6 +52,7 @@ exchange_release(struct exchange *x)
 	s->count--;
 	if (x->refused)
 		s->refused--;
+	ration_forget(x);
 	source_give(s->sources, x->source);
 	exchange_end(x); /* its memory */
 	conn_release(&x->conn);
@@ -203,6 +204,7 @@ accept_event(evutil_socket_t fd, short what, void *arg)
 	struct listener *l = arg;
 
 	(void)what;
+	l->server->crowded = true;
 	for (int i = 0; i < ACCEPT_BURST; i++) {
 		struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 		socklen_t n = sizeof(from);
@@ -213,10 +215,12 @@ accept_event(evutil_socket_t fd, short what, void *arg)
 			take_connection(l, got, &from);
 			continue;
 		}
+		l->server->crowded = false;
 		if (errno == EMFILE || errno == ENFILE)
 			turn_away(l->server, fd);
 		if (errno != ECONNABORTED && errno != EINTR)
 			return;
+		l->server->crowded = true;
 	}
 }
 
@@ -256,6 +260,7 @@ http_server_new(const struct http_server_args *args)
 	s->ops = args->ops;
 	s->user = args->user;
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	s->deferred_end = &s->deferred;
 	s->sources = sources_new();
 	if (s->sources &&
 	    conn_loop_init(&s->loop, args->base, args->pool, args->wheel))

@@ -24,7 +24,8 @@
  *
  * Malformed requests never reach the user: the server answers them through
  * `render_error` and closes. A request that is refused before its body was
- * read is answered and the connection closed (after a bounded discard).
+ * read is answered and the connection closed (after a bounded discard), unless
+ * the body came whole with the head.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,10 +51,11 @@ struct http_limits {
 	uint32_t header_fields;	    /* <= HTTP_FIELDS_MAX */
 	uint32_t header_timeout_ms; /* first byte to end of head */
 	uint64_t body_size;
-	uint32_t body_min_rate;	   /* bytes per second, after a grace of 10 s */
-	uint32_t idle_timeout_ms;  /* keep-alive */
-	uint32_t write_timeout_ms; /* no byte taken by the peer */
-	uint32_t connections;	   /* of this process */
+	uint32_t body_grace_ms;		 /* the body, before its rate counts */
+	uint32_t body_min_rate;		 /* bytes per second, after that */
+	uint32_t idle_timeout_ms;	 /* keep-alive */
+	uint32_t write_timeout_ms;	 /* no byte taken by the peer */
+	uint32_t connections;		 /* of this process */
 	uint32_t connections_per_source; /* of this process, per address; 0 =
 					    no limit */
 };
@@ -91,6 +93,16 @@ NODISCARD enum err http_server_listen(struct http_server *s, int fd,
 void http_server_drain(struct http_server *s);
 /* Client connections that are open; drained when 0. */
 unsigned http_server_connections(const struct http_server *s);
+/* More clients waited at the last look than are accepted in one go. */
+bool http_server_crowded(const struct http_server *s);
+/* Overload: of the requests that have waited for `late_ns` in the kernel only
+ * `n` more are read, those that wait longest first, until the next call. The
+ * others stay where they are and cost nothing; what came in time is read as
+ * ever. late_ns == 0: all are. Called again and again as long as it lasts;
+ * not from a callback of the server. */
+void http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n);
+/* How many are left unread for now. */
+unsigned http_server_deferred(const struct http_server *s);
 /* Closes everything now (each live exchange gets its on_end). */
 void http_server_destroy(struct http_server *s);
 
@@ -104,6 +116,9 @@ const struct sockaddr *exchange_peer_addr(struct exchange *x);
 bool exchange_peer_uid(struct exchange *x, uint32_t *uid);
 /* Monotonic time of the first byte of the request. */
 uint64_t exchange_start_ns(struct exchange *x);
+/* On its head: how long the request has waited in the kernel before it was
+ * read, new connections included; to some milliseconds. 0 on a Unix socket. */
+uint64_t exchange_waited_ns(struct exchange *x);
 uint64_t exchange_bytes_in(struct exchange *x);
 uint64_t exchange_bytes_out(struct exchange *x);
 

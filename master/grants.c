@@ -246,8 +246,7 @@ write_request(struct grant *g, const struct service_account *s)
 }
 
 static void
-resolved(void *user, const struct channel_address *found, unsigned n,
-	 uint32_t ttl_s)
+resolved(void *user, const struct resolved *found)
 {
 	static const struct call_timeouts timeouts = {TIMEOUT_MS, TIMEOUT_MS,
 						      TIMEOUT_MS};
@@ -259,13 +258,12 @@ resolved(void *user, const struct channel_address *found, unsigned n,
 				.fd = -1};
 	struct channel_address a;
 
-	(void)ttl_s;
 	g->lookup = NULL;
-	if (n == 0) {
+	if (found->n == 0) {
 		failed(g, "token_uri has no address");
 		return;
 	}
-	a = found[0];
+	a = found->address[0];
 	hosts_set_port(&a, g->conf->proxy.text.n > 0 ? g->conf->proxy.port
 						     : g->url.port);
 	memcpy(&t.addr, a.sockaddr, MIN_OF(a.len, sizeof(a.sockaddr)));
@@ -290,8 +288,6 @@ open_client(struct grants *all)
 		all->wheel = wheel_new(clock_mono_ns());
 	if (!all->client && all->pool && all->wheel)
 		all->client = http_client_new(all->base, all->pool, all->wheel);
-	if (!all->resolver)
-		all->resolver = resolver_new(all->base, RESOLV_CONF);
 	return all->client && all->resolver;
 }
 
@@ -419,7 +415,7 @@ grant_take(struct grants *all, uint32_t row, const struct conf_channel *c)
 /* Nothing is under way any more; certificates and name servers are read
  * anew. */
 static void
-start_over(struct grants *g)
+start_over(struct grants *g, const struct conf *conf)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
 		if (g->of[i])
@@ -429,8 +425,12 @@ start_over(struct grants *g)
 	g->client = NULL;
 	tls_client_free(g->tls);
 	g->tls = NULL;
-	if (g->resolver)
-		resolver_reload(g->resolver);
+	if (!g->resolver)
+		g->resolver = resolver_new(g->base, RESOLV_CONF);
+	if (!g->resolver)
+		return;
+	resolver_use(g->resolver, conf->resolver, conf->n_resolver);
+	resolver_reload(g->resolver);
 }
 
 void
@@ -438,7 +438,7 @@ grants_serve(struct grants *g, const struct generation *gen)
 {
 	bool needed[SHM_CHANNELS] = {false};
 
-	start_over(g);
+	start_over(g, gen->conf);
 	for (uint32_t i = 0; i < gen->conf->n_channels; i++) {
 		const struct conf_channel *c = &gen->conf->channels[i];
 		uint32_t row = gen->channel_rows[i];

@@ -50,6 +50,7 @@ struct upstream {
 	const struct conf_channel *conf;
 	uint32_t timeout_ms;
 	bool reachable; /* has addresses, or needs none */
+	bool lost;	/* the last lookup found none */
 	struct lookup *lookup;
 	uint64_t resolve_ns; /* when next */
 	struct breaker breaker;
@@ -104,7 +105,9 @@ upstream_publish(const struct upstream *u)
 	LOG_INFO("channel", F_CSTR("channel", row->name),
 		 F_CSTR("was", channel_state_name(was)),
 		 F_CSTR("is", channel_state_name(is)),
-		 F_CSTR("reason", u->reachable ? row->reason : "no address"));
+		 F_CSTR("reason", u->reachable || row->reason[0]
+					  ? row->reason
+					  : "no address"));
 }
 
 static const char *
@@ -133,29 +136,62 @@ fitting(const struct upstream *u, const struct channel_address *found,
 	return m;
 }
 
+/* The last good addresses stay. Said once, shown as long as it is so. */
 static void
-resolved(void *user, const struct channel_address *found, unsigned n,
-	 uint32_t ttl_s)
+resolve_failed(struct upstream *u, const char *why)
+{
+	struct channel_row *row = row_of(u);
+	char text[2 * CHANNEL_REASON];
+
+	(void)snprintf(text, sizeof(text), "no address of %.60s: %.60s%s",
+		       next_host(u), why,
+		       u->reachable ? "; the last ones are used" : "");
+	text[CHANNEL_REASON - 1] = '\0';
+	(void)str_copy(row->reason, CHANNEL_REASON, str_of(text));
+	if (!u->lost)
+		LOG_WARN("no address for the channel",
+			 F_CSTR("channel", row->name),
+			 F_CSTR("host", next_host(u)), F_CSTR("why", why),
+			 F_CSTR("goes_on", u->reachable ? "yes" : "no"));
+	u->lost = true;
+	u->resolve_ns = clock_mono_ns() + TTL_FAILED_S * NS_PER_SEC;
+	upstream_publish(u);
+}
+
+static void
+resolve_well(struct upstream *u)
+{
+	struct channel_row *row = row_of(u);
+
+	if (u->lost) {
+		LOG_INFO("the channel's name is found again",
+			 F_CSTR("channel", row->name),
+			 F_CSTR("host", next_host(u)));
+		(void)str_copy(row->reason, CHANNEL_REASON, STR(""));
+	}
+	u->lost = false;
+	u->reachable = true;
+	upstream_publish(u);
+}
+
+static void
+resolved(void *user, const struct resolved *found)
 {
 	struct upstream *u = user;
 	struct channel_address a[CHANNEL_ADDRESSES];
-	uint64_t ttl = MIN_OF(MAX_OF(ttl_s, TTL_MIN_S), TTL_MAX_S);
+	uint64_t ttl = MIN_OF(MAX_OF(found->ttl_s, TTL_MIN_S), TTL_MAX_S);
+	unsigned n = fitting(u, found->address, found->n, a);
 
 	u->lookup = NULL;
-	n = fitting(u, found, n, a);
 	if (n == 0) {
-		/* The last good addresses stay. */
-		LOG_WARN("no address for the channel",
-			 F_CSTR("channel", row_of(u)->name),
-			 F_CSTR("host", next_host(u)));
-		u->resolve_ns = clock_mono_ns() + TTL_FAILED_S * NS_PER_SEC;
-		upstream_publish(u);
+		resolve_failed(u, found->n > 0 ? "none of the family of its "
+						 "source_address"
+					       : found->why);
 		return;
 	}
 	u->resolve_ns = clock_mono_ns() + ttl * NS_PER_SEC;
 	channel_set_addresses(u->probes->region, u->row, a, n);
-	u->reachable = true;
-	upstream_publish(u);
+	resolve_well(u);
 }
 
 static void
@@ -404,6 +440,7 @@ void
 probes_prepare(struct probes *p, const struct generation *g)
 {
 	p->ready_ns = clock_mono_ns() + PATIENCE_NS;
+	resolver_use(p->resolver, g->conf->resolver, g->conf->n_resolver);
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
 		const struct conf_channel *c = &g->conf->channels[i];
 		uint32_t row = g->channel_rows[i];

@@ -16,11 +16,15 @@
 #define HOSTS_BYTES (64 * 1024)
 #define HOSTS_TTL_S 30u
 #define NAME_CHARS  256
+#define SERVERS_MAX 8u
+#define SERVER_TEXT 64u
 
 struct resolver {
 	struct event_base *base;
 	struct evdns_base *dns;
 	const char *conf;
+	char server[SERVERS_MAX][SERVER_TEXT];
+	unsigned n_servers;
 	struct lookup *lookups;
 };
 
@@ -33,6 +37,7 @@ struct lookup {
 	void *user;
 	unsigned waiting;
 	uint32_t ttl_s;
+	int fault; /* of the last answer that brought nothing */
 	unsigned n4, n6;
 	struct channel_address a4[CHANNEL_ADDRESSES];
 	struct channel_address a6[CHANNEL_ADDRESSES];
@@ -50,11 +55,24 @@ resolver_new(struct event_base *base, const char *conf)
 	return r;
 }
 
+void
+resolver_use(struct resolver *r, const struct str *servers, unsigned n)
+{
+	r->n_servers = 0;
+	for (unsigned i = 0; i < n && r->n_servers < SERVERS_MAX; i++)
+		if (str_copy(r->server[r->n_servers], SERVER_TEXT, servers[i]))
+			r->n_servers++;
+}
+
 static void
 dns_configure(struct resolver *r)
 {
+	for (unsigned i = 0; i < r->n_servers; i++)
+		(void)evdns_base_nameserver_ip_add(r->dns, r->server[i]);
 	/* Without the file it asks 127.0.0.1. */
-	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL, r->conf);
+	if (r->n_servers == 0)
+		(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL,
+						   r->conf);
 	(void)evdns_base_set_option(r->dns, "timeout", "2");
 	(void)evdns_base_set_option(r->dns, "attempts", "2");
 }
@@ -109,15 +127,15 @@ resolver_free(struct resolver *r)
 static void
 lookup_finish(struct lookup *l)
 {
-	struct channel_address all[CHANNEL_ADDRESSES];
-	unsigned n = 0;
+	struct resolved all = {.ttl_s = l->ttl_s,
+			       .why = evdns_err_to_string(l->fault)};
 
-	for (unsigned i = 0; i < l->n4 && n < CHANNEL_ADDRESSES; i++)
-		all[n++] = l->a4[i];
-	for (unsigned i = 0; i < l->n6 && n < CHANNEL_ADDRESSES; i++)
-		all[n++] = l->a6[i];
+	for (unsigned i = 0; i < l->n4 && all.n < CHANNEL_ADDRESSES; i++)
+		all.address[all.n++] = l->a4[i];
+	for (unsigned i = 0; i < l->n6 && all.n < CHANNEL_ADDRESSES; i++)
+		all.address[all.n++] = l->a6[i];
 	if (l->done)
-		l->done(l->user, all, n, l->ttl_s);
+		l->done(l->user, &all);
 	lookup_free(l);
 }
 
@@ -128,6 +146,10 @@ dns_answer(int result, char type, int count, int ttl, void *addresses,
 	struct lookup *l = user;
 	const uint8_t *bytes = addresses;
 
+	/* that there is none of one family says less than a failure */
+	if (result != DNS_ERR_NONE &&
+	    (l->fault == DNS_ERR_NONE || l->fault == DNS_ERR_NODATA))
+		l->fault = result;
 	if (result == DNS_ERR_NONE && ttl >= 0)
 		l->ttl_s = MIN_OF(l->ttl_s, (uint32_t)ttl);
 	for (int i = 0; result == DNS_ERR_NONE && i < count; i++) {
@@ -198,15 +220,16 @@ lookup_start(struct resolver *r, const char *name, resolve_fn *done, void *user)
 struct lookup *
 resolver_ask(struct resolver *r, struct str name, resolve_fn *done, void *user)
 {
-	struct channel_address out[CHANNEL_ADDRESSES];
-	unsigned n = find_at_once(name, out);
+	struct resolved found = {.ttl_s = HOSTS_TTL_S,
+				 .why = "no name server can be asked"};
 	char text[NAME_CHARS];
 	struct lookup *l = NULL;
 
-	if (n == 0 && str_copy(text, sizeof(text), name))
+	found.n = find_at_once(name, found.address);
+	if (found.n == 0 && str_copy(text, sizeof(text), name))
 		l = lookup_start(r, text, done, user);
 	if (!l)
-		done(user, out, n, HOSTS_TTL_S);
+		done(user, &found);
 	return l;
 }
 

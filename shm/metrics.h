@@ -79,6 +79,15 @@
 	V(FAILOVER_FAILED, "failed") \
 	V(FAILOVER_REFUSED, "no_budget")
 
+#define OVERLOAD_VALUES(V)                           \
+	V(OVERLOAD_DELAY, "delay")                   \
+	V(OVERLOAD_REQUESTS, "requests")             \
+	V(OVERLOAD_SLOTS, "max_requests")            \
+	V(OVERLOAD_CONNECTIONS, "connections")       \
+	V(OVERLOAD_SOURCE, "connections_per_source") \
+	V(OVERLOAD_MEMORY, "memory")                 \
+	V(OVERLOAD_DESCRIPTORS, "descriptors")
+
 #define AFFINITY_VALUES(V)     \
 	V(AFFINITY_HIT, "hit") \
 	V(AFFINITY_NEW, "new") \
@@ -102,6 +111,7 @@ enum metric_tokens { TOKENS_VALUES(METRIC_ID_) TOKENS_COUNT };
 enum metric_source { SOURCE_VALUES(METRIC_ID_) SOURCE_COUNT };
 enum metric_failover { FAILOVER_VALUES(METRIC_ID_) FAILOVER_COUNT };
 enum metric_queued { QUEUED_VALUES(METRIC_ID_) QUEUED_COUNT };
+enum metric_overload { OVERLOAD_VALUES(METRIC_ID_) OVERLOAD_COUNT };
 enum metric_affinity { AFFINITY_VALUES(METRIC_ID_) AFFINITY_COUNT };
 #undef METRIC_ID_
 /* ERROR_TYPE: 0 = ok, then the ids of err_vocab_id(). */

@@ -298,8 +298,10 @@ take_money(struct request *req)
 		return request_fail(req, E_BALANCE);
 	if (!req->idem_claimed)
 		e = hold_begin(req);
-	if (e != E_OK)
+	if (e != E_OK) {
+		metric_add(w->metrics, M_OVERLOAD + OVERLOAD_SLOTS, 1);
 		return refuse(req, e, REJECT_OVERLOAD, NULL);
+	}
 	e = hold_take(w->slots, &req->hold, &spec);
 	idem_held(req, e == E_OK);
 	if (e != E_OK)

@@ -25,6 +25,7 @@
 #include "shm/slots.h"
 #include "shm/tokens.h"
 #include "shm/workers.h"
+#include "worker/admit.h"
 #include "worker/worker.h"
 
 struct access_log;
@@ -120,7 +121,9 @@ struct worker {
 	unsigned drains; /* that read on */
 	unsigned inside; /* questions to the admin process under way */
 	bool draining;
-	unsigned look;	 /* rules.c: what rules ask about */
+	unsigned look; /* rules.c: what rules ask about */
+	struct admit admit;
+	uint64_t lag_ns; /* of the last tick */
 	uint64_t now_ns; /* monotonic, of this callback */
 };
 

@@ -414,6 +414,8 @@ on_head(struct exchange *x, const struct http_head *head)
 		return;
 	}
 	next = find_endpoint(req, head);
+	if (next == NEXT_STEP && !admit_head(req))
+		next = NEXT_AGAIN;
 	if (next == NEXT_STEP)
 		next = auth_head(req, head);
 	if (next == NEXT_STEP) {

@@ -58,14 +58,17 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct process *p = arg;
 	struct worker *w = &p->w;
 	uint64_t now = clock_mono_ns();
+	uint64_t lag = p->next_tick_ns && now > p->next_tick_ns
+			       ? now - p->next_tick_ns
+			       : 0;
 
 	(void)fd;
 	(void)what;
-	if (p->next_tick_ns && now > p->next_tick_ns)
-		metric_observe(w->metrics, M_LOOP_LAG,
-			       (now - p->next_tick_ns) / 1000);
+	if (lag > 0)
+		metric_observe(w->metrics, M_LOOP_LAG, lag / 1000);
 	p->next_tick_ns = now + TICK_MS * NS_PER_MS;
 	w->now_ns = now;
+	admit_tick(w, lag);
 	wheel_turn(w->wheel, now);
 	if (w->waiting)
 		requests_committed(w);
@@ -158,6 +161,7 @@ limits_of(const struct conf *c)
 		.header_timeout_ms = c->limits.header_timeout_ms,
 		.body_size = c->limits.body_size,
 		.body_min_rate = (uint32_t)c->limits.body_min_rate,
+		.body_grace_ms = c->limits.body_grace_ms,
 		.idle_timeout_ms = c->limits.idle_timeout_ms,
 		.write_timeout_ms = c->limits.write_timeout_ms,
 		.connections = c->limits.connections,

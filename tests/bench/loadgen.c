@@ -6,7 +6,6 @@
  * and prints one JSON object.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,24 +23,13 @@
 #include <event2/event_struct.h>
 
 #include "tests/bench/histogram.h"
+#include "tests/bench/options.h"
 
 enum { ROOM = 64 * 1024, HEAD_ROOM = 16 * 1024, SILENCE_S = 10, DRAIN_S = 20 };
 
-struct options {
-	int port;
-	int connections;
-	double seconds, warm_up;
-	int body;
-	int stream;
-	const char *key;
-	const char *model;
-	const char *say; /* the front of the message */
-	const char *path;
-};
-
 struct figures {
-	uint64_t requests, errors, bad_status, chunks, bytes;
-	struct histogram latency, first_byte, gap;
+	uint64_t requests, errors, bad_status, refused, unhinted, chunks, bytes;
+	struct histogram latency, first_byte, gap, refusal;
 };
 
 enum place { AT_HEAD, AT_SIZE, AT_CHUNK, AT_CHUNK_END, AT_TRAILER, AT_LENGTH };
@@ -354,11 +342,46 @@ some_bytes(struct conn *c, const char *p, size_t n)
 	return (ssize_t)n;
 }
 
+static bool
+is_refusal(const struct conn *c)
+{
+	return c->load->options.pause_ms >= 0 &&
+	       (c->status == 429 || c->status == 503);
+}
+
+static void
+note_refusal(struct conn *c)
+{
+	struct figures *f = c->load->figures;
+
+	if (!measured(c->load))
+		return;
+	f->refused++;
+	if (!field(c->head, "\r\nretry-after:"))
+		f->unhinted++;
+	histogram_add(&f->refusal, c->last_us - c->asked_us);
+}
+
+static struct timeval
+pause_of(const struct conn *c)
+{
+	const struct options *o = &c->load->options;
+	const char *told = field(c->head, "\r\nretry-after:");
+
+	if (o->obey && told)
+		return (struct timeval){strtol(told, NULL, 10), 0};
+	return (struct timeval){o->pause_ms / 1000, o->pause_ms % 1000 * 1000};
+}
+
 static void
 note_answer(struct conn *c)
 {
 	struct figures *f = c->load->figures;
 
+	if (is_refusal(c)) {
+		note_refusal(c);
+		return;
+	}
 	if (c->status < 200 || c->status > 299) {
 		f->bad_status++;
 		return;
@@ -373,12 +396,19 @@ note_answer(struct conn *c)
 static bool
 finish(struct conn *c)
 {
+	const struct options *o = &c->load->options;
+	const struct timeval pause = pause_of(c);
+
 	note_answer(c);
-	if (c->close)
+	if (c->close || o->fresh)
 		disconnect(c);
 	if (c->load->ending) {
 		rest(c);
 		return true;
+	}
+	if (is_refusal(c)) {
+		rest(c);
+		return evtimer_add(&c->retry, &pause) == 0;
 	}
 	return ask(c);
 }
@@ -509,45 +539,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static bool
-make_request(struct load *l)
-{
-	const struct options *o = &l->options;
-	char front[512];
-	const char *tail = o->stream
-				   ? "\"}],\"max_tokens\":256,\"stream\":true}"
-				   : "\"}],\"max_tokens\":64}";
-	int front_len = snprintf(front, sizeof(front),
-				 "{\"model\":\"%s\",\"messages\":[{\"role\":"
-				 "\"user\",\"content\":\"%s ",
-				 o->model, o->say);
-	size_t body = (size_t)o->body;
-	size_t least = (size_t)front_len + strlen(tail);
-	int head;
-
-	if (front_len < 0 || (size_t)front_len >= sizeof(front))
-		return false;
-	if (body < least)
-		body = least;
-	l->request = malloc(body + 1024);
-	if (!l->request)
-		return false;
-	head = snprintf(l->request, 1024,
-			"POST %s HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
-			"authorization: Bearer %s\r\n"
-			"content-type: application/json\r\n"
-			"accept: application/json\r\n"
-			"content-length: %zu\r\n\r\n",
-			o->path, o->port, o->key, body);
-	if (head < 0 || head >= 1024)
-		return false;
-	l->request_len = (size_t)head + body;
-	memcpy(l->request + head, front, (size_t)front_len);
-	memset(l->request + head + front_len, 'x', body - least);
-	memcpy(l->request + l->request_len - strlen(tail), tail, strlen(tail));
-	return true;
-}
-
 static struct timeval
 seconds(double s)
 {
@@ -580,7 +571,8 @@ run(struct load *l)
 	l->base = event_base_new();
 	l->conns = calloc((size_t)l->options.connections, sizeof(*l->conns));
 	l->figures = calloc(1, sizeof(*l->figures));
-	if (!l->base || !l->conns || !l->figures || !make_request(l) || !arm(l))
+	l->request = options_request(&l->options, &l->request_len);
+	if (!l->base || !l->conns || !l->figures || !l->request || !arm(l))
 		return 1;
 	l->to = (struct sockaddr_in){.sin_family = AF_INET,
 				     .sin_port =
@@ -605,63 +597,18 @@ print(const struct load *l)
 	double took = (double)(l->end_us - l->begin_us) / 1e6;
 
 	(void)printf("{\"requests\":%" PRIu64 ",\"errors\":%" PRIu64
-		     ",\"bad_status\":%" PRIu64 ",\"chunks\":%" PRIu64
+		     ",\"bad_status\":%" PRIu64 ",\"refused\":%" PRIu64
+		     ",\"without_retry_after\":%" PRIu64 ",\"chunks\":%" PRIu64
 		     ",\"body_bytes\":%" PRIu64 ",\"seconds\":%.6f"
 		     ",\"requests_per_s\":%.1f",
-		     f->requests, f->errors, f->bad_status, f->chunks, f->bytes,
-		     took, (double)f->requests / took);
+		     f->requests, f->errors, f->bad_status, f->refused,
+		     f->unhinted, f->chunks, f->bytes, took,
+		     (double)f->requests / took);
 	histogram_print("latency_us", &f->latency);
 	histogram_print("first_byte_us", &f->first_byte);
 	histogram_print("chunk_gap_us", &f->gap);
+	histogram_print("refusal_us", &f->refusal);
 	(void)printf("}\n");
-}
-
-static int
-usage(void)
-{
-	(void)fprintf(
-		stderr,
-		"usage: loadgen --port N [--connections N] [--seconds S]\n"
-		"       [--warm-up S] [--body BYTES] [--stream] [--key K]\n"
-		"       [--model M] [--say TEXT] [--path PATH]\n");
-	return 2;
-}
-
-static bool
-read_options(struct options *o, int argc, char **argv)
-{
-	static const struct option names[] = {
-		{"port", required_argument, NULL, 'p'},
-		{"connections", required_argument, NULL, 'c'},
-		{"seconds", required_argument, NULL, 's'},
-		{"warm-up", required_argument, NULL, 'w'},
-		{"body", required_argument, NULL, 'b'},
-		{"stream", no_argument, NULL, 'S'},
-		{"key", required_argument, NULL, 'k'},
-		{"model", required_argument, NULL, 'm'},
-		{"say", required_argument, NULL, 'y'},
-		{"path", required_argument, NULL, 'P'},
-		{NULL, 0, NULL, 0}};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (c) {
-		case 'p': o->port = (int)strtol(optarg, NULL, 10); break;
-		case 'c': o->connections = (int)strtol(optarg, NULL, 10); break;
-		case 's': o->seconds = strtod(optarg, NULL); break;
-		case 'w': o->warm_up = strtod(optarg, NULL); break;
-		case 'b': o->body = (int)strtol(optarg, NULL, 10); break;
-		case 'S': o->stream = 1; break;
-		case 'k': o->key = optarg; break;
-		case 'm': o->model = optarg; break;
-		case 'y': o->say = optarg; break;
-		case 'P': o->path = optarg; break;
-		default: return false;
-		}
-	}
-	return optind == argc && o->port > 0 && o->port < 65536 &&
-	       o->connections > 0 && o->connections <= 15000 &&
-	       o->seconds > 0 && o->warm_up >= 0 && o->body >= 0;
 }
 
 int
@@ -673,17 +620,9 @@ main(int argc, char **argv)
 
 	if (!l)
 		return 1;
-	l->options = (struct options){.connections = 32,
-				      .seconds = 3,
-				      .warm_up = 1,
-				      .body = 1024,
-				      .key = "none",
-				      .model = "gpt-4o",
-				      .say = "",
-				      .path = "/v1/chat/completions"};
-	if (!read_options(&l->options, argc, argv)) {
+	if (!options_read(&l->options, argc, argv)) {
 		free(l);
-		return usage();
+		return 2;
 	}
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

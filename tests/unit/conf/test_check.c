@@ -124,6 +124,15 @@ static const struct {
 	 "t:1: cors.headers: 'a b' is no header name"},
 	{LISTEN "limits = { worker_memory = \"1MiB\"; };",
 	 "t:1: limits.body_size: is larger than limits.worker_memory"},
+	{LISTEN "resolver = ( \"192.0.2.1\", \"dns.example.com\" );",
+	 "t:1: resolver: 'dns.example.com' is no address like "
+	 "\"192.0.2.53\" or \"[::1]:5353\""},
+	{LISTEN "resolver = ( \"192.0.2.1:99999\" );",
+	 "t:1: resolver: '192.0.2.1:99999' is no address like "
+	 "\"192.0.2.53\" or \"[::1]:5353\""},
+	{LISTEN "resolver = ( \"192.0.2.1/a\" );",
+	 "t:1: resolver: '192.0.2.1/a' is no address like "
+	 "\"192.0.2.53\" or \"[::1]:5353\""},
 	{LISTEN "limits = { event_size = \"2MiB\"; response_size = \"1MiB\"; "
 		"};",
 	 "t:1: limits.event_size: is larger than limits.response_size"},

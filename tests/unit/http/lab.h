@@ -162,6 +162,7 @@ lab_open(void)
 					  .header_fields = 64,
 					  .header_timeout_ms = 10000,
 					  .body_size = 1024 * 1024,
+					  .body_grace_ms = 10000,
 					  .body_min_rate = 1024,
 					  .idle_timeout_ms = 75000,
 					  .write_timeout_ms = 30000,

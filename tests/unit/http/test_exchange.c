@@ -310,6 +310,28 @@ TEST(an_answer_before_the_body_is_whole_closes)
 	lab_close();
 }
 
+TEST(a_small_body_that_nobody_wants_is_skipped)
+{
+	struct str request = STR("POST /now HTTP/1.1\r\nHost: a\r\n"
+				 "Content-Length: 2\r\n\r\nhi");
+	struct peer_end p;
+
+	lab_open();
+	p = peer_connect(lab.port);
+	peer_send(&p, request, request.n);
+	PEER_UNTIL(&p, lab.ends == 1);
+	CHECK(!peer_has(&p, "connection: close"));
+	peer_send(&p, request, request.n);
+	PEER_UNTIL(&p, lab.ends == 2);
+	/* what has not come yet is not waited for */
+	peer_send(&p, request, request.n - 1);
+	PEER_UNTIL(&p, p.ended);
+	CHECK(peer_has(&p, "connection: close"));
+	CHECK_INT(lab.ends, 3);
+	peer_close(&p);
+	lab_close();
+}
+
 TEST(an_empty_body_is_given_as_one)
 {
 	struct peer_end p;
@@ -337,6 +359,7 @@ main(void)
 	RUN(an_idle_connection_holds_no_memory);
 	RUN(a_dropped_body_gives_its_memory_back);
 	RUN(an_answer_before_the_body_is_whole_closes);
+	RUN(a_small_body_that_nobody_wants_is_skipped);
 	RUN(an_empty_body_is_given_as_one);
 	return tap_done();
 }

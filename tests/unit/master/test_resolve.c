@@ -26,6 +26,7 @@ static char conf[64];
 static unsigned answers;
 static struct channel_address last;
 static unsigned last_n;
+static const char *last_why;
 
 static void
 on_question(struct evdns_server_request *req, void *user)
@@ -77,15 +78,14 @@ use(const struct server *s)
 }
 
 static void
-on_answer(void *user, const struct channel_address *addresses, unsigned n,
-	  uint32_t ttl_s)
+on_answer(void *user, const struct resolved *found)
 {
 	(void)user;
-	(void)ttl_s;
 	answers++;
-	last_n = n;
-	if (n > 0)
-		last = addresses[0];
+	last_n = found->n;
+	last_why = found->why;
+	if (found->n > 0)
+		last = found->address[0];
 }
 
 static uint8_t

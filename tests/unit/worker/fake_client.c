@@ -148,6 +148,12 @@ exchange_start_ns(struct exchange *x)
 }
 
 uint64_t
+exchange_waited_ns(struct exchange *x)
+{
+	return x->f->waited_ns;
+}
+
+uint64_t
 exchange_bytes_in(struct exchange *x)
 {
 	return x->body_n;
@@ -274,6 +280,28 @@ http_server_listen(struct http_server *s, int fd, struct tls_server *tls)
 {
 	(void)s;
 	return fd >= 0 && !tls ? E_OK : E_INTERNAL;
+}
+
+void
+http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n)
+{
+	(void)s;
+	(void)late_ns;
+	(void)n;
+}
+
+unsigned
+http_server_deferred(const struct http_server *s)
+{
+	(void)s;
+	return 0;
+}
+
+bool
+http_server_crowded(const struct http_server *s)
+{
+	(void)s;
+	return true;
 }
 
 void

@@ -131,6 +131,7 @@ struct fixture {
 	struct exchange *exchanges;
 	unsigned n_exchanges;
 	struct call *calls; /* newest first */
+	uint64_t waited_ns; /* of the requests to come: see admit.h */
 	unsigned n_calls;
 	struct entry entry[256];
 	unsigned n_entries;
