@@ -285,6 +285,16 @@ ratio_text(uint32_t ppm, char out[MONEY_TEXT])
 	return out;
 }
 
+static const char *
+reason_of(const struct region *r, uint32_t row)
+{
+	if (!token_usable(r, row, clock_mono_ns()))
+		return "no token";
+	if (atomic_load(&r->channels[row].kept))
+		return "it fails, but a model has no other channel";
+	return r->channels[row].reason;
+}
+
 static void
 put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 {
@@ -323,8 +333,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	put_time_ms(o, "last_fault", atomic_load(&c->last_fault_ms));
 	if (atomic_load(&c->last_fault_ms))
 		put_text(o, "last_fault_type", err_vocab_name(c->last_fault));
-	put_text(o, "reason",
-		 token_usable(a->region, row, now) ? c->reason : "no token");
+	put_bool(o, "kept", atomic_load(&c->kept) != 0);
+	put_text(o, "reason", reason_of(a->region, row));
 	put_cap(o, a->region,
 		(struct cap_of){CAP_CHANNEL, str_of(c->name), STR_NONE});
 	json_name(o, "addresses");

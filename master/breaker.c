@@ -11,12 +11,13 @@
 static struct breaker_counts
 window_sum(const struct breaker *b)
 {
-	struct breaker_counts s = {0, 0, 0};
+	struct breaker_counts s = {0, 0, 0, 0};
 
 	for (unsigned i = 0; i < BREAKER_WINDOW; i++) {
 		s.ok += b->window[i].ok;
 		s.faults += b->window[i].faults;
 		s.refused += b->window[i].refused;
+		s.late += b->window[i].late;
 	}
 	return s;
 }
@@ -56,8 +57,21 @@ breaker_set_pause(struct breaker *b, uint64_t pause_ns)
 	b->base_pause_ns = b->pause_ns = pause_ns;
 }
 
+/* Which one of them, of so much that something has to be done. */
+static void
+breaker_break(struct breaker *b, const struct breaker_counts *sum, bool last,
+	      uint64_t now_ns)
+{
+	b->by_faults = sum->faults > sum->refused + 2 * sum->late;
+	b->kept = last && b->by_faults;
+	if (b->kept)
+		b->state = CHANNEL_DEGRADED;
+	else
+		breaker_open(b, now_ns);
+}
+
 void
-breaker_tick(struct breaker *b, const struct breaker_counts *counts,
+breaker_tick(struct breaker *b, const struct breaker_counts *counts, bool last,
 	     uint64_t now_ns)
 {
 	struct breaker_counts s;
@@ -65,6 +79,8 @@ breaker_tick(struct breaker *b, const struct breaker_counts *counts,
 
 	b->at = (b->at + 1) % BREAKER_WINDOW;
 	b->window[b->at] = *counts;
+	if (b->state == CHANNEL_OPEN && b->by_faults && last)
+		b->open_until_ns = MIN_OF(b->open_until_ns, now_ns);
 	if (b->state != CHANNEL_UP && b->state != CHANNEL_DEGRADED)
 		return;
 	s = window_sum(b);
@@ -72,9 +88,10 @@ breaker_tick(struct breaker *b, const struct breaker_counts *counts,
 	all = bad + s.ok;
 	if ((all >= BREAKER_MIN && bad * 100 >= all * SHARE_OPEN) ||
 	    (s.refused >= BREAKER_REFUSALS && s.ok == 0)) {
-		breaker_open(b, now_ns);
+		breaker_break(b, &s, last, now_ns);
 		return;
 	}
+	b->kept = false;
 	if (all >= BREAKER_MIN && bad * 100 >= all * SHARE_BAD) {
 		b->state = CHANNEL_DEGRADED;
 	} else if (bad * 100 < all * SHARE_WELL || all == 0) {

@@ -11,6 +11,11 @@
  *	HALF         -> DEGRADED  it went well: traffic may prove it; if that
  *	                        fails again, the next pause is longer
  *	HALF         -> OPEN    it failed: the same pause again
+ *
+ * The last channel of a model is not opened because it answers with faults:
+ * some requests may go well, and nobody else can answer them. It is kept
+ * (DEGRADED, and `kept`) while no other one is there. If it refuses
+ * connections or does not answer at all, it opens.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,12 +38,15 @@ struct breaker_counts {
 	uint64_t ok;
 	uint64_t faults;
 	uint64_t refused;
+	uint64_t late; /* of the faults: no answer in time */
 };
 
 struct breaker {
 	enum channel_state state; /* UP, DEGRADED, OPEN or HALF */
 	struct breaker_counts window[BREAKER_WINDOW];
 	unsigned at;
+	bool kept;	/* it would be open, but for its being the last */
+	bool by_faults; /* OPEN: it did answer, with faults */
 	uint64_t base_pause_ns;
 	uint64_t pause_ns; /* of the present OPEN */
 	uint64_t open_until_ns;
@@ -51,9 +59,10 @@ void breaker_init(struct breaker *b, enum channel_state state,
 		  uint64_t pause_ns, uint64_t now_ns);
 /* A reload changed the first pause. */
 void breaker_set_pause(struct breaker *b, uint64_t pause_ns);
-/* Once a second. */
+/* Once a second. `last`: without this channel some model has none. One that is
+ * open already is probed at once then. */
 void breaker_tick(struct breaker *b, const struct breaker_counts *counts,
-		  uint64_t now_ns);
+		  bool last, uint64_t now_ns);
 /* True once per pause: the caller starts the probe (state HALF). */
 bool breaker_wants_probe(struct breaker *b, uint64_t now_ns);
 /* Of what was answered in the window, the part that failed. */

@@ -10,7 +10,7 @@
 #include "shm/channels.h"
 #include "shm/tokens.h"
 
-enum { OFFERED = 1, OPEN = 2, OUT = 4 /* and it was said */ };
+enum { OFFERED = 1, OUT = 2 /* and it was said */ };
 
 /* A short pause after a fault is not counted: when all have one, the workers
  * try them all the same. */
@@ -31,11 +31,13 @@ begin(struct models *m, const struct conf *conf)
 {
 	if (m->of != conf) {
 		models_free(m);
-		m->marks = calloc(conf->n_models + 1, 1);
+		m->marks = calloc(conf->n_models + 1, sizeof(*m->marks));
 		m->of = m->marks ? conf : NULL;
 	}
-	for (uint32_t i = 0; m->marks && i < conf->n_models; i++)
-		m->marks[i] &= OUT;
+	for (uint32_t i = 0; m->marks && i < conf->n_models; i++) {
+		m->marks[i].bits &= OUT;
+		m->marks[i].able = 0;
+	}
 	return m->marks != NULL;
 }
 
@@ -44,29 +46,32 @@ mark(const struct models *m, const struct region *r, const uint32_t *rows)
 {
 	for (uint32_t i = 0; i < m->of->n_channels; i++) {
 		const struct conf_channel *c = &m->of->channels[i];
-		uint8_t marks = OFFERED;
+		bool able;
 
 		if (rows[i] >= SHM_CHANNELS)
 			continue;
-		if (can_answer(r, rows[i], c))
-			marks |= OPEN;
-		for (uint32_t k = 0; k < c->n_models; k++)
-			m->marks[c->models[k].model] |= marks;
+		able = can_answer(r, rows[i], c);
+		for (uint32_t k = 0; k < c->n_models; k++) {
+			struct model_mark *at = &m->marks[c->models[k].model];
+
+			at->bits |= OFFERED;
+			at->able = (uint16_t)(at->able + able);
+		}
 	}
 }
 
 /* True: it is out. */
 static bool
-judge(uint8_t *marks, struct str name)
+judge(struct model_mark *mark, struct str name)
 {
-	bool out = (*marks & OFFERED) && !(*marks & OPEN);
+	bool out = (mark->bits & OFFERED) && mark->able == 0;
 
-	if (out && !(*marks & OUT))
+	if (out && !(mark->bits & OUT))
 		LOG_WARN("no channel is left for the model",
 			 F_STR("model", name));
-	else if (!out && (*marks & OUT))
+	else if (!out && (mark->bits & OUT))
 		LOG_INFO("the model has a channel again", F_STR("model", name));
-	*marks = out ? OUT : 0;
+	mark->bits = out ? OUT : 0;
 	return out;
 }
 
@@ -82,6 +87,26 @@ models_look(struct models *m, const struct region *r, const struct conf *conf,
 	for (uint32_t i = 0; i < conf->n_models; i++)
 		out += judge(&m->marks[i], conf->models[i].name);
 	atomic_store(&r->head->models_out, out);
+}
+
+const struct conf_model *
+models_only(const struct models *m, const struct conf_channel *c, bool able)
+{
+	for (uint32_t k = 0; m->marks && k < c->n_models; k++)
+		if (m->marks[c->models[k].model].able <= able)
+			return &m->of->models[c->models[k].model];
+	return NULL;
+}
+
+void
+models_lose(struct models *m, const struct conf_channel *c)
+{
+	for (uint32_t k = 0; m->marks && k < c->n_models; k++) {
+		struct model_mark *at = &m->marks[c->models[k].model];
+
+		if (at->able > 0)
+			at->able--;
+	}
 }
 
 void

@@ -88,6 +88,7 @@ counts_of(const struct upstream *u)
 		.ok = atomic_load(&row->ok),
 		.faults = atomic_load(&row->faults),
 		.refused = atomic_load(&row->refused),
+		.late = atomic_load(&row->late),
 	};
 }
 
@@ -309,18 +310,50 @@ upstream_probe(struct upstream *u, uint64_t now_ns)
 		probe_begin(u);
 }
 
+/* Says when a channel is kept because it is the last one, and when not. */
+static void
+upstream_keep(const struct upstream *u, const struct conf_model *only)
+{
+	bool was = atomic_exchange(&row_of(u)->kept, u->breaker.kept);
+
+	if (was == u->breaker.kept)
+		return;
+	if (was)
+		LOG_INFO("the channel is not kept any more",
+			 F_CSTR("channel", row_of(u)->name));
+	else
+		LOG_WARN("a channel that fails is kept, a model has no other",
+			 F_CSTR("channel", row_of(u)->name),
+			 F_STR("model", only ? only->name : STR("")));
+}
+
+static bool
+takes_requests(const struct upstream *u)
+{
+	return u->breaker.state == CHANNEL_UP ||
+	       u->breaker.state == CHANNEL_DEGRADED;
+}
+
 static void
 upstream_count(struct upstream *u, uint64_t now_ns)
 {
+	struct models *m = &u->probes->models;
+	bool took = takes_requests(u);
+	const struct conf_model *only =
+		u->conf ? models_only(m, u->conf, took) : NULL;
 	struct breaker_counts now = counts_of(u);
 	struct breaker_counts delta = {
 		.ok = now.ok - u->seen.ok,
 		.faults = now.faults - u->seen.faults,
 		.refused = now.refused - u->seen.refused,
+		.late = now.late - u->seen.late,
 	};
 
 	u->seen = now;
-	breaker_tick(&u->breaker, &delta, now_ns);
+	breaker_tick(&u->breaker, &delta, only != NULL, now_ns);
+	if (u->conf && took && !takes_requests(u))
+		models_lose(m, u->conf);
+	upstream_keep(u, only);
 	atomic_store(&row_of(u)->fault_ppm, breaker_fault_ppm(&u->breaker));
 	upstream_publish(u);
 }
@@ -485,6 +518,7 @@ probes_serve(struct probes *p, const struct generation *g)
 			probe_stop(p->up[i]);
 			p->up[i]->conf = NULL;
 		}
+	models_free(&p->models);
 	probes_prepare(p, g);
 	probes_renew(p);
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
@@ -510,6 +544,9 @@ probes_tick(struct probes *p, const struct generation *serving, uint64_t now_ns)
 	queries_tick(p->queries, now_ns);
 	if (count)
 		p->count_ns = now_ns + COUNT_NS;
+	if (count && serving && serving->conf && !p->models.of)
+		models_look(&p->models, p->region, serving->conf,
+			    serving->channel_rows);
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
 		struct upstream *u = p->up[i];
 

@@ -59,9 +59,13 @@ struct channel_row {
 	/* Outcomes, only ever added to; the master takes differences. */
 	_Atomic uint64_t ok;
 	_Atomic uint64_t faults;    /* 5xx, timeouts, cuts */
+	_Atomic uint64_t late;	    /* of them, timeouts */
 	_Atomic uint64_t refused;   /* connect refused or reset */
 	_Atomic uint64_t limited;   /* 429 */
 	_Atomic uint32_t fault_ppm; /* of the last 10 s: master */
+	/* Master: it fails, but a model has no other one: only for requests
+	 * that nobody else can answer. */
+	_Atomic uint32_t kept;
 	/* Workers: channel_note_pace(). By enum channel_pace, when 32 (s,
 	 * monotonic) | us 32; 0 = not known. */
 	_Atomic uint64_t pace[CHANNEL_PACES];

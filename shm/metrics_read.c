@@ -484,6 +484,19 @@ sample_channel_waiting(struct walk *w)
 }
 
 static void
+sample_channel_kept(struct walk *w)
+{
+	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
+		const struct channel_row *c = &w->r->channels[i];
+
+		if (!channel_live(c))
+			continue;
+		label_add(&w->sample, "channel", c->name);
+		emit_value(w, c->kept);
+	}
+}
+
+static void
 sample_keys_out(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
@@ -620,6 +633,7 @@ walk_sampled(struct walk *w)
 		[M_CHANNEL_IN_FLIGHT] = sample_channel_in_flight,
 		[M_CHANNEL_P95] = sample_channel_p95,
 		[M_CHANNEL_WAITING] = sample_channel_waiting,
+		[M_CHANNEL_KEPT] = sample_channel_kept,
 		[M_CHANNEL_KEYS_OUT] = sample_keys_out,
 		[M_BUDGET] = sample_budget,
 		[M_BUDGET_LEFT] = sample_budget_left,

@@ -94,19 +94,32 @@ able(const struct request *req, const struct offer *o)
 	       find_key(w, l, 0, 0, &key) && cap_open(w, l->cap);
 }
 
+static bool
+is_kept(const struct lane *l)
+{
+	return atomic_load_explicit(&l->row->kept, memory_order_relaxed) != 0;
+}
+
 bool
 route_may(const struct request *req, const struct offer *o)
 {
 	const struct worker *w = req->w;
 
 	return able(req, o) && cap_open_model(req) &&
-	       channel_usable(w->region, o->lane->row_index, w->now_ns);
+	       channel_usable(w->region, o->lane->row_index, w->now_ns) &&
+	       !(is_kept(o->lane) && fallback_left(req));
 }
 
-/* `desperate`: a channel that just refused a connection is better than none
- * at all; one whose breaker is open or that the operator took out is not. */
+/*
+ * How much is taken. KEPT: a channel that fails and is kept because it is the
+ * last one, for those that nobody else can answer. DESPERATE: a channel that
+ * just refused a connection is better than none at all; one whose breaker is
+ * open or that the operator took out is not.
+ */
+enum need_of { CAREFUL, KEPT, DESPERATE };
+
 static bool
-fits(const struct request *req, const struct offer *o, bool desperate)
+fits(const struct request *req, const struct offer *o, enum need_of how)
 {
 	const struct lane *l = o->lane;
 	const struct worker *w = req->w;
@@ -115,9 +128,10 @@ fits(const struct request *req, const struct offer *o, bool desperate)
 	if (!queue_room(req, l) || !able(req, o))
 		return false;
 	if (channel_usable(w->region, l->row_index, w->now_ns))
-		return true;
+		return how != CAREFUL || !is_kept(l);
 	state = atomic_load(&l->row->state);
-	return desperate && token_usable(w->region, l->row_index, w->now_ns) &&
+	return how == DESPERATE &&
+	       token_usable(w->region, l->row_index, w->now_ns) &&
 	       (state == CHANNEL_UP || state == CHANNEL_DEGRADED) &&
 	       atomic_load(&l->row->operator_state) == 0;
 }
@@ -130,7 +144,7 @@ strategy_of(const struct request *req)
 
 /* The first channel of the route's own list that will do. */
 static struct offer *
-pick_listed(const struct request *req, bool desperate)
+pick_listed(const struct request *req, enum need_of how)
 {
 	const struct conf_route *r = req->route;
 	struct product *p = req->product;
@@ -138,14 +152,14 @@ pick_listed(const struct request *req, bool desperate)
 	for (uint32_t i = 0; i < r->n_channels; i++)
 		for (unsigned k = 0; k < p->n_offers; k++)
 			if (p->offers[k].lane->index == r->lanes[i] &&
-			    fits(req, &p->offers[k], desperate))
+			    fits(req, &p->offers[k], how))
 				return &p->offers[k];
 	return NULL;
 }
 
 /* Offers are sorted by priority: the candidates are one run of them. */
 static struct offer *
-pick(struct request *req, bool desperate)
+pick(struct request *req, enum need_of how)
 {
 	struct product *p = req->product;
 	struct offer *c[CANDIDATES_MAX];
@@ -157,14 +171,14 @@ pick(struct request *req, bool desperate)
 	}
 	if (strategy_of(req) == STRATEGY_FAILOVER && req->route &&
 	    req->route->n_channels > 0)
-		return pick_listed(req, desperate);
+		return pick_listed(req, how);
 	for (unsigned i = 0; i < p->n_offers; i++) {
 		struct offer *o = &p->offers[i];
 
 		if (n > 0 &&
 		    o->lane->conf->priority != c[0]->lane->conf->priority)
 			break;
-		if (n < ARRAY_LEN(c) && fits(req, o, desperate))
+		if (n < ARRAY_LEN(c) && fits(req, o, how))
 			c[n++] = o;
 	}
 	if (n == 0)
@@ -247,14 +261,24 @@ route_exhausted(const struct request *req)
 	return !tries_left(req) && !fallback_left(req);
 }
 
+/* One that fails only where nobody else is left: no other channel, and no
+ * other model that may take its place. */
+static struct offer *
+pick_now(struct request *req)
+{
+	struct offer *o = pick(req, CAREFUL);
+
+	return o || fallback_left(req) ? o : pick(req, KEPT);
+}
+
 /* Where all are full it waits, if it may. */
 static struct offer *
 pick_in_turn(struct request *req)
 {
-	struct offer *o = pick(req, false);
+	struct offer *o = pick_now(req);
 
 	if (!o && queue_enter(req))
-		o = pick(req, false); /* what became free meanwhile */
+		o = pick_now(req); /* what became free meanwhile */
 	return o;
 }
 
@@ -274,7 +298,7 @@ pick_model(struct request *req)
 static struct offer *
 pick_desperate(struct request *req)
 {
-	return pick(req, true);
+	return pick(req, DESPERATE);
 }
 
 /* The last key of a channel may have gone since one was seen. */

@@ -98,6 +98,8 @@ note_fault(struct request *req, enum err e)
 			    req->w->now_ns + req->w->conf->routing.cooldown_ms *
 						     NS_PER_MS);
 	} else {
+		if (e == E_UP_TIMEOUT)
+			atomic_fetch_add(&row->late, 1);
 		atomic_fetch_add(&row->faults, 1);
 	}
 }

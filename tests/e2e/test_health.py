@@ -68,6 +68,40 @@ class Health(unittest.TestCase):
             self.assertIn('the model has a channel again model=gpt-4o\n',
                           gate.errors())
 
+    def test_the_last_channel_of_a_model_is_kept_though_it_fails(self):
+        with harness.Mock() as mock:
+            gate, key = self.start(two(mock, '@@status=500'))
+            gate.ctl('channel', 'second', 'drain')
+            name = 'tollgate_channel_kept{channel="first"}'
+
+            def ask_until(what, reached):
+                def asked():
+                    self.last = gate.chat(key).status
+                    return reached()
+                harness.wait_until(asked, every=0.02, what=what)
+
+            ask_until('a kept channel', lambda: gate.metrics().get(name))
+            row = self.row(gate, 'first')
+            self.assertEqual((row['state'], row['kept'], row['reason']), (
+                'degraded', True,
+                'it fails, but a model has no other channel'))
+            self.assertIn('a channel that fails is kept, a model has no '
+                          'other channel=first model=gpt-4o\n',
+                          gate.errors())
+            # it is still asked
+            n = mock.tally()['requests']
+            for _ in range(3):
+                self.assertGreaterEqual(gate.chat(key).status, 500)
+            self.assertEqual(mock.tally()['requests'], n + 3)
+            gate.ctl('channel', 'second', 'up')
+            # at once: what fails is for those whom nobody else can answer
+            self.assertEqual(gate.chat(key).status, 200)
+            harness.wait_until(
+                lambda: self.row(gate, 'first')['health'] != 'degraded' or
+                not self.row(gate, 'first')['kept'], what='the end of it')
+            self.assertEqual(gate.metrics()[name], 0)
+            gate.verify()
+
     def test_a_refused_key_is_counted_and_told_once(self):
         with harness.Mock('--keys', harness.UPSTREAM_KEY) as mock:
             gate, key = self.start([harness.channel(

@@ -89,9 +89,13 @@ class Probes(unittest.TestCase):
 
     def start(self, upstream, probe, **fields):
         environment = fields.pop('environment', {})
+        mock = harness.Mock()
+        self.addCleanup(mock.stop)
+        # another one: the last of a model would be kept
+        self.other = harness.channel(mock, 'well', priority=2)
         gate = harness.Gateway(
-            [harness.channel(upstream, 'sick', probe=probe, **fields)],
-            workers=1, environment={'PROXY_AUTH': SECRET, **environment},
+            [harness.channel(upstream, 'sick', probe=probe, **fields),
+             self.other], workers=1, environment={'PROXY_AUTH': SECRET, **environment},
             probe={'interval': '100ms', 'timeout': '300ms'},
             routing={'cooldown': '100ms'})
         self.addCleanup(gate.close)
@@ -207,7 +211,8 @@ class Probes(unittest.TestCase):
             harness.wait_until(lambda: upstream.asked, what='a probe')
             other.mood = 200
             gate.configure(channels=[harness.channel(
-                other, 'sick', probe={'by': 'request', 'path': '/up'})])
+                other, 'sick', probe={'by': 'request', 'path': '/up'}),
+                self.other])
             gate.ctl('reload')
             self.back(gate)
             self.assertEqual({one[1] for one in other.asked}, {'/up'})

@@ -11,29 +11,29 @@ seconds(struct breaker *b, unsigned n, struct breaker_counts each,
 {
 	for (unsigned i = 0; i < n; i++) {
 		*now += NS_PER_SEC;
-		breaker_tick(b, &each, *now);
+		breaker_tick(b, &each, false, *now);
 	}
 }
 
 struct history {
 	const char *what;
 	unsigned seconds;
-	struct breaker_counts each; /* ok, faults, refused */
+	struct breaker_counts each; /* ok, faults, refused, late */
 	enum channel_state then;
 };
 
 static const struct history histories[] = {
-	{"nothing happens", 20, {0, 0, 0}, CHANNEL_UP},
-	{"all is well", 5, {100, 0, 0}, CHANNEL_UP},
-	{"few faults", 10, {96, 4, 0}, CHANNEL_UP},
-	{"one in ten fails", 3, {90, 10, 0}, CHANNEL_DEGRADED},
-	{"just below half fails", 3, {51, 49, 0}, CHANNEL_DEGRADED},
-	{"half fails", 1, {50, 50, 0}, CHANNEL_OPEN},
-	{"all fails, but few were asked", 1, {0, 9, 0}, CHANNEL_UP},
-	{"few a second still make a verdict", 5, {0, 2, 0}, CHANNEL_OPEN},
-	{"refused three times, nothing else", 1, {0, 0, 3}, CHANNEL_OPEN},
-	{"refused twice", 1, {0, 0, 2}, CHANNEL_UP},
-	{"refused now and then among many", 5, {100, 0, 3}, CHANNEL_UP},
+	{"nothing happens", 20, {0, 0, 0, 0}, CHANNEL_UP},
+	{"all is well", 5, {100, 0, 0, 0}, CHANNEL_UP},
+	{"few faults", 10, {96, 4, 0, 0}, CHANNEL_UP},
+	{"one in ten fails", 3, {90, 10, 0, 0}, CHANNEL_DEGRADED},
+	{"just below half fails", 3, {51, 49, 0, 0}, CHANNEL_DEGRADED},
+	{"half fails", 1, {50, 50, 0, 0}, CHANNEL_OPEN},
+	{"all fails, but few were asked", 1, {0, 9, 0, 0}, CHANNEL_UP},
+	{"few a second still make a verdict", 5, {0, 2, 0, 0}, CHANNEL_OPEN},
+	{"refused three times, nothing else", 1, {0, 0, 3, 0}, CHANNEL_OPEN},
+	{"refused twice", 1, {0, 0, 2, 0}, CHANNEL_UP},
+	{"refused now and then among many", 5, {100, 0, 3, 0}, CHANNEL_UP},
 };
 
 TEST(each_history_ends_in_its_state)
@@ -57,11 +57,12 @@ TEST(old_faults_are_forgotten_after_the_window)
 	struct breaker b;
 
 	breaker_init(&b, CHANNEL_UP, PAUSE, now);
-	seconds(&b, 1, (struct breaker_counts){80, 20, 0}, &now);
+	seconds(&b, 1, (struct breaker_counts){80, 20, 0, 0}, &now);
 	CHECK_INT(b.state, CHANNEL_DEGRADED);
-	seconds(&b, BREAKER_WINDOW - 1, (struct breaker_counts){1, 0, 0}, &now);
+	seconds(&b, BREAKER_WINDOW - 1, (struct breaker_counts){1, 0, 0, 0},
+		&now);
 	CHECK_INT(b.state, CHANNEL_DEGRADED);
-	seconds(&b, 1, (struct breaker_counts){1, 0, 0}, &now);
+	seconds(&b, 1, (struct breaker_counts){1, 0, 0, 0}, &now);
 	CHECK_INT(b.state, CHANNEL_UP);
 }
 
@@ -72,7 +73,7 @@ TEST(an_open_channel_is_probed_once_after_its_pause)
 
 	breaker_init(&b, CHANNEL_UP, PAUSE, now);
 	CHECK(!breaker_wants_probe(&b, now));
-	seconds(&b, 1, (struct breaker_counts){0, 20, 0}, &now);
+	seconds(&b, 1, (struct breaker_counts){0, 20, 0, 0}, &now);
 	CHECK_INT(b.state, CHANNEL_OPEN);
 	CHECK(!breaker_wants_probe(&b, now + PAUSE - 1));
 	CHECK(breaker_wants_probe(&b, now + PAUSE));
@@ -104,7 +105,7 @@ TEST(a_good_probe_lets_traffic_prove_the_channel)
 	CHECK(breaker_wants_probe(&b, now));
 	breaker_probed(&b, true, now);
 	CHECK_INT(b.state, CHANNEL_DEGRADED);
-	seconds(&b, 2, (struct breaker_counts){50, 0, 0}, &now);
+	seconds(&b, 2, (struct breaker_counts){50, 0, 0, 0}, &now);
 	CHECK_INT(b.state, CHANNEL_UP);
 	CHECK_INT(b.pause_ns, PAUSE);
 }
@@ -118,7 +119,7 @@ TEST(a_channel_that_probes_well_and_fails_again_waits_longer)
 	for (int i = 0; i < 6; i++) {
 		CHECK(breaker_wants_probe(&b, now));
 		breaker_probed(&b, true, now);
-		seconds(&b, 1, (struct breaker_counts){0, 20, 0}, &now);
+		seconds(&b, 1, (struct breaker_counts){0, 20, 0, 0}, &now);
 		CHECK_INT(b.state, CHANNEL_OPEN);
 		pause = MIN_OF(pause * 2, BREAKER_PAUSE_MAX_NS);
 		CHECK(!breaker_wants_probe(&b, now + pause - 1));
@@ -133,6 +134,59 @@ TEST(a_probe_that_nobody_asked_for_changes_nothing)
 	breaker_init(&b, CHANNEL_UP, PAUSE, 1);
 	breaker_probed(&b, false, 2);
 	CHECK_INT(b.state, CHANNEL_UP);
+}
+
+/* One second of it. */
+static void
+last(struct breaker *b, struct breaker_counts each, bool is_last, uint64_t *now)
+{
+	*now += NS_PER_SEC;
+	breaker_tick(b, &each, is_last, *now);
+}
+
+TEST(the_last_channel_that_answers_with_faults_is_kept_while_it_is_the_last)
+{
+	struct breaker b;
+	uint64_t now = 100 * NS_PER_SEC;
+	const struct breaker_counts bad = {2, 20, 0, 3};
+
+	breaker_init(&b, CHANNEL_UP, PAUSE, now);
+	last(&b, bad, true, &now);
+	CHECK(b.state == CHANNEL_DEGRADED && b.kept);
+	last(&b, bad, true, &now);
+	CHECK(b.state == CHANNEL_DEGRADED && b.kept);
+	last(&b, bad, false, &now);
+	CHECK(b.state == CHANNEL_OPEN && !b.kept);
+	/* the others are gone: it is tried at once */
+	CHECK(!breaker_wants_probe(&b, now));
+	last(&b, (struct breaker_counts){0, 0, 0, 0}, true, &now);
+	CHECK(breaker_wants_probe(&b, now));
+	breaker_probed(&b, true, now);
+	CHECK(b.state == CHANNEL_DEGRADED && !b.kept);
+	last(&b, bad, true, &now);
+	CHECK(b.state == CHANNEL_DEGRADED && b.kept);
+	/* well again */
+	for (unsigned i = 0; i < BREAKER_WINDOW; i++)
+		last(&b, (struct breaker_counts){100, 0, 0, 0}, true, &now);
+	CHECK(b.state == CHANNEL_UP && !b.kept);
+}
+
+TEST(a_channel_that_refuses_or_does_not_answer_opens_though_it_is_the_last)
+{
+	static const struct breaker_counts down[] = {
+		{0, 0, 20, 0}, {0, 5, 6, 0}, {5, 20, 0, 15}, {0, 20, 0, 20}};
+
+	for (size_t i = 0; i < ARRAY_LEN(down); i++) {
+		struct breaker b;
+		uint64_t now = 100 * NS_PER_SEC;
+
+		breaker_init(&b, CHANNEL_UP, PAUSE, now);
+		last(&b, down[i], true, &now);
+		CHECK(b.state == CHANNEL_OPEN && !b.kept);
+		/* and keeps its pause */
+		last(&b, down[i], true, &now);
+		CHECK(!breaker_wants_probe(&b, now));
+	}
 }
 
 TEST(a_probe_that_was_given_up_is_repeated_at_once)
@@ -194,6 +248,8 @@ main(void)
 	RUN(a_good_probe_lets_traffic_prove_the_channel);
 	RUN(a_channel_that_probes_well_and_fails_again_waits_longer);
 	RUN(a_probe_that_nobody_asked_for_changes_nothing);
+	RUN(the_last_channel_that_answers_with_faults_is_kept_while_it_is_the_last);
+	RUN(a_channel_that_refuses_or_does_not_answer_opens_though_it_is_the_last);
 	RUN(a_probe_that_was_given_up_is_repeated_at_once);
 	RUN(a_channel_that_was_open_before_a_restart_is_probed_at_once);
 	RUN(a_stray_refusal_is_checked_at_once_and_repeated_ones_less_often);

@@ -99,9 +99,33 @@ TEST(another_configuration_is_looked_at_anew)
 	bench_close(&b);
 }
 
+TEST(a_channel_knows_whether_a_model_has_no_other)
+{
+	struct bench b;
+
+	bench_open(&b);
+	(void)out(&b);
+	CHECK(models_only(&b.m, &b.channels[0], true) == &b.models[0]);
+	CHECK(models_only(&b.m, &b.channels[1], true) == NULL);
+	models_lose(&b.m, &b.channels[0]);
+	CHECK(models_only(&b.m, &b.channels[1], true) == &b.models[1]);
+	CHECK(models_only(&b.m, &b.channels[0], false) == &b.models[0]);
+	b.r.channels[b.rows[0]].state = CHANNEL_OPEN;
+	b.r.channels[b.rows[1]].state = CHANNEL_OPEN;
+	(void)out(&b);
+	CHECK(models_only(&b.m, &b.channels[1], false) == &b.models[1]);
+	b.r.channels[b.rows[0]].state = CHANNEL_UP;
+	(void)out(&b);
+	CHECK(models_only(&b.m, &b.channels[1], false) == NULL);
+	models_free(&b.m);
+	CHECK(models_only(&b.m, &b.channels[1], false) == NULL);
+	bench_close(&b);
+}
+
 int
 main(void)
 {
+	RUN(a_channel_knows_whether_a_model_has_no_other);
 	RUN(a_model_is_out_when_its_last_channel_is);
 	RUN(a_pause_after_a_fault_does_not_count_but_keys_do);
 	RUN(another_configuration_is_looked_at_anew);

@@ -219,6 +219,19 @@ TEST(cost_takes_the_cheapest_and_shares_among_equals)
 	CHECK(fix_done(f));
 }
 
+TEST(a_channel_that_is_kept_though_it_fails_is_for_those_without_another)
+{
+	struct fixture *f = equal(STRATEGY_BALANCED, 1, 1);
+
+	atomic_store(&row(f, LANE_A)->kept, 1);
+	CHECK_INT(share_of_a(f, 20), 0);
+	atomic_store(&row(f, LANE_B)->state, CHANNEL_OPEN);
+	CHECK_INT(share_of_a(f, 20), 20);
+	atomic_store(&row(f, LANE_B)->kept, 1);
+	CHECK_INT(share_of_a(f, 20), 20);
+	CHECK(fix_done(f));
+}
+
 static void
 pace(struct fixture *f, unsigned lane, uint64_t ms)
 {
@@ -377,6 +390,7 @@ main(void)
 	RUN(failover_takes_the_first_of_the_file);
 	RUN(balanced_prefers_the_less_loaded);
 	RUN(cost_takes_the_cheapest_and_shares_among_equals);
+	RUN(a_channel_that_is_kept_though_it_fails_is_for_those_without_another);
 	RUN(performance_takes_the_quicker_one);
 	RUN(performance_goes_by_the_slow_answers_where_enough_is_known);
 	RUN(a_channel_that_once_was_slow_is_tried_again);
