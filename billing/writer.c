@@ -241,7 +241,7 @@ every_second(struct writer *w, uint64_t now)
 	}
 }
 
-/* Also before a generation may accept: the caps of its channels. */
+/* Also before a generation may accept: its caps. */
 static void
 begin_windows(struct writer *w, uint64_t now)
 {
@@ -254,9 +254,12 @@ begin_windows(struct writer *w, uint64_t now)
 static void
 duties(struct writer *w, uint64_t now)
 {
+	/* Looked at once: a book that comes later has caps of its own. */
+	bool book = books_waiting(&w->books);
+
 	w->r->head->writer_heartbeat_ns = now;
 	(void)take_hints(w);
-	if (now >= w->scan_at || books_waiting(&w->books))
+	if (now >= w->scan_at || book)
 		begin_windows(w, now);
 	if (now >= w->scan_at) {
 		w->scan_at = now + SCAN_NS;
@@ -268,7 +271,7 @@ duties(struct writer *w, uint64_t now)
 		doorbell_ring(w->args->master_doorbell);
 	if (w->auditing && audit_step(&w->audit))
 		w->auditing = false;
-	if (books_serve(&w->books)) {
+	if (book && books_serve(&w->books)) {
 		doorbell_ring(w->args->master_doorbell);
 		look_at_store(w, now);
 	}
