@@ -44,6 +44,7 @@ static const char *const words[] = {
 	"gateway_ledger",
 	"gateway_draining",
 	"gateway_internal",
+	"gateway_hedged",
 };
 
 const struct err_row *

@@ -260,6 +260,13 @@ reap_all_gone(const struct reaper *x)
 /* ---- concurrency ---- */
 
 static void
+count_channel(struct reaper *x, uint32_t attempt)
+{
+	if (attempt > 0 && attempt <= SHM_CHANNELS)
+		x->counts[CELL_CHANNELS + attempt - 1]++;
+}
+
+static void
 count_slot(struct reaper *x, uint32_t slot)
 {
 	const struct note *n = &x->r->notes[slot];
@@ -269,8 +276,8 @@ count_slot(struct reaper *x, uint32_t slot)
 
 	if (word_state(word_of(x, slot)) == SLOT_FREE)
 		return;
-	if (attempt > 0 && attempt <= SHM_CHANNELS)
-		x->counts[CELL_CHANNELS + attempt - 1]++;
+	count_channel(x, attempt & 0xffff);
+	count_channel(x, attempt >> 16);
 	/* An attempt is of a request, which is counted. */
 	if (x->r->slots[slot].kind == SLOT_ATTEMPT)
 		return;

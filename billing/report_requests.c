@@ -264,8 +264,8 @@ outcome_cells(struct report *r, const struct entry *e)
 	sheet_u64(s, e->status);
 	sheet_text(s, str_of(err_vocab_name(e->error_type)));
 	sheet_u64(s, e->attempts);
-	/* Nothing is hedged or answered from a cache by this version. */
-	sheet_bool(s, false);
+	sheet_bool(s, e->rule == RULE_HEDGED);
+	/* Nothing is answered from a cache by this version. */
 	sheet_empty(s);
 	sheet_u64(s, e->tokens.input);
 	sheet_u64(s, e->tokens.cache_read);

@@ -228,6 +228,14 @@ check_fallbacks(const struct conf *c, const struct conf_route *r,
 }
 
 static bool
+check_race(const struct conf *c, const struct conf_route *r, struct buf *error)
+{
+	return r->race.n == 0 || conf_model_find(c, r->race) ||
+	       conf_fault(error, r->where, "routes.race",
+			  "the model '%s' is not in the price book", r->race.p);
+}
+
+static bool
 check_affinity(struct conf *c, uint32_t n, const struct str *words,
 	       struct conf_where at, struct conf_affine *out, struct buf *error)
 {
@@ -315,7 +323,7 @@ conf_routes(struct conf *c, struct buf *error)
 
 		if (!check_name(c, i, error) || !check_match(c, r, error) ||
 		    !check_lanes(c, r, error) || !check_strategy(c, r, error) ||
-		    !check_fallbacks(c, r, error) ||
+		    !check_fallbacks(c, r, error) || !check_race(c, r, error) ||
 		    !route_affinity(c, r, error))
 			return false;
 		if (caught)

@@ -88,6 +88,12 @@
 	V(OVERLOAD_MEMORY, "memory")                 \
 	V(OVERLOAD_DESCRIPTORS, "descriptors")
 
+#define HEDGE_VALUES(V)           \
+	V(HEDGE_WON, "won")       \
+	V(HEDGE_LOST, "lost")     \
+	V(HEDGE_FAILED, "failed") \
+	V(HEDGE_REFUSED, "no_budget")
+
 #define AFFINITY_VALUES(V)     \
 	V(AFFINITY_HIT, "hit") \
 	V(AFFINITY_NEW, "new") \
@@ -112,6 +118,7 @@ enum metric_source { SOURCE_VALUES(METRIC_ID_) SOURCE_COUNT };
 enum metric_failover { FAILOVER_VALUES(METRIC_ID_) FAILOVER_COUNT };
 enum metric_queued { QUEUED_VALUES(METRIC_ID_) QUEUED_COUNT };
 enum metric_overload { OVERLOAD_VALUES(METRIC_ID_) OVERLOAD_COUNT };
+enum metric_hedge { HEDGE_VALUES(METRIC_ID_) HEDGE_COUNT };
 enum metric_affinity { AFFINITY_VALUES(METRIC_ID_) AFFINITY_COUNT };
 #undef METRIC_ID_
 /* ERROR_TYPE: 0 = ok, then the ids of err_vocab_id(). */
@@ -160,7 +167,7 @@ enum channel_cell {
 #define M_HIST(id, value)	  ((id) + HIST_CELLS * (value))
 #define M_TOKENS_OF(type, source) (M_TOKENS + SOURCE_COUNT * (type) + (source))
 
-#define SERIES_CELLS 96
+#define SERIES_CELLS 112
 _Static_assert(REQUEST_CELLS <= SERIES_CELLS && MODEL_CELLS <= SERIES_CELLS &&
 		       CHANNEL_CELLS <= SERIES_CELLS,
 	       "cells of a series");

@@ -29,6 +29,7 @@ enum set_id {
 	SET_TOKENS,
 	SET_SOURCE,
 	SET_FAILOVER,
+	SET_HEDGE,
 	SET_AFFINITY,
 	SET_QUEUED,
 	SET_OVERLOAD,
@@ -52,6 +53,7 @@ static const char *const tokens_text[] = {TOKENS_VALUES(TEXT)};
 static const char *const source_text[] = {SOURCE_VALUES(TEXT)};
 static const char *const failover_text[] = {FAILOVER_VALUES(TEXT)};
 static const char *const overload_text[] = {OVERLOAD_VALUES(TEXT)};
+static const char *const hedge_text[] = {HEDGE_VALUES(TEXT)};
 static const char *const affinity_text[] = {AFFINITY_VALUES(TEXT)};
 static const char *const queued_text[] = {QUEUED_VALUES(TEXT)};
 #undef TEXT
@@ -67,6 +69,7 @@ static const struct label_set sets[] = {
 	[SET_SOURCE] = {"source", SOURCE_COUNT, source_text},
 	[SET_FAILOVER] = {"outcome", FAILOVER_COUNT, failover_text},
 	[SET_OVERLOAD] = {"limit", OVERLOAD_COUNT, overload_text},
+	[SET_HEDGE] = {"outcome", HEDGE_COUNT, hedge_text},
 	[SET_AFFINITY] = {"outcome", AFFINITY_COUNT, affinity_text},
 	[SET_QUEUED] = {"outcome", QUEUED_COUNT, queued_text},
 	[SET_ERROR_TYPE] = {"error_type", ERROR_TYPE_COUNT, NULL},

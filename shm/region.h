@@ -43,6 +43,7 @@ struct queue;
 struct book;
 struct hint_ring;
 struct metrics_block;
+struct hedge_bucket;
 struct retry_bucket;
 
 enum ledger_state {
@@ -112,6 +113,7 @@ struct region {
 	struct token_row *tokens;     /* one per channel row */
 	struct queue *queues;	      /* one per channel row: queue.h */
 	struct retry_bucket *retries; /* one */
+	struct hedge_bucket *hedges;  /* one */
 	_Atomic uint64_t *affinity;   /* affinity.h */
 	struct book *books;
 	struct hint_ring *rings;       /* one per worker row */

@@ -45,3 +45,33 @@ retry_take(struct retry_bucket *b, uint64_t now_ns)
 			return true;
 	return least(b, now_ns);
 }
+
+/* May pass the burst by what others earn in the same moment. */
+void
+hedge_earn(struct hedge_bucket *b, uint32_t ppm)
+{
+	if (atomic_load_explicit(&b->saved_ppm, memory_order_relaxed) <
+	    (int64_t)HEDGE_BURST * ONE)
+		atomic_fetch_add_explicit(&b->saved_ppm, ppm,
+					  memory_order_relaxed);
+}
+
+bool
+hedge_take(struct hedge_bucket *b)
+{
+	int64_t saved =
+		atomic_load_explicit(&b->saved_ppm, memory_order_relaxed);
+
+	while (saved >= ONE)
+		if (atomic_compare_exchange_weak_explicit(
+			    &b->saved_ppm, &saved, saved - ONE,
+			    memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void
+hedge_give(struct hedge_bucket *b)
+{
+	atomic_fetch_add_explicit(&b->saved_ppm, ONE, memory_order_relaxed);
+}

@@ -27,3 +27,20 @@ struct retry_bucket {
 void retry_earn(struct retry_bucket *b, uint32_t ppm);
 /* Worker: one retry; false: the budget is used up. */
 NODISCARD bool retry_take(struct retry_bucket *b, uint64_t now_ns);
+
+/*
+ * The same for second requests that nobody has asked for: a new one is empty,
+ * so that never more than the share of all requests is sent twice.
+ */
+#define HEDGE_BURST 50
+
+struct hedge_bucket {
+	_Alignas(CACHE_LINE) _Atomic int64_t saved_ppm;
+};
+
+/* Worker: a request that may be sent twice is sent. */
+void hedge_earn(struct hedge_bucket *b, uint32_t ppm);
+/* Worker: it is sent a second time; false: the budget is used up. */
+NODISCARD bool hedge_take(struct hedge_bucket *b);
+/* Worker: there was nobody to send it to. */
+void hedge_give(struct hedge_bucket *b);

@@ -144,7 +144,8 @@ struct note {
 	uint8_t rule;	    /* of who pays what: R1 .. R14 */
 	struct token_counts tokens;
 	_Atomic uint32_t attempt; /* channel row + 1 that counts it as in
-				     flight now; 0 = none */
+				     flight now, 0 = none; in the upper half
+				     that of a second attempt beside it */
 	int64_t upstream_nano;	  /* what the operator owes, all attempts */
 	uint8_t request_id[16];
 	char upstream_id[40]; /* cut; the hash below is of all of it */

@@ -177,6 +177,9 @@ put_who(struct buf *b, const struct request *req)
 		put_word(b, STR(",\"provider\":"),
 			 str_of(req->leg->offer->lane->adapter->name));
 		put_u64(b, STR(",\"attempt\":"), req->attempts);
+		if (req->hedged)
+			put_word(b, STR(",\"hedge\":"),
+				 req->leg->second ? STR("won") : STR("lost"));
 		if (is_substitute(req))
 			buf_add_cstr(b, ",\"substituted\":true");
 	}

@@ -229,7 +229,9 @@ attempt_lost(struct request *req, enum err e, const struct token_counts *tokens,
 	describe_lost(req, n, e, tokens, estimated);
 	atomic_store_explicit(&n->attempt, 0, memory_order_relaxed);
 	settle(req, cost_of(req, tokens),
-	       e == E_CLIENT_GONE ? REASON_CLIENT_GONE : REASON_UPSTREAM);
+	       e == E_CLIENT_GONE ? REASON_CLIENT_GONE
+	       : e == E_HEDGED	  ? REASON_NORMAL
+				  : REASON_UPSTREAM);
 }
 
 bool

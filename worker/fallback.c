@@ -18,7 +18,8 @@ allowed(const struct request *req)
 {
 	const struct key_row *key = &req->w->region->keys[req->key];
 
-	return req->route && req->route->n_fallbacks > 0 &&
+	return req->route &&
+	       (req->route->n_fallbacks > 0 || req->route->race.n > 0) &&
 	       req->ask.kind != ASK_EMBEDDINGS && !is_free(req) &&
 	       !is_service(req) &&
 	       (atomic_load(&key->flags) & KEY_SUBSTITUTION);
@@ -42,6 +43,29 @@ take(struct request *req, struct str name, struct fallback *f)
 	return true;
 }
 
+static struct fallback
+itself(const struct request *req)
+{
+	return (struct fallback){.product = req->product,
+				 .priced = {.row = req->prices,
+					    .list = req->list,
+					    .version = req->price_version,
+					    .index = req->price_row,
+					    .list_index = req->list_row},
+				 .multiplier_ppm = req->multiplier_ppm};
+}
+
+static void
+find_race(struct request *req)
+{
+	struct fallback *both = arena_alloc(&req->arena, 2 * sizeof(*both));
+
+	if (!both || !take(req, req->route->race, &both[1]))
+		return;
+	both[0] = itself(req);
+	req->race = both;
+}
+
 void
 fallback_find(struct request *req)
 {
@@ -49,6 +73,8 @@ fallback_find(struct request *req)
 
 	if (!allowed(req))
 		return;
+	if (r->race.n > 0)
+		find_race(req);
 	req->fallbacks = arena_alloc(&req->arena,
 				     r->n_fallbacks * sizeof(*req->fallbacks));
 	req->n_fallbacks = 0;
@@ -58,15 +84,22 @@ fallback_find(struct request *req)
 			req->n_fallbacks++;
 }
 
+void
+fallback_none(struct request *req)
+{
+	req->n_fallbacks = 0;
+	req->race = NULL;
+}
+
 static uint64_t
 input_of(const struct request *req, const struct fallback *f)
 {
 	return tokens_of_input(&req->ask, f->priced.row->bytes_per_token_milli);
 }
 
-bool
-fallback_worst_price(const struct request *req, const struct fallback *f,
-		     uint64_t limit, struct money *cost)
+static bool
+worst_price(const struct request *req, const struct fallback *f, uint64_t limit,
+	    struct money *cost)
 {
 	uint64_t output = hold_first_output(req, f->product->conf);
 
@@ -75,15 +108,31 @@ fallback_worst_price(const struct request *req, const struct fallback *f,
 			   (uint32_t)output, f->multiplier_ppm, cost);
 }
 
-bool
-fallback_next(struct request *req)
+static bool
+raise(const struct request *req, const struct fallback *f, uint64_t limit,
+      struct money *most)
 {
-	const struct fallback *f;
-	struct note *n;
+	struct money cost;
 
-	if (!fallback_left(req))
+	if (!worst_price(req, f, limit, &cost))
 		return false;
-	f = &req->fallbacks[req->next_fallback++];
+	if (cost.nano > most->nano)
+		*most = cost;
+	return true;
+}
+
+bool
+fallback_dearest(const struct request *req, uint64_t limit, struct money *most)
+{
+	for (unsigned i = 0; i < req->n_fallbacks; i++)
+		if (!raise(req, &req->fallbacks[i], limit, most))
+			return false;
+	return !req->race || raise(req, &req->race[1], limit, most);
+}
+
+void
+fallback_use(struct request *req, const struct fallback *f)
+{
 	req->product = f->product;
 	req->prices = f->priced.row;
 	req->price_version = f->priced.version;
@@ -93,11 +142,25 @@ fallback_next(struct request *req)
 	req->multiplier_ppm = f->multiplier_ppm;
 	req->input_tokens = input_of(req, f);
 	req->held_output = hold_first_output(req, req->product->conf);
-	memset(req->tried, 0, sizeof(req->tried));
-	req->attempts_before = req->attempts;
-	n = hold_note(req->w->slots, &req->hold);
-	n->multiplier_ppm = req->multiplier_ppm;
+}
+
+void
+fallback_commit(struct request *req)
+{
+	hold_note(req->w->slots, &req->hold)->multiplier_ppm =
+		req->multiplier_ppm;
 	hold_reprice(req->w->slots, &req->hold, req->price_version,
 		     req->price_row);
+}
+
+bool
+fallback_next(struct request *req)
+{
+	if (!fallback_left(req))
+		return false;
+	fallback_use(req, &req->fallbacks[req->next_fallback++]);
+	memset(req->tried, 0, sizeof(req->tried));
+	req->attempts_before = req->attempts;
+	fallback_commit(req);
 	return true;
 }

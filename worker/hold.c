@@ -220,17 +220,8 @@ dearest_price(struct request *req, uint64_t limit, struct money *most)
 {
 	uint64_t output = MIN_OF(req->held_output, limit);
 
-	if (!hold_worst_price(req, output, most))
-		return false;
-	for (unsigned i = 0; i < req->n_fallbacks; i++) {
-		struct money cost;
-
-		if (!fallback_worst_price(req, &req->fallbacks[i], limit,
-					  &cost))
-			return false;
-		*most = cost.nano > most->nano ? cost : *most;
-	}
-	return true;
+	return hold_worst_price(req, output, most) &&
+	       fallback_dearest(req, limit, most);
 }
 
 /* An answer of unknown length may run on less than its maximum costs. */
@@ -243,7 +234,7 @@ size_hold(struct request *req, struct hold_spec *spec)
 	req->held_output = hold_first_output(req, req->product->conf);
 	if (!dearest_price(req, UINT64_MAX, &spec->amount))
 		return false;
-	if (req->n_fallbacks == 0 &&
+	if (!fallback_any(req) &&
 	    (req->ask.has_max || req->held_output <= FIRST_TOKENS))
 		return true;
 	least = least_available(req, spec);
@@ -255,10 +246,10 @@ size_hold(struct request *req, struct hold_spec *spec)
 		spec->amount = money_nano(least);
 		return true;
 	}
-	if (req->n_fallbacks == 0)
+	if (!fallback_any(req))
 		return true;
 	/* Too dear, one of them; the asked model may not be. */
-	req->n_fallbacks = 0;
+	fallback_none(req);
 	return size_hold(req, spec);
 }
 

@@ -16,6 +16,7 @@
 #include "shm/slots.h"
 
 struct call;
+struct fallback;
 struct offer;
 struct pool;
 struct reply;
@@ -48,9 +49,12 @@ struct leg {
 	uint64_t seen_bytes;	/* billable text that arrived */
 	struct usage usage;	/* the upstream's */
 
-	bool in_flight;	  /* counted at the channel */
-	bool was_sent;	  /* to its end, when it was left */
-	bool paused;	  /* the upstream waits for the client */
+	const struct fallback *model; /* the one of a race; NULL = asked */
+	bool second;		      /* began beside another one */
+	bool failed;		      /* and the other one goes on */
+	bool in_flight;		      /* counted at the channel */
+	bool was_sent;		      /* to its end, when it was left */
+	bool paused;		      /* the upstream waits for the client */
 	bool raw;	  /* neither JSON nor events: handed on as it comes */
 	bool tokens_said; /* by the upstream, in usage */
 	bool upstream_done;

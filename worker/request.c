@@ -13,6 +13,7 @@
 #include "worker/access.h"
 #include "worker/affinity.h"
 #include "worker/convert.h"
+#include "worker/hedge.h"
 #include "worker/idem.h"
 #include "worker/pass.h"
 #include "worker/queue.h"
@@ -55,7 +56,7 @@ request_free(struct request *req)
 	struct worker *w = req->w;
 
 	must(!req->waiting && !queue_waits(req) && !req->leg->call &&
-	     !req->inside && req->leg->attempt.slot == SHM_NONE);
+	     !req->rival && !req->inside && req->leg->attempt.slot == SHM_NONE);
 	wheel_disarm(&req->timer);
 	leg_free(req->leg, w->pool);
 	arena_free(&req->arena);
@@ -168,6 +169,7 @@ account_for(struct request *req)
 static void
 conclude(struct request *req)
 {
+	hedge_end(req);
 	req->reads_on = drain_keep(req);
 	if (!req->reads_on)
 		attempt_end(req, req->client_gone ? E_CLIENT_GONE : E_OK);

@@ -101,6 +101,7 @@ struct request {
 	/* fallback.h */
 	struct fallback *fallbacks; /* those that may take over */
 	unsigned n_fallbacks, next_fallback;
+	struct fallback *race; /* hedge.h: the asked model and the other one */
 	unsigned attempts_before; /* of the models before this one */
 	uint64_t tpm_taken;
 
@@ -144,6 +145,8 @@ struct request {
 
 	/* attempts */
 	struct leg *leg, *rival; /* leg.h; the other one, NULL = none */
+	bool hedged;		 /* there were two, and one of them answers */
+	struct wheel_timer late; /* hedge.h */
 	struct leg first;
 	unsigned attempts;
 	uint64_t tried[SHM_CHANNELS / 64]; /* bits by lane index */
@@ -244,6 +247,9 @@ bool count_is_ours(const struct request *req);
 void count_reply(struct request *req);
 
 /* ---- route.c ---- */
+/* Another channel of the request's model than the one that is asked already,
+ * into req->leg. False: there is none. */
+NODISCARD bool route_beside(struct request *req);
 /* No more channels of this model, and there is no other model. */
 bool route_exhausted(const struct request *req);
 /* Might it be sent there now, were there room. */
@@ -259,8 +265,15 @@ void route_first_byte(struct request *req);
 /* ---- send.c ---- */
 /* An attempt failed before anything was sent: the next one, or the error. */
 void attempt_failed(struct request *req, enum err e);
+/* Begins one at req->leg->offer. E_NO_CHANNEL: it was or could not be asked,
+ * req->err or req->lost says why. */
+NODISCARD enum err attempt_start(struct request *req);
+/* Gives the running one up and books what it cost; nothing has come of it. */
+void attempt_drop(struct request *req, enum err e);
 /* Ends the running attempt, if any; ok: for the channel's statistics. */
 void attempt_end(struct request *req, enum err e);
+/* It is the one that the entry names. */
+void attempt_name(struct request *req);
 
 /* ---- startup.c: streams until their first word ---- */
 /* Framed events; `content`: they bring some of the answer, before which they

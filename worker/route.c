@@ -16,7 +16,10 @@
 static bool
 tried(const struct request *req, const struct lane *l)
 {
-	return req->tried[l->index / 64] >> l->index % 64 & 1;
+	if (req->tried[l->index / 64] >> l->index % 64 & 1)
+		return true;
+	/* two models may race at one channel, a hedge is for another one */
+	return req->rival && !req->race && req->rival->offer->lane == l;
 }
 
 void
@@ -360,6 +363,16 @@ route_other_key(struct request *req, uint64_t but)
 {
 	return pick_key(req->w, req->leg->offer->lane, but,
 			&req->leg->key_index);
+}
+
+bool
+route_beside(struct request *req)
+{
+	bool may = req->race || tries_left(req);
+	struct offer *o = may ? pick(req, false) : NULL;
+
+	req->leg->offer = o;
+	return o && pick_key(req->w, o->lane, 0, &req->leg->key_index);
 }
 
 void

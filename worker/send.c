@@ -13,6 +13,7 @@
 #include "worker/attempt.h"
 #include "worker/convert.h"
 #include "worker/demo.h"
+#include "worker/hedge.h"
 #include "worker/pass.h"
 #include "worker/queue.h"
 #include "worker/request.h"
@@ -104,23 +105,49 @@ note_fault(struct request *req, enum err e)
 	}
 }
 
-/* It has its place at the channel; the slot says so, in case this process
- * dies. A slot that is settled may be another request's already. */
+/* The slot of the request says who counts it, in case this process dies: in
+ * the upper half a second attempt. A slot that is settled may be another
+ * request's already. */
 static void
-attempt_count(struct request *req)
+mark(struct request *req, uint32_t row)
 {
-	struct lane *l = req->leg->offer->lane;
+	unsigned shift = req->leg->second ? 16 : 0;
+	struct note *n;
+	uint32_t was;
+
+	if (req->settled || is_free(req))
+		return;
+	n = hold_note(req->w->slots, &req->hold);
+	was = atomic_load_explicit(&n->attempt, memory_order_relaxed);
+	was &= ~(0xffffu << shift);
+	atomic_store_explicit(&n->attempt, was | row << shift,
+			      memory_order_relaxed);
+}
+
+_Static_assert(SHM_CHANNELS < UINT16_MAX, "two rows fit into the mark");
+
+void
+attempt_name(struct request *req)
+{
+	const struct lane *l = req->leg->offer->lane;
 	struct note *n;
 
-	req->leg->in_flight = true;
 	if (is_free(req))
 		return;
 	n = hold_note(req->w->slots, &req->hold);
 	n->channel = (uint16_t)l->row_index;
 	(void)str_copy(n->provider, sizeof(n->provider),
 		       str_of(l->adapter->name));
-	atomic_store_explicit(&n->attempt, l->row_index + 1,
-			      memory_order_relaxed);
+}
+
+/* It has its place at the channel. */
+static void
+attempt_count(struct request *req)
+{
+	req->leg->in_flight = true;
+	if (!req->leg->second)
+		attempt_name(req);
+	mark(req, req->leg->offer->lane->row_index + 1);
 }
 
 static void
@@ -129,10 +156,7 @@ attempt_uncount(struct request *req)
 	req->leg->in_flight = false;
 	queue_give(req->w, req->leg->offer->lane,
 		   req->w->now_ns - req->leg->attempt_ns);
-	if (!req->settled && !is_free(req))
-		atomic_store_explicit(
-			&hold_note(req->w->slots, &req->hold)->attempt, 0,
-			memory_order_relaxed);
+	mark(req, 0);
 }
 
 void
@@ -187,7 +211,9 @@ lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 	const struct usage *usage = req->leg->usage.present || !req->leg->answer
 					    ? &req->leg->usage
 					    : &req->leg->answer->usage;
-	bool begun = e == E_UP_TIMEOUT || e == E_UP_CUT ||
+	bool ours = (e == E_HEDGED || e == E_CLIENT_GONE) && req->leg->call &&
+		    call_sent(req->leg->call);
+	bool begun = ours || e == E_UP_TIMEOUT || e == E_UP_CUT ||
 		     e == E_UP_BAD_RESPONSE || e == E_UP_MODEL_MISMATCH ||
 		     e == E_UP_MEDIA;
 
@@ -201,19 +227,28 @@ lost_tokens(const struct request *req, enum err e, struct token_counts *t,
 }
 
 void
-attempt_failed(struct request *req, enum err e)
+attempt_drop(struct request *req, enum err e)
 {
-	struct lane *l = req->leg->offer->lane;
 	struct token_counts tokens;
 	bool estimated;
 
 	lost_tokens(req, e, &tokens, &estimated);
 	attempt_end(req, e);
 	attempt_lost(req, e, &tokens, estimated);
-	mark_tried(req, e);
 	gather_free(req);
-	req->err = e;
+}
+
+void
+attempt_failed(struct request *req, enum err e)
+{
+	struct lane *l = req->leg->offer->lane;
+
+	attempt_drop(req, e);
+	mark_tried(req, e);
 	leg_reset(req->leg);
+	if (hedge_goes_on(req))
+		return;
+	req->err = e;
 	if (!err_row(e)->other_channel || route_exhausted(req)) {
 		if (req->attempts > 1)
 			series_add(l->series, M_FAILOVERS + FAILOVER_FAILED, 1);
@@ -226,12 +261,28 @@ attempt_failed(struct request *req, enum err e)
 
 /* ---- callbacks of the call ---- */
 
-static void
-on_head(struct call *c, const struct http_head *head)
+static struct request *
+enter(struct call *c)
 {
 	struct request *req = call_user(c);
 
 	request_enter(req);
+	hedge_enter(req, c);
+	return req;
+}
+
+static void
+leave(struct request *req)
+{
+	hedge_leave(req);
+	request_leave(req);
+}
+
+static void
+on_head(struct call *c, const struct http_head *head)
+{
+	struct request *req = enter(c);
+
 	arena_free(&req->leg->wire); /* a stream may run for long */
 	req->leg->phase = PHASE_BODY;
 	if (!call_reused(c)) {
@@ -240,28 +291,26 @@ on_head(struct call *c, const struct http_head *head)
 			       M_UPSTREAM_CONNECT, req->leg->connect_ns / 1000);
 	}
 	stream_head(req, head);
-	request_leave(req);
+	leave(req);
 }
 
 static void
 on_data(struct call *c, struct str piece)
 {
-	struct request *req = call_user(c);
+	struct request *req = enter(c);
 
-	request_enter(req);
 	stream_data(req, piece);
-	request_leave(req);
+	leave(req);
 }
 
 static void
 on_end(struct call *c)
 {
-	struct request *req = call_user(c);
+	struct request *req = enter(c);
 
-	request_enter(req);
 	req->leg->call = NULL;
 	stream_end(req);
-	request_leave(req);
+	leave(req);
 }
 
 static enum err
@@ -285,12 +334,11 @@ err_of_fault(enum call_fault f)
 static void
 on_fail(struct call *c, enum call_fault f)
 {
-	struct request *req = call_user(c);
+	struct request *req = enter(c);
 
-	request_enter(req);
 	req->leg->call = NULL;
 	stream_broken(req, err_of_fault(f));
-	request_leave(req);
+	leave(req);
 }
 
 static const struct call_ops ops = {on_head, on_data, on_end, on_fail};
@@ -400,7 +448,7 @@ build(struct request *req)
 	return p;
 }
 
-static enum next
+static bool
 launch(struct request *req, const struct call_target *t)
 {
 	const struct conf_channel *c = req->leg->offer->lane->conf;
@@ -414,55 +462,37 @@ launch(struct request *req, const struct call_target *t)
 	if (p && convert_begin(req) == E_OK)
 		req->leg->call = client_call(req->w->client, t, p->iov, p->n,
 					     &timeouts, &ops, req);
-	if (!req->leg->call) {
-		attempt_end(req, E_NO_MEMORY);
-		attempt_lost(req, E_NO_MEMORY, &no_tokens, false);
-		return request_fail(req, E_NO_MEMORY);
-	}
-	return NEXT_WAIT;
+	return req->leg->call != NULL;
 }
 
-enum next
-step_send(struct request *req)
+/* What can be known before anything is sent. */
+static enum err
+prepare(struct request *req)
 {
 	struct lane *l = req->leg->offer->lane;
-	struct call_target t = {.pool_key = l->row_index,
-				.host = l->conf->base_url.host,
-				.tls = l->conf->base_url.tls ? req->w->tls
-							     : NULL,
-				.egress = &l->egress,
-				.fd = -1};
+	enum err e = is_service(req) && !upstream_has_path(req)
+			     ? E_NO_SERVICE
+			     : convert_request(req);
 
-	enum err e;
-
-	if (is_free(req) && !count_is_theirs(req)) {
-		req->step = STEP_reply;
-		return NEXT_AGAIN;
-	}
-	e = is_service(req) && !upstream_has_path(req) ? E_NO_SERVICE
-						       : convert_request(req);
-	if (e != E_OK) {
-		/* nothing was tried: this upstream cannot be asked that */
-		mark_tried(req, e);
+	if (e != E_OK) { /* this upstream cannot be asked that */
 		req->lost = e;
-		req->step = STEP_route;
-		return NEXT_AGAIN;
+		return e;
 	}
 	req->leg->attempt_ns = req->w->now_ns;
-	if (!queue_take(req, l)) {
-		/* somebody else was faster */
+	if (!queue_take(req, l)) { /* somebody else was faster */
 		req->err = E_FULL;
-		req->step = STEP_route;
-		return NEXT_AGAIN;
+		return E_FULL;
 	}
-	if (!take_token(req) || attempt_take(req) != E_OK) {
-		/* nothing was tried: no token, or its cap for today is spent */
-		queue_give(req->w, l, 0);
-		mark_tried(req, E_NO_CHANNEL);
-		req->err = E_NO_CHANNEL;
-		req->step = STEP_route;
-		return NEXT_AGAIN;
-	}
+	if (take_token(req) && attempt_take(req) == E_OK)
+		return E_OK;
+	queue_give(req->w, l, 0);
+	req->err = E_NO_CHANNEL; /* no token, or its cap for today is spent */
+	return E_NO_CHANNEL;
+}
+
+static void
+begin(struct request *req)
+{
 	if (req->attempts++ == 0)
 		retry_earn(req->w->region->retries,
 			   req->w->conf->routing.retry_budget_ppm);
@@ -472,13 +502,63 @@ step_send(struct request *req)
 	req->leg->upstream_status = 0;
 	req->leg->upstream_id_len = 0;
 	req->retry_after_ns = 0;
+}
+
+/* It has ended before it was one. */
+static void
+undo(struct request *req, enum err e)
+{
+	attempt_end(req, e);
+	attempt_lost(req, e, &no_tokens, false);
+	req->err = e;
+}
+
+enum err
+attempt_start(struct request *req)
+{
+	struct lane *l = req->leg->offer->lane;
+	struct call_target t = {.pool_key = l->row_index,
+				.host = l->conf->base_url.host,
+				.tls = l->conf->base_url.tls ? req->w->tls
+							     : NULL,
+				.egress = &l->egress,
+				.fd = -1};
+	enum err e = prepare(req);
+
+	if (e != E_OK) {
+		if (e != E_FULL)
+			mark_tried(req, e);
+		return E_NO_CHANNEL;
+	}
+	begin(req);
 	if (!pick_address(req, &t)) {
-		attempt_end(req, E_UP_CONNECT);
-		attempt_lost(req, E_UP_CONNECT, &no_tokens, false);
+		undo(req, E_UP_CONNECT);
 		mark_tried(req, E_UP_CONNECT);
-		req->err = E_UP_CONNECT;
+		return E_NO_CHANNEL;
+	}
+	if (launch(req, &t))
+		return E_OK;
+	undo(req, E_NO_MEMORY);
+	return E_NO_MEMORY;
+}
+
+enum next
+step_send(struct request *req)
+{
+	enum err e;
+
+	if (is_free(req) && !count_is_theirs(req)) {
+		req->step = STEP_reply;
+		return NEXT_AGAIN;
+	}
+	e = attempt_start(req);
+	if (e == E_NO_MEMORY)
+		return request_fail(req, e);
+	if (e == E_NO_CHANNEL) {
 		req->step = STEP_route;
 		return NEXT_AGAIN;
 	}
-	return launch(req, &t);
+	/* what comes next, comes to the following step */
+	hedge_begin(req);
+	return NEXT_WAIT;
 }

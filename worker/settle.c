@@ -122,6 +122,7 @@ gather(const struct request *req)
 {
 	struct facts f = {
 		.attempts = req->attempts,
+		.hedged = req->hedged,
 		.has_usage = req->leg->usage.present,
 		.usage = settle_counts(&req->leg->usage),
 		.prices = req->prices,

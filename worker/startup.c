@@ -6,6 +6,7 @@
  * long gets the head and comments meanwhile; only its status is settled then.
  */
 #include "base/clock.h"
+#include "worker/hedge.h"
 #include "worker/request.h"
 
 /* ---- the head, and signs of life ---- */
@@ -144,6 +145,7 @@ startup_end(struct request *req)
 		exchange_abort(req->x);
 		return;
 	}
+	hedge_won(req);
 	req->begun = true;
 	/* the end of the stream may have to name the model */
 	req->ask.model_value.raw =

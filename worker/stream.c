@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "worker/array.h"
 #include "worker/convert.h"
+#include "worker/hedge.h"
 #include "worker/pass.h"
 
 /* ---- head ---- */
@@ -184,6 +185,7 @@ stream_first(struct request *req)
 {
 	if (req->leg->first_byte_ns > 0)
 		return;
+	hedge_won(req);
 	req->leg->first_byte_ns = req->w->now_ns;
 	series_observe(req->leg->offer->series, M_FIRST_TOKEN,
 		       (req->w->now_ns - req->start_ns) / 1000);

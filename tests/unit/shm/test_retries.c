@@ -1,4 +1,4 @@
-/* The retry budget. */
+/* The budgets of retries and of second requests. */
 #include "base/clock.h"
 #include "shm/retries.h"
 #include "tests/tap.h"
@@ -67,6 +67,33 @@ TEST(none_is_earned_without_a_share)
 	CHECK_INT(take_all(&b, NOW), 0);
 }
 
+TEST(second_requests_have_to_be_earned_first)
+{
+	struct hedge_bucket b = {0};
+
+	CHECK(!hedge_take(&b));
+	for (int i = 0; i < 49; i++)
+		hedge_earn(&b, 20000);
+	CHECK(!hedge_take(&b));
+	hedge_earn(&b, 20000);
+	CHECK(hedge_take(&b));
+	CHECK(!hedge_take(&b));
+	hedge_give(&b);
+	CHECK(hedge_take(&b));
+}
+
+TEST(no_more_of_them_are_saved_than_a_burst)
+{
+	struct hedge_bucket b = {0};
+	unsigned n = 0;
+
+	for (int i = 0; i < 10000; i++)
+		hedge_earn(&b, 1000000);
+	while (hedge_take(&b))
+		n++;
+	CHECK_INT(n, HEDGE_BURST);
+}
+
 int
 main(void)
 {
@@ -75,5 +102,7 @@ main(void)
 	RUN(it_holds_no_more_than_the_burst);
 	RUN(a_few_a_second_are_always_allowed);
 	RUN(none_is_earned_without_a_share);
+	RUN(second_requests_have_to_be_earned_first);
+	RUN(no_more_of_them_are_saved_than_a_burst);
 	return tap_done();
 }
