@@ -202,7 +202,8 @@ static void
 drop_all(struct waiter *wt, const struct lane *served)
 {
 	while (wt->n > 0)
-		drop(wt, wt->n - 1, wt->spot[wt->n - 1].offer->lane == served);
+		drop(wt, wt->n - 1,
+		     served && wt->spot[wt->n - 1].offer->lane == served);
 }
 
 void
