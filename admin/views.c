@@ -151,6 +151,23 @@ put_channel_states(struct json_out *o, const struct admin_args *a)
 	json_close(o, '}');
 }
 
+/* The last program that was to take over. */
+static void
+put_upgrade(struct json_out *o, const struct shm_head *h)
+{
+	uint64_t when = atomic_load(&h->upgrade_ms);
+
+	if (when == 0)
+		return;
+	json_name(o, "last_upgrade");
+	json_open(o, '{');
+	put_time_ms(o, "time", when);
+	put_text(o, "result",
+		 atomic_load(&h->upgraded) ? "upgraded" : "refused");
+	put_text(o, "reason", h->upgrade_why);
+	json_close(o, '}');
+}
+
 void
 view_status(struct json_out *o, const struct admin_args *a)
 {
@@ -176,6 +193,7 @@ view_status(struct json_out *o, const struct admin_args *a)
 	put_u64(o, "holds_max", h->n_slots);
 	put_channel_states(o, a);
 	put_ledger(o, h);
+	put_upgrade(o, h);
 	json_close(o, '}');
 }
 

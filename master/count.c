@@ -10,9 +10,29 @@ count_restart(struct master *m)
 	metric_add(metrics_of_master(&m->region), M_WORKER_RESTARTS, 1);
 }
 
-void
-count_upgrade(struct master *m, bool well)
+/* The words are another program's: cut, and nothing but ASCII. */
+static void
+show_why(char out[UPGRADE_WHY], struct str why)
 {
+	size_t n = MIN_OF(why.n, UPGRADE_WHY - 1);
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		bool plain = why.p[i] >= ' ' && why.p[i] < 0x7f;
+
+		out[i + 1] = '\0';
+		out[i] = plain ? why.p[i] : '?';
+	}
+}
+
+void
+count_upgrade(struct master *m, bool well, struct str why)
+{
+	struct shm_head *h = m->region.head;
+
+	show_why(h->upgrade_why, why);
+	atomic_store(&h->upgraded, well);
+	atomic_store(&h->upgrade_ms, clock_wall_ns() / NS_PER_MS);
 	metric_add(metrics_of_master(&m->region),
 		   M_UPGRADES + (unsigned)(well ? RELOAD_OK : RELOAD_REFUSED),
 		   1);

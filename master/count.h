@@ -5,5 +5,6 @@
 #include "master/master.h"
 
 void count_restart(struct master *m);
-void count_upgrade(struct master *m, bool well);
+/* Shown by the status as well. `why`: "" if it went well. */
+void count_upgrade(struct master *m, bool well, struct str why);
 void count_reload(struct master *m, bool well);

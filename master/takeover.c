@@ -359,6 +359,7 @@ fail(struct master *m, struct str reason)
 	go_back(m, reason);
 	LOG_ERROR("the new program cannot serve, the old workers go on",
 		  F_STR("reason", reason));
+	count_upgrade(m, false, reason);
 	control_answer_one(m, t->asked_id, false, reason);
 	t->asked_id = 0;
 	t->step = TAKEOVER_WAIT;
@@ -405,7 +406,7 @@ takeover_served(struct master *m)
 	if (t->step == TAKEOVER_NONE)
 		return;
 	t->step = TAKEOVER_NONE;
-	count_upgrade(m, !t->went_back);
+	count_upgrade(m, !t->went_back, str_of(t->reason));
 	if (t->program >= 0)
 		(void)close(t->program);
 	t->program = -1;

@@ -161,7 +161,7 @@ refuse(struct master *m, struct str reason)
 
 	LOG_ERROR("upgrade refused, nothing has changed",
 		  F_STR("reason", reason));
-	count_upgrade(m, false);
+	count_upgrade(m, false, reason);
 	control_answer_one(m, u->asked_id, false, reason);
 	notify_send("READY=1");
 	u->asked_id = 0;

@@ -29,6 +29,8 @@
 #define SHM_BOOKS     64u
 #define SHM_NONE      UINT32_MAX
 
+#define UPGRADE_WHY 256u
+
 struct counter;
 struct slot;
 struct note;
@@ -91,6 +93,12 @@ struct shm_head {
 	_Atomic uint32_t has_receipt_key;
 	_Atomic uint64_t admin_heartbeat_ns;
 	_Atomic uint32_t models_out; /* master: that no channel can answer */
+	/* Master: the last upgrade (USR2): when (wall, 0 = none), did the new
+	 * program take over, why not. For display: a reader may see the text
+	 * change; it ends with 0 at all times. */
+	_Atomic uint64_t upgrade_ms;
+	_Atomic uint32_t upgraded;
+	char upgrade_why[UPGRADE_WHY];
 };
 
 /* One mapping of a process. Addresses differ between processes. */

@@ -275,6 +275,10 @@ class Upgrade(unittest.TestCase):
         self.assertRegex(done.stderr, pattern)
         self.assertEqual(gate.errors().count('upgrade refused'), lines + 1)
         self.assertRegex(gate.errors(), pattern)
+        last = gate.ctl('status')['last_upgrade']
+        self.assertEqual(last['result'], 'refused')
+        self.assertRegex(last['reason'], pattern)
+        self.assertTrue(last['time'])
         self.assertEqual(gate.pids, pids)
         self.assertEqual(gate.chat(key).status, 200)
 
@@ -300,8 +304,12 @@ class Upgrade(unittest.TestCase):
         self.whole(swarm)
         self.install(gate, harness.program('tollgate'))
         self.upgrade(gate)
-        self.assertEqual(gate.ctl('status')['generation'],
-                         good['generation'] + 1)
+        status = gate.ctl('status')
+        self.assertEqual(status['generation'], good['generation'] + 1)
+        self.assertEqual((status['last_upgrade']['result'],
+                          status['last_upgrade']['reason']),
+                         ('upgraded', ''))
+        self.assertNotIn('last_upgrade', good)
 
     def test_another_layout_of_shared_memory_is_refused(self):
         gate, key = self.start()
