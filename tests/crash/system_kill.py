@@ -6,10 +6,10 @@ of shm/crash_points.def after the other is armed, and the worker or the ledger
 writer that comes by kills itself there with SIGKILL. After some kills all
 processes are killed at once, the server starts warm, and the books must
 balance to the unit: `tollgate-ledger verify` is clean, nothing is held, the
-balance of each account is what was paid in less what was charged, the cap of
-the first channel is its limit less what its attempts cost today, and the
-upstreams have counted no less than the ledger. Each round has another number
-of workers.
+balance of each account is what was paid in less what was charged, the caps of
+the first channel, its key and the model are their limits less what attempts
+cost today, and the upstreams have counted no less than the ledger. Each round
+has another number of workers.
 
     system_kill.py [--per-point N] [--seconds S] [NAME...]
 
@@ -104,7 +104,7 @@ class Test:
         self.total = {name: 0 for name in self.numbers}
         self.stopping = threading.Event()
         self.kills = self.rounds = 0
-        self.moved = {}    # of the cap: entries by kind, at the last audit
+        self.moved = {}    # of caps: entries by kind, at the last audit
         self.kills_with = {n: 0 for n in WORKERS}
         self.places_with = {n: set() for n in WORKERS}
         self.mock = harness.Mock('--max-connections', '5000')
@@ -113,6 +113,7 @@ class Test:
         self.workers = WORKERS[0]
         self.gate = harness.Gateway(
             self.channels(), start=False, workers=self.workers,
+            models=self.models(),
             limits={'connections_per_source': 0})
         self.gate.server = os.path.join(self.gate.build or harness.BUILD,
                                         'tests', 'crash', 'tollgate')
@@ -129,9 +130,15 @@ class Test:
 
     # -- the operator
 
+    def models(self):
+        first, *others = [dict(model) for model in harness.MODELS]
+        return [{**first, 'daily_budget': '900.00'}, *others]
+
     def channels(self):
-        """The first one fails now and then, and has a cap."""
-        return [harness.channel(self.first, 'first', priority=1,
+        """The first one fails now and then; it and its key have caps."""
+        key = {'key': 'env:TOLLGATE_TEST_KEY', 'name': 'k',
+               'daily_budget': self.limit}
+        return [harness.channel(self.first, 'first', priority=1, keys=[key],
                                 daily_budget=self.limit),
                 harness.channel(self.mock, 'second', priority=2)]
 
@@ -334,7 +341,7 @@ class Test:
     def kill_book(self, name):
         """A reload with other prices."""
         before = self.count(name)
-        models = [dict(model) for model in harness.MODELS]
+        models = self.models()
         models[1]['input'] = f'0.{random.randrange(10, 10 ** 6)}'
         self.gate.configure(models=models)
         self.arm(name, 'writer')
@@ -342,7 +349,7 @@ class Test:
         return self.hit(name, before)
 
     def kill_window(self, name):
-        """A reload with another cap."""
+        """A reload with other caps."""
         before = self.count(name)
         self.limit = f'{random.randrange(40, 90)}.{random.randrange(10):02}'
         self.gate.configure(channels=self.channels())
@@ -418,21 +425,28 @@ class Test:
         self.kills_with[self.workers] += kills
         self.rounds += 1
 
-    def check_cap(self):
-        """Available is what the ledger's entries make of the first cap."""
+    def check_caps(self):
+        """Available is what the ledger's entries make of the caps: of the
+        channel, its key and the model, in the order they were set up in."""
         rows = self.gate.ctl('show', 'channels')['channels']
-        left = [row['daily_left'] for row in rows if row['name'] == 'first']
-        balance = 0
+        first = [row for row in rows if row['name'] == 'first'][0]
+        model = self.gate.ctl('show', 'models')['models'][0]
+        left = [harness.nano(row['daily_left'])
+                for row in (first, first['keys'][0], model)]
+        balance = [0, 0, 0]
         self.moved = {}
         for row in self.gate.dump():
-            if int(row['moves']) & MOVES_CAPS:
-                self.moved[row['kind']] = self.moved.get(row['kind'], 0) + 1
-                balance -= harness.nano(row[
-                    'upstream_usd' if row['kind'] in ('attempt', 'cap')
-                    else 'charge_usd'])
-        if harness.nano(left[0]) != balance:
-            raise harness.Failed(f'the cap has {left[0]} left, '
-                                 f'want {harness.usd(balance)}')
+            if not int(row['moves']) & MOVES_CAPS:
+                continue
+            ref, attempt = int(row['ref']), row['kind'] in ('attempt', 'cap')
+            more = [ref >> 16 & 0xffff, ref >> 48] if attempt else []
+            self.moved[row['kind']] = self.moved.get(row['kind'], 0) + 1
+            for cap in [ref & 0xffff] + [one - 1 for one in more if one]:
+                balance[cap] -= harness.nano(
+                    row['upstream_usd' if attempt else 'charge_usd'])
+        if left != balance:
+            raise harness.Failed(f'the caps have {left} left, '
+                                 f'want {balance}')
 
     def audit(self):
         """All die at once; a warm start has every nano, and another number of
@@ -453,7 +467,7 @@ class Test:
                     raise harness.Failed(
                         f'{what} of {account} is {shown[what]}, '
                         f'want {harness.usd(want)}')
-        self.check_cap()
+        self.check_caps()
         return entries
 
     def compare_with_mock(self):
@@ -507,7 +521,7 @@ class Test:
         for n in sorted(WORKERS):
             print(f'# with {n} workers: {self.kills_with[n]} kills at '
                   f'{len(self.places_with[n])} of {len(self.numbers)} places')
-        print('# entries of the cap: ' + ', '.join(
+        print('# entries of caps: ' + ', '.join(
             f'{kind} {n}' for kind, n in sorted(self.moved.items())))
         print(f'# {self.kills} kills, {self.rounds} rounds, {entries} entries')
         print(f'1..{number}')

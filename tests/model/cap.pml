@@ -7,15 +7,18 @@
  *
  * What is modelled
  *
- *   Counters. 0 is an account, 1 and 2 are the caps of two channels. A cap has
- *   a window (a day): the writer begins it anew while attempts hold on it, and
- *   its limit may be changed by a reload.
+ *   Counters. 0 is an account, 1 and 2 are the caps of two channels. With K > 1
+ *   there are caps that the attempts at both channels share: 3 is a model's, and
+ *   4 (K = 3) that of a key that both channels use. A cap has a window (a day): the
+ *   writer begins that of cap OWNED anew while attempts hold on it, and its limit
+ *   may be changed by a reload; those of the others go on.
  *
  *   Slots. Three per worker: the request's, and one for an attempt at each
- *   channel. One that belongs to the writer. Each has one counter.
+ *   channel. One that belongs to the writer. Each has one counter, but an attempt
+ *   K: it takes all of them or none.
  *
- *   Workers. Take the account; only when it is HELD, the cap of channel 1. A
- *   cap that refuses leads to channel 2. An attempt is lost before its answer
+ *   Workers. Take the account; only when it is HELD, the caps of channel 1. A
+ *   cap that refuses leads to channel 2, what was taken is given back. An attempt is lost before its answer
  *   begins: its slot settles at what the operator owes for it all the same,
  *   mostly nothing, and channel 2 is next; or it answers: the request settles
  *   as ever (streamed, or in one piece and then sent or not), the attempt's
@@ -44,7 +47,7 @@
  *
  * Limits
  *
- *   Those of hold.pml; no extension; the two attempts of a request have two
+ *   Those of hold.pml; no extension (which hold.pml has for two counters); the two attempts of a request have two
  *   fixed slots, where in C a refused one's is used again for the next channel.
  *
  * How to run: as hold.pml.
@@ -64,6 +67,15 @@
 #ifndef A2
 #define A2 2 /* of cap 2 */
 #endif
+#ifndef K
+#define K 1 /* caps of an attempt, at most 3 */
+#endif
+#ifndef A3
+#define A3 2 /* of caps 3 and 4 */
+#endif
+#ifndef OWNED
+#define OWNED 1 /* the cap whose window begins anew, and whose limit changes */
+#endif
 #ifndef PIECE
 #define PIECE 1 /* answers in one piece: 0 none, 1 some, 2 all */
 #endif
@@ -77,10 +89,10 @@
 #define RIVAL 0 /* 1: the second worker only holds on cap 1 */
 #endif
 #ifndef ROLL
-#define ROLL 0 /* rollovers of the window of cap 1 */
+#define ROLL 0 /* rollovers of the window of cap OWNED */
 #endif
 #ifndef RAISE
-#define RAISE 0 /* a change of the limit of cap 1, by so much */
+#define RAISE 0 /* a change of the limit of cap OWNED, by so much */
 #endif
 #ifndef KILLW
 #define KILLW 0 /* kills of workers */
@@ -109,20 +121,21 @@
 #define DURABLE  7
 #define REVERSED 8
 
-#define TAG(s, g, n) ((s) * 16 + (g) * 4 + (n))
-#define OP_SLOT(o)   ((o) / 16)
-#define OP_GEN(o)    ((o) % 16 / 4)
-#define OP_STEP(o)   ((o) % 4)
+#define TAG(s, g, n) ((s) * 32 + (g) * 8 + (n))
+#define OP_SLOT(o)   ((o) / 32)
+#define OP_GEN(o)    ((o) % 32 / 8)
+#define OP_STEP(o)   ((o) % 8)
 #define NOTAG        255
 
-short avail[3]; byte last[3];
+#define NC (K + 2)
+short avail[NC]; byte last[NC];
 byte state[NS], gen[NS], step[NS], mask[NS], ext[NS];
 bool sent[NS], unsent[NS];
 short cost[NS]; byte deliv[NS];
 bool own_limit; /* what the writer's own slot is for */
 
-/* The database: balances, slotgen, number and limit of the window of cap 1. */
-short bal[3], limit;
+/* The database: balances, slotgen, number and limit of the window of OWNED. */
+short bal[NC], limit;
 byte sg_gen[NS]; bool sg_reversed[NS];
 byte window;
 
@@ -131,7 +144,7 @@ byte done[NW], kw, kl, pw;
 
 /* Ghosts, which only claims read. */
 bool paid[NS], undone[NS], gave_up[NS];
-short held[3], owed[3], charged[3];
+short held[NC], owed[NC], charged[NC];
 byte began; /* rollovers that were posted */
 
 #define ALL_FREE(w)                                                            \
@@ -139,19 +152,42 @@ byte began; /* rollovers that were posted */
 	 state[ATT(w, 1)] == FREE)
 #define FINISHED                                                               \
 	(fin[0] && fin[NW - 1] && ALL_FREE(0) && ALL_FREE(NW - 1) &&           \
-	 state[OWN] == FREE && window == ROLL && limit == A1 + RAISE)
+	 state[OWN] == FREE && window == ROLL && limit == A_OWNED + RAISE)
 
-/* The one counter of a slot. */
-#define OF(s)       ((s) == OWN -> 1 : (s) % EACH)
+#if OWNED == 1
+#define A_OWNED A1
+#elif OWNED == 2
+#define A_OWNED A2
+#else
+#define A_OWNED A3
+#endif
+
+/* The first counter of a slot, which for all but attempts is the only one; and
+ * the others. */
+#define OF(s)       ((s) == OWN -> OWNED : (s) % EACH)
+#define OPENING(c)                                                             \
+	((c) == 0 -> A0 : ((c) == 1 -> A1 : ((c) == 2 -> A2 : A3)))
+#define LIMIT_OF(c) ((c) == OWNED -> limit : OPENING(c))
+#if K == 1
 #define CTR(s, i)   OF(s)
 #define INDEX(s)    0
-#define LIMIT_OF(c) ((c) == 0 -> A0 : ((c) == 1 -> limit : A2))
+#define ALL(s)      1
+#define MORE(m)     1
+#define LESS(m)     0
+#else
+#define SHARED(i)   ((i) + 2)
+#define CTR(s, i)   ((i) == 0 -> OF(s) : SHARED(i))
+#define INDEX(s)                                                               \
+	(state[s] == ACQ -> (mask[s] > 1 -> K - 1 : mask[s]) :                 \
+	 (mask[s] == 7 -> 2 : (mask[s] == 3 -> 1 : 0)))
+#define ALL(s)      ((IS_REQ(s) || (s) == OWN) -> 1 : (1 << K) - 1)
+#define MORE(m)     ((m) * 2 + 1)
+#define LESS(m)     ((m) / 2)
+#endif
 #define GIVES(s)                                                               \
 	((state[s] == BACK || state[s] == DURABLE || state[s] == REVERSED) &&  \
 	 mask[s] != 0)
-#define PENDING(s)  (GIVES(s) || (state[s] == ACQ && mask[s] == 0))
-#define MORE(m)     1
-#define LESS(m)     0
+#define PENDING(s)  (GIVES(s) || (state[s] == ACQ && mask[s] != ALL(s)))
 #define TOTAL(s, i) 1
 #define AMOUNT(s)                                                              \
 	((state[s] == REVERSED || (s) == OWN) -> cost[s] : 1 - cost[s])
@@ -208,15 +244,36 @@ inline word_lose(s)
 
 inline refuse(s)
 {
+#ifdef W_HALF
+	/* Something of it has been taken. */
+	CLAIM(14, mask[s] == 0);
+#endif
 	state[s] = BACK;
+#if K > 1 && !defined(M_REFUSEDKEEPS)
+	do
+	:: GIVES(s) -> give(s)
+	:: else -> break
+	od;
+	skip;
+#endif
 	d_step { word_free(s) }
 }
 
-/* The hold of slot s; `ok`: it was granted. */
+/* The hold of slot s on all of its counters; `ok`: it was granted. */
 inline hold(s)
 {
 	d_step { state[s] == FREE -> state[s] = ACQ };
 	take(s);
+#if K > 1
+	do
+#ifdef M_FIRSTTAKEN
+	:: else -> break
+#else
+	:: ok && PENDING(s) -> take(s)
+	:: else -> break
+#endif
+	od;
+#endif
 	if
 	:: !ok -> refuse(s)
 	:: else -> d_step { state[s] = HELD }
@@ -420,7 +477,7 @@ out:
 /* As in hold.pml: the word, the counter, then the word against the first. */
 inline reap(s)
 {
-	d_step { n = step[s]; c = OF(s) };
+	d_step { n = step[s]; c = CTR(s, INDEX(s)) };
 	o = last[c];
 	d_step {
 		if
@@ -448,7 +505,7 @@ inline reap(s)
 /* Not rules: situations that the searches go through, see hold.pml. */
 #ifdef W_CAPOVER
 #define SEEN_OVER                                                              \
-	(!own_limit -> avail[1] + cost[OWN] == limit : true)
+	(!own_limit -> avail[OWNED] + cost[OWN] == limit : true)
 #else
 #define SEEN_OVER true
 #endif
@@ -465,7 +522,19 @@ inline reap(s)
 #define POSTED_TO(s) OF(s)
 #endif
 
-/* The transaction of a settled slot of a worker. */
+/* One counter of a settled slot. */
+inline post(at, whose, amount)
+{
+	bal[at] = bal[at] - amount;
+	owed[at] = owed[at] + amount;
+	charged[whose] = charged[whose] + amount
+}
+
+#define POSTED(c)                                                              \
+	CLAIM(6, bal[c] >= 0 || RAISE < 0);                                    \
+	CLAIM(13, bal[c] == LIMIT_OF(c) - charged[c])
+
+/* The transaction of a settled slot of a worker: all of its counters. */
 inline commit(s)
 {
 	d_step {
@@ -475,9 +544,20 @@ inline commit(s)
 			sg_reversed[s] = false;
 			CLAIM(2, !paid[s]);
 			paid[s] = true;
-			bal[POSTED_TO(s)] = bal[POSTED_TO(s)] - cost[s];
-			owed[POSTED_TO(s)] = owed[POSTED_TO(s)] + cost[s];
-			charged[OF(s)] = charged[OF(s)] + cost[s];
+			post(POSTED_TO(s), OF(s), cost[s]);
+#if K > 1 && !defined(M_POSTFIRST)
+			if
+			:: !IS_REQ(s) ->
+				post(3, 3, cost[s]);
+				POSTED(3);
+#if K > 2
+				post(4, 4, cost[s]);
+				POSTED(4);
+#endif
+				skip
+			:: else
+			fi;
+#endif
 #ifdef M_WONTWICE
 			/* The winner's cost is in the request's entry, too. */
 			if
@@ -487,9 +567,7 @@ inline commit(s)
 			:: else
 			fi;
 #endif
-			CLAIM(6, bal[OF(s)] >= 0 || RAISE < 0);
-			CLAIM(13, bal[OF(s)] == LIMIT_OF(OF(s)) -
-						charged[OF(s)])
+			POSTED(OF(s))
 		:: else
 		fi
 	}
@@ -508,27 +586,27 @@ inline commit_own()
 		if
 		:: own_limit ->
 #ifdef M_CAPSET
-			cost[OWN] = A1 + RAISE - bal[1];
+			cost[OWN] = A_OWNED + RAISE - bal[OWNED];
 #else
-			cost[OWN] = A1 + RAISE - limit;
+			cost[OWN] = A_OWNED + RAISE - limit;
 #endif
 #ifndef M_LIMITLATE
-			limit = A1 + RAISE
+			limit = A_OWNED + RAISE
 #endif
 		:: else ->
-			cost[OWN] = A1 + RAISE - bal[1];
-			limit = A1 + RAISE;
+			cost[OWN] = A_OWNED + RAISE - bal[OWNED];
+			limit = A_OWNED + RAISE;
 #ifndef M_WINDOWLATE
 			window = window + 1;
 #endif
-			charged[1] = 0;
+			charged[OWNED] = 0;
 			began = began + 1;
 			CLAIM(7, began <= ROLL)
 		fi;
-		bal[1] = bal[1] + cost[OWN];
-		owed[1] = owed[1] - cost[OWN];
+		bal[OWNED] = bal[OWNED] + cost[OWN];
+		owed[OWNED] = owed[OWNED] - cost[OWN];
 #ifndef M_LIMITLATE
-		CLAIM(13, bal[1] == limit - charged[1]);
+		CLAIM(13, bal[OWNED] == limit - charged[OWNED]);
 #endif
 		CLAIM(14, SEEN_OVER)
 	}
@@ -563,16 +641,16 @@ inline reverse(s)
 }
 
 /* What slot s still has of its counter, by its word and `last` alone. */
-#define UNCONFIRMED(s) (last[OF(s)] == TAG(s, gen[s], step[s] + 1))
+#define UNCONFIRMED(s, i) (last[CTR(s, i)] == TAG(s, gen[s], step[s] + 1))
 #define SHARE(s)                                                               \
 	(state[s] == REVERSED -> cost[s] :                                     \
 	 (state[s] == DURABLE -> 1 - cost[s] : 1))
-#define OPEN(s)                                                                \
-	(mask[s] * SHARE(s) +                                                  \
-	 (UNCONFIRMED(s) -> (state[s] == ACQ -> 1 : -SHARE(s)) : 0))
-#define OWN_OPEN                                                               \
-	((state[OWN] == DURABLE && mask[OWN] != 0 && !UNCONFIRMED(OWN)) ->     \
-	 cost[OWN] : 0)
+#define OPEN(s, i)                                                             \
+	(((mask[s] >> (i)) & 1) * SHARE(s) +                                   \
+	 (UNCONFIRMED(s, i) -> (state[s] == ACQ -> 1 : -SHARE(s)) : 0))
+#define OWN_OPEN(c)                                                            \
+	((c) == OWNED && state[OWN] == DURABLE && mask[OWN] != 0 &&            \
+	 !UNCONFIRMED(OWN, 0) -> cost[OWN] : 0)
 #define UNMARKED(s)                                                            \
 	((state[s] == SETTLED && sg_gen[s] == gen[s] + 1) ||                   \
 	 (state[s] == DURABLE && undone[s]))
@@ -581,14 +659,31 @@ inline reverse(s)
 #ifdef NOAUDIT
 #define AUDIT skip
 #else
-#define AUDIT                                                                  \
-	CLAIM(10, avail[0] + OPEN(REQ(0)) +                                    \
-			  (NW > 1 -> OPEN(REQ(NW - 1)) : 0) == bal[0]);        \
-	CLAIM(10, avail[1] + OPEN(ATT(0, 0)) + OWN_OPEN +                      \
-			  (NW > 1 -> OPEN(ATT(NW - 1, 0)) : 0) == bal[1]);     \
-	CLAIM(10, avail[2] + OPEN(ATT(0, 1)) +                                 \
-			  (NW > 1 -> OPEN(ATT(NW - 1, 1)) : 0) == bal[2])
+#define OPEN_OF(w, a, i) (NW > w -> OPEN(ATT((w) % NW, a), i) : 0)
+/* Of a cap that is on one channel, and of one that both have. */
+#define OPEN_AT(a, i)    (OPEN_OF(0, a, i) + OPEN_OF(1, a, i))
+#define OPEN_SHARED(i)   (OPEN_AT(0, i) + OPEN_AT(1, i))
+#if K == 1
+#define AUDIT_SHARED skip
+#elif K == 2
+#define AUDIT_SHARED                                                           \
+	CLAIM(10, avail[3] + OPEN_SHARED(1) + OWN_OPEN(3) == bal[3])
+#else
+#define AUDIT_SHARED                                                           \
+	CLAIM(10, avail[3] + OPEN_SHARED(1) + OWN_OPEN(3) == bal[3]);          \
+	CLAIM(10, avail[4] + OPEN_SHARED(2) + OWN_OPEN(4) == bal[4])
 #endif
+#define AUDIT                                                                  \
+	CLAIM(10, avail[0] + OPEN(REQ(0), 0) +                                 \
+			  (NW > 1 -> OPEN(REQ(NW - 1), 0) : 0) == bal[0]);     \
+	CLAIM(10, avail[1] + OPEN_AT(0, 0) + OWN_OPEN(1) == bal[1]);           \
+	CLAIM(10, avail[2] + OPEN_AT(1, 0) + OWN_OPEN(2) == bal[2]);           \
+	AUDIT_SHARED
+#endif
+
+#define AT_REST(c)                                                             \
+	CLAIM(4, avail[c] == bal[c] && bal[c] == LIMIT_OF(c) - charged[c]);    \
+	CLAIM(4, held[c] == 0 && owed[c] == 0)
 
 #define LOOK(t) d_step { WORK(t) -> s = t; x = GONE(t) }
 
@@ -619,7 +714,7 @@ again:
 #endif
 #if RAISE
 		   :: d_step {
-			limit != A1 + RAISE && state[OWN] == FREE &&
+			limit != A_OWNED + RAISE && state[OWN] == FREE &&
 			gen[OWN] < 4 ->
 			state[OWN] = SETTLED; sent[OWN] = 1; mask[OWN] = 1;
 			own_limit = 1; mine = true; s = OWN
@@ -650,7 +745,7 @@ again:
 #endif
 #ifdef M_LIMITLATE
 			;
-			limit = A1 + RAISE
+			limit = A_OWNED + RAISE
 #endif
 		   /* Of a writer before: posted, or void and still due. */
 		   :: s == OWN && state[s] == SETTLED && !mine ->
@@ -705,13 +800,20 @@ again:
 finish:
 	skip;
 	d_step {
-		CLAIM(4, avail[0] == bal[0] && bal[0] == A0 - charged[0]);
-		CLAIM(4, avail[1] == bal[1] && bal[1] == limit - charged[1]);
-		CLAIM(4, avail[2] == bal[2] && bal[2] == A2 - charged[2]);
-		CLAIM(4, held[0] == 0 && held[1] == 0 && held[2] == 0);
-		CLAIM(4, owed[0] == 0 && owed[1] == 0 && owed[2] == 0)
+		AT_REST(0);
+		AT_REST(1);
+#if K > 1
+		AT_REST(3);
+#endif
+#if K > 2
+		AT_REST(4);
+#endif
+		AT_REST(2)
 	}
 }
+
+#define COLD(c)                                                                \
+	avail[c] = bal[c]; last[c] = NOTAG; held[c] = 0; owed[c] = 0
 
 proctype Chaos()
 {
@@ -733,9 +835,13 @@ proctype Chaos()
 	:: d_step {
 		pw < POWER && !FINISHED ->
 		pw++;
-		avail[0] = bal[0]; last[0] = NOTAG; held[0] = 0; owed[0] = 0;
-		avail[1] = bal[1]; last[1] = NOTAG; held[1] = 0; owed[1] = 0;
-		avail[2] = bal[2]; last[2] = NOTAG; held[2] = 0; owed[2] = 0;
+		COLD(0); COLD(1); COLD(2);
+#if K > 1
+		COLD(3);
+#endif
+#if K > 2
+		COLD(4);
+#endif
 		own_limit = 0;
 		word_lose(REQ(0)); word_lose(ATT(0, 0)); word_lose(ATT(0, 1));
 		dead[0] = !fin[0];
@@ -755,12 +861,18 @@ proctype Chaos()
 ltl ends { <> FINISHED }
 #endif
 
+#define BEGIN(c) avail[c] = OPENING(c); bal[c] = OPENING(c); last[c] = NOTAG
+
 init {
 	d_step {
-		avail[0] = A0; bal[0] = A0; last[0] = NOTAG;
-		avail[1] = A1; bal[1] = A1; last[1] = NOTAG;
-		avail[2] = A2; bal[2] = A2; last[2] = NOTAG;
-		limit = A1
+		BEGIN(0); BEGIN(1); BEGIN(2);
+#if K > 1
+		BEGIN(3);
+#endif
+#if K > 2
+		BEGIN(4);
+#endif
+		limit = A_OWNED
 	};
 	atomic {
 		run Writer();

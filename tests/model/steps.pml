@@ -1,8 +1,8 @@
 /*
  * The steps: every change of a counter, and what confirms it. Shared by
- * hold.pml (slots of two counters) and cap.pml (slots of one, two of them a
- * request). What the words hold, which counter is next and how much is held
- * is said by the file that includes this one.
+ * hold.pml (slots of two counters) and cap.pml (slots of one to three, several
+ * of them a request). What the words hold, which counter is next and how much
+ * is held is said by the file that includes this one.
  */
 /* next(word): the one effect of confirming a step, whoever confirms it */
 inline word_next(s)
