@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/poison.h"
+#include "base/pool.h"
 
 #define ALIGN_TO    16u
 #define CLASSES	    4u
@@ -77,14 +78,36 @@ chunk_give(struct arena_chunk *c)
 void
 arena_init(struct arena *a)
 {
-	*a = (struct arena){NULL, NULL, NULL};
+	*a = (struct arena){NULL, NULL, NULL, NULL};
+}
+
+void
+arena_init_capped(struct arena *a, struct pool *pool)
+{
+	*a = (struct arena){.pool = pool};
+}
+
+/* As chunk_take(), within the cap. */
+static struct arena_chunk *
+chunk_of(struct arena *a, unsigned class, size_t size)
+{
+	struct arena_chunk *c;
+
+	if (!a->pool)
+		return chunk_take(class, size);
+	if (!pool_charge(a->pool, size))
+		return NULL;
+	c = chunk_take(class, size);
+	if (!c)
+		pool_credit(a->pool, size);
+	return c;
 }
 
 /* A chunk for one large piece; the chunk in use stays the last one. */
 static void *
 alloc_own(struct arena *a, size_t n)
 {
-	struct arena_chunk *c = chunk_take(CLASSES, sizeof(*c) + n);
+	struct arena_chunk *c = chunk_of(a, CLASSES, sizeof(*c) + n);
 
 	if (c == NULL)
 		return NULL;
@@ -109,7 +132,7 @@ add_chunk(struct arena *a, size_t n)
 
 	while (class_size(class) - sizeof(*c) < n)
 		class ++;
-	c = chunk_take(class, class_size(class));
+	c = chunk_of(a, class, class_size(class));
 	if (c == NULL)
 		return false;
 	c->next = a->last;
@@ -207,10 +230,12 @@ arena_free(struct arena *a)
 	while (c) {
 		struct arena_chunk *next = c->next;
 
+		if (a->pool)
+			pool_credit(a->pool, c->size);
 		chunk_give(c);
 		c = next;
 	}
-	arena_init(a);
+	arena_init_capped(a, a->pool);
 }
 
 struct str

@@ -11,14 +11,18 @@
 #include "base/str.h"
 
 struct arena_chunk;
+struct pool;
 
 struct arena {
 	struct arena_chunk *last;
 	char *at;
 	char *end;
+	struct pool *pool; /* whose cap counts; NULL = none */
 };
 
 void arena_init(struct arena *a);
+/* Its chunks are counted against the pool's cap; beyond it there is no more. */
+void arena_init_capped(struct arena *a, struct pool *pool);
 /* 16-byte aligned, not zeroed; NULL when out of memory. */
 NODISCARD void *arena_alloc(struct arena *a, size_t n);
 NODISCARD void *arena_zalloc(struct arena *a, size_t n);

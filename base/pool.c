@@ -166,6 +166,19 @@ pool_realloc(struct pool *p, void *mem, size_t old, size_t n)
 	return moved;
 }
 
+bool
+pool_charge(struct pool *p, size_t n)
+{
+	return charge(p, n);
+}
+
+void
+pool_credit(struct pool *p, size_t n)
+{
+	must(p->used >= n);
+	p->used -= n;
+}
+
 uint64_t
 pool_used(const struct pool *p)
 {

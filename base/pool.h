@@ -5,6 +5,7 @@
  * held whole until its answer begins; beyond the cap the answer is 503).
  * One pool a worker; not shared, not thread-safe.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,4 +29,7 @@ NODISCARD void *pool_alloc(struct pool *p, size_t n);
 /* `n` as given to pool_alloc or pool_realloc. */
 void pool_free(struct pool *p, void *mem, size_t n);
 NODISCARD void *pool_realloc(struct pool *p, void *mem, size_t old, size_t n);
+/* Memory that comes from elsewhere, counted against the cap as well. */
+NODISCARD bool pool_charge(struct pool *p, size_t n);
+void pool_credit(struct pool *p, size_t n);
 uint64_t pool_used(const struct pool *p);

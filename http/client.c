@@ -230,6 +230,35 @@ open_conn(struct link *l, int fd)
 	return false;
 }
 
+/* Out of descriptors: a connection that is idle gives up its own. */
+static bool
+drop_idle(struct http_client *client, struct target *keep)
+{
+	struct link *l = client->links;
+
+	if (errno != EMFILE && errno != ENFILE)
+		return false;
+	while (l && l->phase != LINK_IDLE)
+		l = l->next;
+	if (!l)
+		return false;
+	keep->n_links++; /* it stays, whosever link goes */
+	link_drop(l);
+	keep->n_links--;
+	return true;
+}
+
+static int
+connect_or_make_room(struct link *l)
+{
+	struct target *t = l->target;
+	int fd = start_connect(&t->as, &l->faulted);
+
+	if (fd < 0 && drop_idle(l->client, t))
+		fd = start_connect(&t->as, &l->faulted);
+	return fd;
+}
+
 bool
 link_open(struct http_client *client, struct target *t, struct call *call,
 	  int fd)
@@ -240,7 +269,7 @@ link_open(struct http_client *client, struct target *t, struct call *call,
 		return false;
 	l->given = fd >= 0;
 	if (!l->given)
-		fd = start_connect(&t->as, &l->faulted);
+		fd = connect_or_make_room(l);
 	if (fd < 0 || !open_conn(l, fd)) {
 		if (fd >= 0 && !l->given)
 			(void)close(fd);
@@ -328,9 +357,12 @@ link_fail(struct link *l, enum call_fault fault)
 	struct call *call = detach(l);
 
 	/* The new link first: it keeps the target. */
-	if (again && link_open(client, t, call, -1)) {
-		link_drop(l);
-		return;
+	if (again) {
+		if (link_open(client, t, call, -1)) {
+			link_drop(l);
+			return;
+		}
+		fault = CALL_NO_MEMORY; /* the upstream has no part in it */
 	}
 	link_drop(l);
 	call->ops->on_fail(call, fault);

@@ -40,7 +40,7 @@ enum call_fault {
 	CALL_BAD_ANSWER,   /* framing or head is malformed or too large */
 	CALL_CUT,	   /* closed or reset inside the body */
 	CALL_IDLE_TIMEOUT, /* silent within the body for idle_ms */
-	CALL_NO_MEMORY,
+	CALL_NO_MEMORY,	   /* or out of descriptors */
 };
 const char *call_fault_name(enum call_fault f);
 

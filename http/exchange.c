@@ -14,12 +14,11 @@
 #include "base/clock.h"
 #include "base/must.h"
 
-#define PROBE_MS    100
-#define LINGER_MS   1000
-#define LINGER_SIZE (64 * 1024)
-#define BODY_FIRST  (64 * 1024)
-#define BODY_TAKEN  (8 * 1024) /* not copied if it came whole with its head */
-#define STASH_SIZE  POOL_BLOCK /* pipelined input that is taken in ahead */
+#define PROBE_MS   100
+#define LINGER_MS  1000
+#define BODY_FIRST (64 * 1024)
+#define BODY_TAKEN (8 * 1024) /* not copied if it came whole with its head */
+#define STASH_SIZE POOL_BLOCK /* pipelined input that is taken in ahead */
 
 static uint64_t
 after_ms(uint64_t ns, uint64_t ms)
@@ -361,7 +360,7 @@ step_linger(struct exchange *x)
 		return false;
 	if (got > 0)
 		x->discarded += (uint32_t)got;
-	if (got <= 0 || x->discarded > LINGER_SIZE) {
+	if (got <= 0 || x->discarded > x->server->limits.body_size) {
 		conn_close(c);
 		exchange_release(x);
 	}

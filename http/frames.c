@@ -35,6 +35,14 @@ frames_free(struct frames *f)
 		buf_free(&f->held);
 }
 
+size_t
+frames_held(const struct frames *f)
+{
+	if (f->kind == FRAMES_SSE)
+		return f->sse.line.cap + f->sse.data.cap;
+	return f->held.cap;
+}
+
 bool
 frames_unfinished(const struct frames *f)
 {

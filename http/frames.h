@@ -45,4 +45,6 @@ NODISCARD enum err frames_feed(struct frames *f, struct str piece, sse_fn *fn,
 /* The stream has ended: the last line, if it has no end; n == 0 = nothing. */
 struct str frames_last(const struct frames *f);
 /* Bytes of an unfinished event are held: the stream must not end here. */
+/* Memory that it has. */
+size_t frames_held(const struct frames *f);
 bool frames_unfinished(const struct frames *f);

@@ -23,7 +23,7 @@
 
 #define ACCEPT_BURST 64
 /* Connections over a limit that may be told so at the same time. */
-#define REFUSED_MAX 64
+#define REFUSED_MAX 64u
 
 /* Lists. */
 
@@ -132,9 +132,10 @@ static void
 refuse_connection(struct exchange *x, enum err e)
 {
 	struct http_server *s = x->server;
+	unsigned most = MIN_OF(REFUSED_MAX, s->limits.connections / 4 + 8);
 
 	log_refused(s, e);
-	if (x->conn.tls || s->refused >= REFUSED_MAX) {
+	if (x->conn.tls || s->refused >= most) {
 		count_refused(x, e);
 		conn_close(&x->conn);
 		exchange_release(x);

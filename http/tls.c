@@ -20,6 +20,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/must.h"
 
@@ -507,6 +508,29 @@ tls_memory_free(struct tls_memory *m)
 	m->session = NULL;
 }
 
+/* A handshake that is shortened by a session shows no certificate: so one is
+ * used only as long as the certificate is good that it began with. */
+static int64_t
+end_of_certificate(SSL *ssl)
+{
+	const X509 *x = SSL_get0_peer_certificate(ssl);
+	int days = 0, seconds = 0;
+
+	if (!x ||
+	    ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)) != 1)
+		return 0;
+	return (int64_t)(clock_wall_ns() / NS_PER_SEC) + (int64_t)days * 86400 +
+	       seconds;
+}
+
+static SSL_SESSION *
+session_of(struct tls_memory *m)
+{
+	if (m->session && m->until_s <= (int64_t)(clock_wall_ns() / NS_PER_SEC))
+		tls_memory_free(m);
+	return m->session;
+}
+
 /* 1 = the session is ours now */
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
@@ -515,6 +539,7 @@ on_session(SSL *ssl, SSL_SESSION *session)
 
 	tls_memory_free(t->memory);
 	t->memory->session = session;
+	t->memory->until_s = end_of_certificate(ssl);
 	return 1;
 }
 
@@ -590,7 +615,7 @@ tls_connect(struct tls_client *t, struct conn *c, struct str host,
 	c->tls->memory = memory;
 	SSL_set_connect_state(ssl);
 	if (expect_host(ssl, host) &&
-	    (!memory->session || SSL_set_session(ssl, memory->session) == 1))
+	    (!session_of(memory) || SSL_set_session(ssl, memory->session) == 1))
 		return true;
 	tls_free(c);
 	return false;

@@ -48,6 +48,7 @@ void tls_client_free(struct tls_client *t);
 /* What makes the next handshake with the same host short. Zeroed = empty. */
 struct tls_memory {
 	void *session;
+	int64_t until_s; /* wall: its certificate ends */
 };
 void tls_memory_free(struct tls_memory *m);
 

@@ -53,7 +53,7 @@ start(struct request *req, const struct fallback *model)
 
 	if (!l)
 		return false;
-	leg_init(l);
+	leg_init(l, req->w->pool);
 	l->second = true;
 	l->model = model;
 	req->rival = l;

@@ -3,9 +3,9 @@
 #include "base/pool.h"
 
 void
-leg_init(struct leg *l)
+leg_init(struct leg *l, struct pool *pool)
 {
-	arena_init(&l->wire);
+	arena_init_capped(&l->wire, pool);
 	l->attempt.slot = SHM_NONE;
 }
 
@@ -28,6 +28,20 @@ leg_reset(struct leg *l)
 	l->first_byte_ns = 0;
 }
 
+bool
+leg_charge(struct leg *l, struct pool *pool)
+{
+	size_t holds =
+		frames_held(&l->frames) + l->usage_data.cap + l->startup.cap;
+
+	if (holds > l->charged && !pool_charge(pool, holds - l->charged))
+		return false;
+	if (holds < l->charged)
+		pool_credit(pool, l->charged - holds);
+	l->charged = holds;
+	return true;
+}
+
 void
 leg_free(struct leg *l, struct pool *pool)
 {
@@ -37,4 +51,7 @@ leg_free(struct leg *l, struct pool *pool)
 	buf_free(&l->usage_data);
 	buf_free(&l->startup);
 	arena_free(&l->wire);
+	if (l->charged > 0)
+		pool_credit(pool, l->charged);
+	l->charged = 0;
 }

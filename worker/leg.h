@@ -82,15 +82,19 @@ struct leg {
 	struct gather body;
 	struct frames frames;
 	struct answer *answer; /* in the arena, once there is one */
+	size_t charged;	       /* leg_charge() */
 	struct buf usage_data; /* the usage event, or those: kept back */
 	struct str served;     /* model that answered, if another name */
 };
 
 /* Of zeroed memory: nobody is asked yet. */
-void leg_init(struct leg *l);
+void leg_init(struct leg *l, struct pool *pool);
 /* An attempt has failed and its body is given back: what it came to is
  * forgotten, but for who was asked and what he said of it. The decoder of
  * its frames stays until the next one's head: this may be decided inside of
  * it. */
 void leg_reset(struct leg *l);
 void leg_free(struct leg *l, struct pool *pool);
+/* What it holds in buffers of its own counts against the pool's cap; false:
+ * it is reached. */
+NODISCARD bool leg_charge(struct leg *l, struct pool *pool);

@@ -248,6 +248,8 @@ refuse_body(struct request *req, enum err e, const char *detail,
 
 	req->err = e;
 	req->detail = detail;
+	if (e == E_OVERLOAD)
+		metric_add(req->w->metrics, M_OVERLOAD + OVERLOAD_MEMORY, 1);
 	complain(req, &c);
 	req->dialect->error(body, &c);
 	reply_fields(req, fields);
@@ -270,9 +272,17 @@ reply_render_error(struct exchange *x, enum err e, const char *detail,
 		refuse_body(exchange_user(x), e, detail, fields, body);
 		return;
 	}
+	/* a limit of connections comes with a detail */
+	if (e == E_CONCURRENCY)
+		metric_add(w->metrics, M_OVERLOAD + OVERLOAD_SOURCE, 1);
+	else if (e == E_OVERLOAD)
+		metric_add(w->metrics,
+			   M_OVERLOAD + (detail[0] ? OVERLOAD_CONNECTIONS
+						   : OVERLOAD_MEMORY),
+			   1);
 	request_id_text(id_next(&w->ids), id);
 	put_line(fields, "x-request-id: ", str_make(id, REQUEST_ID_TEXT - 1));
-	if (err_row(e)->status == 503)
+	if (err_row(e)->status == 503 || err_row(e)->status == 429)
 		put_number(fields, "retry-after: ", 1);
 	buf_add_cstr(fields, "content-type: application/json\r\n");
 	dialect_openai.error(body, &c);

@@ -41,8 +41,8 @@ request_new(struct worker *w)
 		return NULL;
 	memset(req, 0, sizeof(*req));
 	req->w = w;
-	arena_init(&req->arena);
-	leg_init(&req->first);
+	arena_init_capped(&req->arena, w->pool);
+	leg_init(&req->first, w->pool);
 	req->leg = &req->first;
 	req->hold.slot = SHM_NONE;
 	req->key = req->account = req->parent = SHM_NONE;

@@ -462,6 +462,11 @@ launch(struct request *req, const struct call_target *t)
 	if (p && convert_begin(req) == E_OK)
 		req->leg->call = client_call(req->w->client, t, p->iov, p->n,
 					     &timeouts, &ops, req);
+	if (!req->leg->call)
+		metric_add(req->w->metrics,
+			   M_OVERLOAD +
+				   (p ? OVERLOAD_DESCRIPTORS : OVERLOAD_MEMORY),
+			   1);
 	return req->leg->call != NULL;
 }
 

@@ -493,6 +493,8 @@ stream_events(struct request *req, struct str piece)
 		drain_stop(req);
 	else if (req->leg->upstream_done)
 		finish(req);
+	else if (!leg_charge(req->leg, req->w->pool))
+		stream_broken(req, E_NO_MEMORY);
 	else
 		stream_slow_down(req);
 }

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -20,8 +21,10 @@
 #include "worker/queue.h"
 #include "worker/request.h"
 
-#define TICK_MS	    10
-#define FLUSH_TICKS 20
+#define TICK_MS 10
+/* Listeners, logs, doorbells and such; clients that are refused come on top. */
+#define OWN_DESCRIPTORS 48u
+#define FLUSH_TICKS	20
 /* After the master's death. */
 #define ORPHAN_NS (10 * NS_PER_SEC)
 
@@ -151,6 +154,26 @@ on_alive(evutil_socket_t fd, short what, void *arg)
 
 /* ---- set-up ---- */
 
+/* Each client may need a descriptor for an upstream, too; without one left
+ * for that a client could only be refused. */
+static uint32_t
+connections_of(const struct conf *c)
+{
+	struct rlimit r;
+	uint64_t own, most;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
+		return c->limits.connections;
+	own = OWN_DESCRIPTORS + MIN_OF(r.rlim_cur / 8, 64u);
+	most = r.rlim_cur > own + 2 ? (r.rlim_cur - own) / 2 : 1;
+	if (most >= c->limits.connections)
+		return c->limits.connections;
+	LOG_WARN("fewer connections than limits.connections says: "
+		 "descriptors (LimitNOFILE) are short",
+		 F_U64("connections", most), F_U64("descriptors", r.rlim_cur));
+	return (uint32_t)most;
+}
+
 static struct http_limits
 limits_of(const struct conf *c)
 {
@@ -164,7 +187,7 @@ limits_of(const struct conf *c)
 		.body_grace_ms = c->limits.body_grace_ms,
 		.idle_timeout_ms = c->limits.idle_timeout_ms,
 		.write_timeout_ms = c->limits.write_timeout_ms,
-		.connections = c->limits.connections,
+		.connections = connections_of(c),
 		.connections_per_source = c->limits.connections_per_source};
 }
 

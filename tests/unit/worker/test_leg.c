@@ -18,7 +18,7 @@ used(void)
 			.served = STR("other"),
 			.lost_media = "image/png"};
 
-	leg_init(&l);
+	leg_init(&l, NULL);
 	buf_add_cstr(&l.startup, "held back");
 	buf_add_cstr(&l.usage_data, "kept");
 	return l;
@@ -28,7 +28,7 @@ TEST(a_new_one_holds_no_slot_and_asks_nobody)
 {
 	struct leg l = {0};
 
-	leg_init(&l);
+	leg_init(&l, NULL);
 	CHECK_INT(l.attempt.slot, SHM_NONE);
 	CHECK(!l.offer && !l.call);
 	leg_free(&l, NULL);
