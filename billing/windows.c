@@ -306,6 +306,18 @@ cap_is_known(struct windows *w, uint32_t cap, uint64_t hash, int64_t limit)
 	w->hash_of[cap] = hash;
 }
 
+/* Once: it is tried again and again. */
+static void
+say_full(struct windows *w)
+{
+	if (w->full)
+		return;
+	w->full = true;
+	LOG_ERROR("no room for another daily budget; what it is on stays "
+		  "unused",
+		  F_U64("there_are", w->n_caps));
+}
+
 static bool
 set_cap(struct windows *w, struct cap_row *row)
 {
@@ -319,7 +331,8 @@ set_cap(struct windows *w, struct cap_row *row)
 		s = find_number(w, row, &cap, &c);
 	if (s == STORE_NONE) {
 		post_abort(w->post, STORE_OK);
-		return true; /* no more caps: what it is on stays unused */
+		say_full(w);
+		return true;
 	}
 	if (s == STORE_OK) {
 		was = c.limit_nano;

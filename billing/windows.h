@@ -24,6 +24,7 @@ struct windows {
 	uint64_t next_day_ms, next_month_ms;
 	uint32_t next_key; /* of the look at all keys; n_keys: it is over */
 	uint32_t n_caps;
+	bool full; /* said that there are no more */
 	/* By cap: what it was set to, and the hash of what it is on. */
 	int64_t limit_of[SHM_CAPS];
 	uint64_t hash_of[SHM_CAPS];
