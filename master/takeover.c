@@ -359,7 +359,6 @@ fail(struct master *m, struct str reason)
 	go_back(m, reason);
 	LOG_ERROR("the new program cannot serve, the old workers go on",
 		  F_STR("reason", reason));
-	count_upgrade(m, false, reason);
 	control_answer_one(m, t->asked_id, false, reason);
 	t->asked_id = 0;
 	t->step = TAKEOVER_WAIT;
