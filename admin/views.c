@@ -319,8 +319,8 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	const struct channel_row *c = &a->region->channels[row];
 	const struct queue *q = queue_of(a->region, row);
 	struct channel_address addr[CHANNEL_ADDRESSES];
-	uint32_t version;
-	uint32_t n = channel_addresses(a->region, row, addr, &version);
+	uint64_t way;
+	uint32_t n = channel_addresses(a->region, row, addr, &way);
 	uint64_t now = clock_mono_ns();
 	uint64_t fault = atomic_load(&c->fault_until_ns);
 	uint64_t affine = atomic_load(&c->affine);

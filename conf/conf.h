@@ -292,6 +292,9 @@ NODISCARD bool conf_url_parse(struct str text, struct conf_url *out,
 			      struct arena *arena, struct buf *reason);
 /* The source_address of a channel, port 0; NULL = any. */
 const struct sockaddr_storage *conf_source(const struct conf_channel *c);
+/* Where connections of a channel go first, and to whom: equal for two that may
+ * share their addresses. Never 0. */
+uint64_t conf_way(const struct conf_channel *c);
 /* The model named so, or NULL; the index is m - conf->models. */
 const struct conf_model *conf_model_find(const struct conf *c, struct str name);
 /* The channel named so, or NULL. */

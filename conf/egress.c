@@ -11,6 +11,30 @@ conf_source(const struct conf_channel *c)
 	return c->source.ss_family == AF_UNSPEC ? NULL : &c->source;
 }
 
+static uint64_t
+way_add(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 1099511628211ull;
+	return h;
+}
+
+uint64_t
+conf_way(const struct conf_channel *c)
+{
+	const uint16_t numbers[] = {c->base_url.port, c->base_url.tls,
+				    c->proxy.port, c->source.ss_family};
+	uint64_t h = 14695981039346656037ull;
+
+	h = way_add(h, numbers, sizeof(numbers));
+	h = way_add(h, c->base_url.host.p, c->base_url.host.n);
+	h = way_add(h, "\n", 1);
+	h = way_add(h, c->proxy.host.p, c->proxy.host.n);
+	return MAX_OF(h, 1u);
+}
+
 static bool
 check_proxy(struct conf *c, const struct conf_channel *ch, struct buf *error)
 {

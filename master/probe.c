@@ -49,7 +49,9 @@ struct upstream {
 	/* Of the serving configuration; NULL = not in it: no probes. */
 	const struct conf_channel *conf;
 	uint32_t timeout_ms;
+	uint64_t way;	/* conf_way() */
 	bool reachable; /* has addresses, or needs none */
+	bool moving;	/* those it has are of another way */
 	bool lost;	/* the last lookup found none */
 	struct lookup *lookup;
 	uint64_t resolve_ns; /* when next */
@@ -144,6 +146,8 @@ resolve_failed(struct upstream *u, const char *why)
 	struct channel_row *row = row_of(u);
 	char text[2 * CHANNEL_REASON];
 
+	/* of another way they are of no use */
+	u->reachable = u->reachable && !u->moving;
 	(void)snprintf(text, sizeof(text), "no address of %.60s: %.60s%s",
 		       next_host(u), why,
 		       u->reachable ? "; the last ones are used" : "");
@@ -191,7 +195,8 @@ resolved(void *user, const struct resolved *found)
 		return;
 	}
 	u->resolve_ns = clock_mono_ns() + ttl * NS_PER_SEC;
-	channel_set_addresses(u->probes->region, u->row, a, n);
+	channel_set_addresses(u->probes->region, u->row, u->way, a, n);
+	u->moving = false;
 	resolve_well(u);
 }
 
@@ -244,10 +249,10 @@ probe_start(struct upstream *u, char why[CHANNEL_REASON])
 				  .timeout_ms = u->timeout_ms};
 	struct channel_address a[CHANNEL_ADDRESSES];
 	char tls_why[TLS_WHY] = "";
-	uint32_t version;
+	uint64_t way;
 
 	(void)str_copy(why, CHANNEL_REASON, STR("no address"));
-	if (channel_addresses(p->region, u->row, a, &version) == 0)
+	if (channel_addresses(p->region, u->row, a, &way) == 0 || way != u->way)
 		return false;
 	plan.to = a[0];
 	if (u->secure && !p->tls)
@@ -294,7 +299,7 @@ upstream_probe(struct upstream *u, uint64_t now_ns)
 {
 	bool off;
 
-	if (!u->conf || !u->reachable || u->knock || u->query)
+	if (!u->conf || !u->reachable || u->moving || u->knock || u->query)
 		return;
 	off = u->conf->probe.by == PROBE_BY_OFF;
 	u->fault_until_ns = atomic_load(&row_of(u)->fault_until_ns);
@@ -392,12 +397,13 @@ upstream_configure(struct upstream *u, const struct conf *conf,
 
 	(void)str_copy(u->host, sizeof(u->host), host);
 	u->port = c->base_url.port;
+	u->way = conf_way(c);
 	moved |= upstream_way(u, c);
 	u->secure = c->base_url.tls;
 	u->timeout_ms = conf->probe.timeout_ms;
 	breaker_set_pause(&u->breaker, conf->probe.interval_ms * NS_PER_MS);
-	if (embedded || moved)
-		u->reachable = embedded;
+	u->moving = u->moving || (moved && !embedded);
+	u->reachable = u->reachable || embedded;
 	return moved && !embedded;
 }
 
@@ -406,7 +412,7 @@ upstream_new(struct probes *p, uint32_t row, const struct conf *conf,
 	     const struct conf_channel *c)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
-	uint32_t version;
+	uint64_t way;
 	struct channel_address a[CHANNEL_ADDRESSES];
 
 	if (!u)
@@ -420,8 +426,9 @@ upstream_new(struct probes *p, uint32_t row, const struct conf *conf,
 	(void)str_copy(u->name, sizeof(u->name), c->name);
 	(void)upstream_configure(u, conf, c);
 	/* Adopted rows have the addresses of the last run. */
-	if (channel_addresses(p->region, row, a, &version) > 0)
+	if (channel_addresses(p->region, row, a, &way) > 0 && way == u->way)
 		u->reachable = true;
+	u->moving = u->moving && !u->reachable;
 	upstream_publish(u);
 	upstream_resolve(u);
 }
@@ -469,8 +476,8 @@ probes_free(struct probes *p)
 	free(p);
 }
 
-void
-probes_prepare(struct probes *p, const struct generation *g)
+static void
+upstreams_make(struct probes *p, const struct generation *g)
 {
 	p->ready_ns = clock_mono_ns() + PATIENCE_NS;
 	resolver_use(p->resolver, g->conf->resolver, g->conf->n_resolver);
@@ -492,7 +499,8 @@ probes_ready(const struct probes *p, uint64_t now_ns)
 	if (now_ns >= p->ready_ns)
 		return true;
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
-		if (p->up[i] && p->up[i]->lookup && !p->up[i]->reachable)
+		if (p->up[i] && p->up[i]->lookup &&
+		    (!p->up[i]->reachable || p->up[i]->moving))
 			return false;
 	return true;
 }
@@ -511,7 +519,7 @@ probes_renew(struct probes *p)
 }
 
 void
-probes_serve(struct probes *p, const struct generation *g)
+probes_leave(struct probes *p)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++)
 		if (p->up[i]) {
@@ -519,7 +527,13 @@ probes_serve(struct probes *p, const struct generation *g)
 			p->up[i]->conf = NULL;
 		}
 	models_free(&p->models);
-	probes_prepare(p, g);
+}
+
+void
+probes_take(struct probes *p, const struct generation *g)
+{
+	probes_leave(p);
+	upstreams_make(p, g);
 	probes_renew(p);
 	for (uint32_t i = 0; i < g->conf->n_channels; i++) {
 		struct upstream *u = p->up[g->channel_rows[i]];

@@ -199,7 +199,7 @@ reload_prepare(struct master *m, const struct conf *conf, struct buf *error)
 	book_fill(&m->region.books[g->book], conf);
 	atomic_store(&m->region.books[g->book].state, BOOK_FILLED);
 	doorbell_ring(m->writer_bell);
-	probes_prepare(m->probes, g);
+	probes_take(m->probes, g);
 	grants_prepare(m->grants, g);
 	m->reload.step = RELOAD_BOOK;
 	return true;
@@ -222,6 +222,9 @@ reload_refuse(struct master *m, struct str reason)
 
 	r->step = RELOAD_IDLE;
 	r->next = NULL;
+	probes_leave(m->probes);
+	if (m->serving && m->serving->conf)
+		probes_take(m->probes, m->serving);
 	if (g)
 		generation_drain(g, clock_mono_ns());
 	if (!m->serving) {
@@ -364,7 +367,6 @@ reload_serve(struct master *m, uint64_t now_ns)
 	atomic_store(&m->region.head->generation, g->number);
 	log_open("master", m->conf->error_log.p,
 		 (enum log_level)m->conf->log_level);
-	probes_serve(m->probes, g);
 	grants_serve(m->grants, g);
 	count_reload(m, true);
 	LOG_INFO("serving", F_U64("generation", g->number),
@@ -429,6 +431,8 @@ reload_give_up(struct master *m)
 	if (r->step != RELOAD_IDLE || r->again)
 		control_answer(m, MAX_OF(r->asked_id, r->again_id), false,
 			       STR("the server is stopping"));
+	if (r->next)
+		probes_leave(m->probes);
 	r->step = RELOAD_IDLE;
 	r->again = false;
 	r->next = NULL;

@@ -91,7 +91,7 @@ words_copy(void *to, const void *from, size_t bytes)
 }
 
 void
-channel_set_addresses(struct region *r, uint32_t row,
+channel_set_addresses(struct region *r, uint32_t row, uint64_t way,
 		      const struct channel_address *addr, uint32_t n)
 {
 	struct channel_row *c = row_at(r, row);
@@ -103,13 +103,13 @@ channel_set_addresses(struct region *r, uint32_t row,
 	atomic_thread_fence(memory_order_release);
 	words_copy(c->addr, addr, n * sizeof(*addr));
 	__atomic_store_n(&c->n_addr, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->way, way, __ATOMIC_RELAXED);
 	atomic_store_explicit(&c->addr_seq, seq + 1, memory_order_release);
 }
 
 uint32_t
 channel_addresses(const struct region *r, uint32_t row,
-		  struct channel_address out[CHANNEL_ADDRESSES],
-		  uint32_t *version)
+		  struct channel_address out[CHANNEL_ADDRESSES], uint64_t *way)
 {
 	const struct channel_row *c = row_at(r, row);
 
@@ -123,14 +123,13 @@ channel_addresses(const struct region *r, uint32_t row,
 		n = __atomic_load_n(&c->n_addr, __ATOMIC_RELAXED);
 		n = MIN_OF(n, (uint32_t)CHANNEL_ADDRESSES);
 		words_copy(out, c->addr, n * sizeof(*out));
+		*way = __atomic_load_n(&c->way, __ATOMIC_RELAXED);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&c->addr_seq, memory_order_relaxed) ==
-		    seq) {
-			*version = seq;
+		    seq)
 			return n;
-		}
 	}
-	*version = 0;
+	*way = 0;
 	return 0;
 }
 

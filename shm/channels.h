@@ -89,9 +89,11 @@ struct channel_row {
 	 * master when the key is another one. */
 	_Atomic uint32_t key_out_s[CHANNEL_KEYS];
 	_Atomic uint32_t key_next; /* rotation */
-	/* Addresses under a sequence lock of the master. */
+	/* Addresses under a sequence lock of the master, and whose they are: a
+	 * generation that goes another way must not use them. */
 	_Atomic uint32_t addr_seq;
 	uint32_t n_addr;
+	uint64_t way;
 	struct channel_address addr[CHANNEL_ADDRESSES];
 	/* Workers: channel_note_pace(). The present half and the one before,
 	 * by turns. */
@@ -101,14 +103,13 @@ struct channel_row {
 /* Master: the row of `name`, made if need be; SHM_NONE when all are used. */
 uint32_t channel_bind(struct region *r, struct str name);
 void channel_unbind(struct region *r, uint32_t row);
-/* Master. */
-void channel_set_addresses(struct region *r, uint32_t row,
+/* Master. `way`: what they are the addresses of (conf_way()). */
+void channel_set_addresses(struct region *r, uint32_t row, uint64_t way,
 			   const struct channel_address *addr, uint32_t n);
-/* Any process: a consistent copy; returns the count. `version` changes with
- * the set. */
+/* Any process: a consistent copy; returns the count. */
 uint32_t channel_addresses(const struct region *r, uint32_t row,
 			   struct channel_address out[CHANNEL_ADDRESSES],
-			   uint32_t *version);
+			   uint64_t *way);
 /* May a new request go there now (state, operator, fault_until, token). */
 bool channel_usable(const struct region *r, uint32_t row, uint64_t now_ns);
 /* Worker: one more request in flight there; false: `most` (0 = no limit) are,

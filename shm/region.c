@@ -35,7 +35,7 @@
 #include "shm/tokens.h"
 #include "shm/workers.h"
 
-#define LAYOUT_VERSION 10
+#define LAYOUT_VERSION 11
 #define SEGMENT_FILE   "state.shm"
 #define HEAD_BYTES     4096u
 #define PAGE_BYTES     4096u

@@ -50,6 +50,11 @@ struct lane {
 	struct egress egress;
 	struct series *series;
 	struct queue *queue; /* NULL = nobody waits there */
+	/* The last ones that were of its way: another generation may go
+	 * another one. */
+	uint64_t way;
+	uint32_t n_addresses;
+	struct channel_address addresses[CHANNEL_ADDRESSES];
 	uint32_t next_address;
 	/* caps.h; NULL = none, of key_caps: of no key. */
 	const struct cap_row *cap;
@@ -65,6 +70,9 @@ lane_keys(const struct lane *l)
 		return 1;
 	return MIN_OF(l->conf->n_keys, (uint32_t)CHANNEL_KEYS);
 }
+
+/* Looks for new addresses; false: there are only those of another way. */
+bool lane_look(const struct worker *w, struct lane *l);
 
 /* A lane that offers a model. */
 struct offer {

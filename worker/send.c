@@ -349,18 +349,16 @@ static bool
 pick_address(struct request *req, struct call_target *t)
 {
 	struct lane *l = req->leg->offer->lane;
-	struct channel_address addr[CHANNEL_ADDRESSES];
-	uint32_t version, n;
+	const struct channel_address *a;
 
 	if (l->adapter->flags & ADAPTER_EMBEDDED)
 		return demo_address(req->w->demo, l, t);
-	n = channel_addresses(req->w->region, l->row_index, addr, &version);
-	if (n == 0)
+	if (l->n_addresses == 0)
 		return false;
-	n = l->next_address % n;
-	must(addr[n].len <= sizeof(addr[n].sockaddr));
-	memcpy(&t->addr, addr[n].sockaddr, addr[n].len);
-	t->addr_len = addr[n].len;
+	a = &l->addresses[l->next_address % l->n_addresses];
+	must(a->len <= sizeof(a->sockaddr));
+	memcpy(&t->addr, a->sockaddr, a->len);
+	t->addr_len = a->len;
 	return true;
 }
 
@@ -482,6 +480,12 @@ prepare(struct request *req)
 	if (e != E_OK) { /* this upstream cannot be asked that */
 		req->lost = e;
 		return e;
+	}
+	if (!(l->adapter->flags & ADAPTER_EMBEDDED) && !lane_look(req->w, l)) {
+		/* they are of a generation that goes another way, and ours has
+		 * none yet, or none any more */
+		req->err = E_NO_CHANNEL;
+		return E_NO_CHANNEL;
 	}
 	req->leg->attempt_ns = req->w->now_ns;
 	if (!queue_take(req, l)) { /* somebody else was faster */

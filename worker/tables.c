@@ -26,6 +26,20 @@ lane_way_out(struct lane *l)
 	l->egress.credential = secret_bytes(c->proxy_auth);
 }
 
+bool
+lane_look(const struct worker *w, struct lane *l)
+{
+	struct channel_address a[CHANNEL_ADDRESSES];
+	uint64_t way;
+	uint32_t n = channel_addresses(w->region, l->row_index, a, &way);
+
+	if (way != l->way)
+		return l->n_addresses > 0;
+	l->n_addresses = n;
+	memcpy(l->addresses, a, n * sizeof(*a));
+	return true;
+}
+
 static bool
 lane_build(struct worker *w, unsigned i)
 {
@@ -45,6 +59,8 @@ lane_build(struct worker *w, unsigned i)
 	if (c->max_concurrency > 0 && c->queue > 0)
 		l->queue = queue_of(w->region, l->row_index);
 	lane_way_out(l);
+	l->way = conf_way(c);
+	(void)lane_look(w, l);
 	l->series = metrics_channel(w->metrics, c->name);
 	if (l->adapter->flags & ADAPTER_EMBEDDED)
 		buf_printf(&host, DEMO_HOST "%u", i);

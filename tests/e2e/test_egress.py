@@ -180,6 +180,41 @@ class Through(unittest.TestCase):
             self.assertEqual(gate.chat(key).status, 200)
             self.assertEqual(set(proxy.peers), {'127.0.0.3'})
 
+    def test_a_late_attempt_of_before_does_not_meet_the_new_proxy(self):
+        with harness.Mock() as mock, Proxy() as proxy:
+            slow = harness.channel(mock, 'slow', priority=1,
+                                   first_byte_timeout='1s')
+            slow['models'] = [{'name': 'gpt-4o',
+                               'upstream': 'gpt-4o@@first=9000'}]
+            plain = harness.channel(mock, 'plain', priority=2)
+            with gateway([slow, plain], workers=1) as gate:
+                gate.account('rich', '1000')
+                key = gate.key('rich')
+                answers = []
+
+                def asked():
+                    answers.append(gate.chat(key, 'hi', stream=True))
+
+                late = threading.Thread(target=asked)
+                late.start()
+                harness.wait_until(lambda: mock.tally()['requests'] == 1,
+                                   what='the first attempt')
+                gate.configure(channels=[slow, {**plain,
+                                                'proxy': proxy.url}])
+                gate.ctl('reload')
+                self.assertEqual(answers, [])
+                late.join(harness.SLOW)
+                self.assertEqual(answers[0].status, 200, answers[0].body)
+                self.assertEqual(
+                    answers[0].headers['x-tollgate-channel'], 'plain')
+                # neither it nor its key came by
+                self.assertEqual(proxy.heads, [])
+                asked()
+                self.assertEqual(answers[1].status, 200)
+                self.assertEqual([head.split()[0] for head in proxy.heads],
+                                 ['CONNECT'])
+                gate.verify()
+
 
 class Faults(unittest.TestCase):
     """A second channel answers; the first one says why it does not."""

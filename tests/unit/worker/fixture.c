@@ -214,7 +214,8 @@ fill_channels(struct fixture *f)
 		in.sin_addr.s_addr = htonl(0x0a000001 + i);
 		memcpy(a.sockaddr, &in, sizeof(in));
 		f->rows[i] = channel_bind(&f->region, f->channel[i].name);
-		channel_set_addresses(&f->region, f->rows[i], &a, 1);
+		channel_set_addresses(&f->region, f->rows[i],
+				      conf_way(&f->channel[i]), &a, 1);
 		must(queue_need(&f->region, f->rows[i]) == E_OK);
 	}
 }

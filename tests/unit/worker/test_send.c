@@ -515,17 +515,48 @@ TEST(a_channel_without_an_address_is_passed_over)
 	struct fixture *f = fix_started();
 	struct exchange *x;
 
-	channel_set_addresses(&f->region, f->rows[LANE_A], NULL, 0);
+	channel_set_addresses(&f->region, f->rows[LANE_A],
+			      conf_way(&f->channel[LANE_A]), NULL, 0);
 	x = asked(f);
 	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
 	CHECK_INT(row(f, LANE_A)->in_flight, 0);
 	fix_answer(f, 200, fix_whole("x", NULL));
 	fix_settle(f);
 	CHECK_STR(fix_field(x, "x-tollgate-attempts"), "2");
-	channel_set_addresses(&f->region, f->rows[LANE_B], NULL, 0);
+	channel_set_addresses(&f->region, f->rows[LANE_B],
+			      conf_way(&f->channel[LANE_B]), NULL, 0);
 	x = asked(f);
 	CHECK_INT(x->status, 502);
 	CHECK_STR(fix_json(x, "code"), "\"upstream_connect\"");
+	CHECK(fix_done(f));
+}
+
+TEST(addresses_of_another_way_are_not_used)
+{
+	struct fixture *f = fix_started();
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons(3128),
+				 .sin_addr.s_addr = htonl(0x7f000063)};
+	struct channel_address a = {.len = sizeof(in)};
+	struct conf_channel c = f->channel[LANE_A];
+
+	/* a later generation goes by a proxy; this one goes on as it did */
+	memcpy(a.sockaddr, &in, sizeof(in));
+	c.proxy.host = STR("proxy");
+	channel_set_addresses(&f->region, f->rows[LANE_A], conf_way(&c), &a, 1);
+	(void)asked(f);
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_A]);
+	memcpy(&in, &f->calls->target.addr, sizeof(in));
+	CHECK_INT(ntohl(in.sin_addr.s_addr), 0x0a000001 + LANE_A);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	fix_settle(f);
+	/* one that never had its own asks somebody else, and blames nobody */
+	f->w.lanes[LANE_A].n_addresses = 0;
+	(void)asked(f);
+	CHECK_INT(f->calls->target.pool_key, f->rows[LANE_B]);
+	CHECK_INT(row(f, LANE_A)->refused, 0);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	fix_settle(f);
 	CHECK(fix_done(f));
 }
 
@@ -551,7 +582,8 @@ TEST(after_a_refused_connection_the_next_address_is_used)
 		a[i].len = sizeof(in);
 		memcpy(a[i].sockaddr, &in, sizeof(in));
 	}
-	channel_set_addresses(&f->region, f->rows[LANE_A], a, 3);
+	channel_set_addresses(&f->region, f->rows[LANE_A],
+			      conf_way(&f->channel[LANE_A]), a, 3);
 	for (unsigned i = 0; i < 4; i++) {
 		(void)asked(f);
 		CHECK_INT(address_of(f), 10 + i % 3);
@@ -589,6 +621,7 @@ main(void)
 	RUN(a_refused_key_is_out_for_a_minute);
 	RUN(a_longer_rest_is_never_shortened);
 	RUN(a_channel_without_an_address_is_passed_over);
+	RUN(addresses_of_another_way_are_not_used);
 	RUN(after_a_refused_connection_the_next_address_is_used);
 	return tap_done();
 }
