@@ -48,6 +48,9 @@ struct ask {
 	struct json_value input; /* messages, prompt or input */
 	/* What counts as input beside it: system text, tools. */
 	struct json_value more[2];
+	/* What the client says of the request: `metadata`, Gemini's `labels`;
+	 * of any type. */
+	struct json_value metadata;
 	/* Bytes of text in them, where the dialect has counted them; 0 = not:
 	 * estimated from all of their JSON. */
 	uint64_t text_bytes;

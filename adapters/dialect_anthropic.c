@@ -9,9 +9,19 @@
 
 /* ---- requests ---- */
 
-enum { F_MODEL, F_STREAM, F_MAX, F_MESSAGES, F_SYSTEM, F_TOOLS, FIELDS };
+enum {
+	F_MODEL,
+	F_STREAM,
+	F_MAX,
+	F_MESSAGES,
+	F_SYSTEM,
+	F_TOOLS,
+	F_METADATA,
+	FIELDS
+};
 static const char *const fields[FIELDS] = {"model",    "stream", "max_tokens",
-					   "messages", "system", "tools"};
+					   "messages", "system", "tools",
+					   "metadata"};
 
 static enum err
 read_maximum(struct ask *ask, struct json_value v, const char **detail)
@@ -33,6 +43,7 @@ read_input(struct ask *ask, const struct json_value *v, const char **detail)
 	ask->input = v[F_MESSAGES];
 	ask->more[0] = v[F_SYSTEM];
 	ask->more[1] = v[F_TOOLS];
+	ask->metadata = v[F_METADATA];
 	return E_OK;
 }
 

@@ -94,6 +94,7 @@ enum {
 	F_TOOLS,
 	F_INNER,
 	F_INNER_SNAKE,
+	F_LABELS,
 	FIELDS
 };
 static const char *const fields[FIELDS] = {"contents",
@@ -103,7 +104,8 @@ static const char *const fields[FIELDS] = {"contents",
 					   "system_instruction",
 					   "tools",
 					   "generateContentRequest",
-					   "generate_content_request"};
+					   "generate_content_request",
+					   "labels"};
 
 /* The one of two spellings that is there. */
 static enum err
@@ -128,6 +130,7 @@ read_chat(struct arena *a, struct ask *ask, const struct json_value *v,
 	if (e != E_OK)
 		return e;
 	ask->more[1] = v[F_TOOLS];
+	ask->metadata = v[F_LABELS];
 	ask->input = v[F_CONTENTS];
 	*detail = "contents";
 	if (ask_absent(ask->input))

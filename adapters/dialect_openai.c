@@ -22,6 +22,7 @@ enum {
 	F_PROMPT,
 	F_INPUT,
 	F_FUNCTIONS,
+	F_METADATA,
 	FIELDS
 };
 static const char *const fields[FIELDS] = {"model",
@@ -34,7 +35,8 @@ static const char *const fields[FIELDS] = {"model",
 					   "messages",
 					   "prompt",
 					   "input",
-					   "functions"};
+					   "functions",
+					   "metadata"};
 
 #define CHOICES_MAX 128
 
@@ -123,6 +125,7 @@ openai_parse(struct arena *a, struct ask *out, const char **detail)
 	out->choices = 1;
 	if (!json_members(out->body, fields, FIELDS, v, &fault))
 		return ask_fault(a, &fault, detail);
+	out->metadata = v[F_METADATA];
 	out->legacy_calls = v[F_FUNCTIONS].type == JSON_ARRAY;
 	*detail = "model";
 	e = ask_model(a, out, v[F_MODEL]);

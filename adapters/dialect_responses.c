@@ -18,11 +18,12 @@ enum {
 	F_INSTRUCTIONS,
 	F_TOOLS,
 	F_BACKGROUND,
+	F_METADATA,
 	FIELDS
 };
 static const char *const fields[FIELDS] = {
 	"model",	"stream", "max_output_tokens", "input",
-	"instructions", "tools",  "background"};
+	"instructions", "tools",  "background",	       "metadata"};
 
 /* A run in the background would end when nobody counts it. */
 static enum err
@@ -82,6 +83,7 @@ responses_parse(struct arena *a, struct ask *ask, const char **detail)
 	ask->include_usage = true;
 	if (!json_members(ask->body, fields, FIELDS, v, &fault))
 		return ask_fault(a, &fault, detail);
+	ask->metadata = v[F_METADATA];
 	ask->more[0] = v[F_INSTRUCTIONS];
 	ask->more[1] = v[F_TOOLS];
 	return parse_fields(a, ask, v, detail);

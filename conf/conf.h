@@ -61,8 +61,10 @@ enum conf_need {
 	CONF_NEED_AUDIO = 8,
 	CONF_NEED_FILE = 16
 };
-/* Header conditions over all routes: each has its bit. */
-#define CONF_HEADERS_MAX 64u
+/* Header conditions over all routes: each has its bit. And those about
+ * metadata. */
+#define CONF_HEADERS_MAX  64u
+#define CONF_METADATA_MAX 64u
 
 /* Where something was written, for errors. */
 struct conf_where {
@@ -212,6 +214,12 @@ struct conf_channel_probe {
 #include "conf/keys.def"
 };
 
+struct conf_label {
+#define KEY_LABEL CONF_FIELD
+#include "conf/keys.def"
+	struct conf_where where;
+};
+
 /* `groups` are indexes into conf.groups. */
 struct conf_channel {
 #define KEY_CHANNEL CONF_FIELD
@@ -241,8 +249,9 @@ struct conf_header {
 struct conf_match {
 #define KEY_MATCH CONF_FIELD
 #include "conf/keys.def"
-	uint32_t needs_bits;   /* enum conf_need */
-	uint64_t headers_bits; /* of conf.route_headers */
+	uint32_t needs_bits;	/* enum conf_need */
+	uint64_t headers_bits;	/* of conf.route_headers */
+	uint64_t metadata_bits; /* of conf.route_metadata */
 	/* Minutes of the day; the same = all day. Over midnight: from > to. */
 	uint32_t from_minute, to_minute;
 	uint32_t days_bits; /* 1 = Sunday; 0 = all */
@@ -275,9 +284,12 @@ struct conf {
 #include "conf/keys.def"
 	struct str path;   /* the file it came from */
 	struct str prefix; /* -p, made absolute; empty = none */
-	/* The conditions of all routes: bit i of headers_bits is the i-th. */
+	/* The conditions of all routes: bit i of headers_bits, metadata_bits
+	 * is the i-th. */
 	uint32_t n_route_headers;
 	const struct conf_header *route_headers[CONF_HEADERS_MAX];
+	uint32_t n_route_metadata;
+	const struct conf_label *route_metadata[CONF_METADATA_MAX];
 	struct conf_affine affine; /* of routing */
 	bool has_sessions;	   /* anybody looks for one */
 	uint32_t n_warnings;

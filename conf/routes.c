@@ -122,6 +122,22 @@ check_headers(struct conf *c, struct conf_match *m, struct buf *error)
 }
 
 static bool
+check_metadata(struct conf *c, struct conf_match *m, struct buf *error)
+{
+	for (uint32_t i = 0; i < m->n_metadata; i++) {
+		if (c->n_route_metadata == CONF_METADATA_MAX)
+			return conf_fault(error, m->metadata[i].where,
+					  "routes.match.metadata",
+					  "there are more than %u over all "
+					  "routes",
+					  CONF_METADATA_MAX);
+		m->metadata_bits |= (uint64_t)1 << c->n_route_metadata;
+		c->route_metadata[c->n_route_metadata++] = &m->metadata[i];
+	}
+	return true;
+}
+
+static bool
 check_span(uint32_t least, uint32_t most, struct conf_where at, const char *key,
 	   struct buf *error)
 {
@@ -157,7 +173,8 @@ check_match(struct conf *c, struct conf_route *r, struct buf *error)
 				  "routes.match.groups", error) &&
 	       conf_needs(m->n_needs, m->needs, r->where, "routes.match.needs",
 			  &m->needs_bits, error) &&
-	       check_headers(c, m, error) && check_days(m, r->where, error) &&
+	       check_headers(c, m, error) && check_metadata(c, m, error) &&
+	       check_days(m, r->where, error) &&
 	       check_hours(m, r->where, error) &&
 	       check_span(m->prompt_min, m->prompt_max, r->where,
 			  "routes.match.prompt_min", error) &&

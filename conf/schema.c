@@ -231,6 +231,12 @@ static const struct key keys_header[] = {
 };
 SECTION(header, "routes.match.headers", WHERE(header));
 
+static const struct key keys_label[] = {
+#define KEY_LABEL(...) ROW(conf_label, __VA_ARGS__)
+#include "conf/keys.def"
+};
+SECTION(label, "routes.match.metadata", WHERE(label));
+
 static const struct key keys_match[] = {
 #define KEY_MATCH(...) ROW(conf_match, __VA_ARGS__)
 #include "conf/keys.def"

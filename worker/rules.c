@@ -1,7 +1,8 @@
 /*
  * Which route a request takes: the first of the configuration that matches.
- * Headers are looked at while the head is there and leave a bit each; what a
- * condition needs beside them is found out only if some route asks for it.
+ * Headers are looked at while the head is there and leave a bit each, and so
+ * does metadata; what a condition needs beside them is found out only if some
+ * route asks for it.
  */
 #include "adapters/needs.h"
 #include "adapters/tokens.h"
@@ -18,12 +19,22 @@ _Static_assert((int)NEED_TOOLS == (int)CONF_NEED_TOOLS &&
 	       "the configuration has the same bits");
 
 /* What the routes and models ask about. */
-enum look { LOOK_NEEDS = 1, LOOK_PROMPT = 2, LOOK_TIME = 4 };
+enum look {
+	LOOK_NEEDS = 1,
+	LOOK_PROMPT = 2,
+	LOOK_TIME = 4,
+	LOOK_METADATA = 8,
+};
+
+/* What a client may write there has no bound of ours: providers take far
+ * less. What is beyond matches nothing. */
+#define METADATA_MEMBERS 64u
+#define METADATA_BYTES	 4096u
 
 unsigned
 rules_look(const struct conf *c)
 {
-	unsigned look = 0;
+	unsigned look = c->n_route_metadata > 0 ? LOOK_METADATA : 0;
 
 	for (uint32_t i = 0; i < c->n_routes; i++) {
 		const struct conf_match *m = &c->routes[i].match;
@@ -43,7 +54,8 @@ rules_look(const struct conf *c)
 
 /* What a request is, as far as somebody asks. */
 struct traits {
-	uint64_t prompt; /* tokens */
+	uint64_t metadata; /* of conf->route_metadata: those that match */
+	uint64_t prompt;   /* tokens */
 	uint64_t output;
 	uint32_t weekday; /* 0 = Sunday */
 	uint32_t minute;  /* of the day */
@@ -64,6 +76,53 @@ rules_head(struct request *req, const struct http_head *head)
 		if (match)
 			req->header_bits |= (uint64_t)1 << i;
 	}
+}
+
+static bool
+value_fits(struct json_value v, struct str pattern)
+{
+	CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+	if (v.raw.n > METADATA_BYTES)
+		return false;
+	switch (v.type) {
+	case JSON_STRING:
+		return json_unescape(v, &text) &&
+		       str_glob(pattern, buf_str(&text));
+	case JSON_NUMBER:
+	case JSON_TRUE:
+	case JSON_FALSE: return str_glob(pattern, v.raw);
+	case JSON_ABSENT:
+	case JSON_NULL:
+	case JSON_ARRAY:
+	case JSON_OBJECT: break;
+	}
+	return false;
+}
+
+/* The conditions that hold; of members of one name the first counts. */
+static uint64_t
+metadata_bits(const struct conf *c, struct json_value metadata)
+{
+	uint64_t seen = 0, bits = 0;
+	struct json_iter it;
+	struct json_value v;
+	struct str name;
+
+	if (metadata.type != JSON_OBJECT || !json_iter_init(&it, metadata))
+		return 0;
+	for (unsigned n = 0;
+	     n < METADATA_MEMBERS && json_iter_next(&it, &name, &v); n++)
+		for (uint32_t i = 0; i < c->n_route_metadata; i++) {
+			const struct conf_label *l = c->route_metadata[i];
+			uint64_t bit = (uint64_t)1 << i;
+
+			if (seen & bit || !json_str_eq(name, l->name))
+				continue;
+			seen |= bit;
+			bits |= value_fits(v, l->value) ? bit : 0;
+		}
+	return bits;
 }
 
 static bool
@@ -120,6 +179,7 @@ matches(const struct request *req, const struct conf_match *m,
 	const struct traits *t)
 {
 	return (req->header_bits & m->headers_bits) == m->headers_bits &&
+	       (t->metadata & m->metadata_bits) == m->metadata_bits &&
 	       (req->needs & m->needs_bits) == m->needs_bits &&
 	       group_fits(m, req->group) &&
 	       any_glob(m->n_keys, m->keys, key_name(req)) &&
@@ -140,6 +200,8 @@ traits_of(const struct request *req)
 	if (req->w->look & LOOK_PROMPT)
 		t.prompt = tokens_of_input(ask,
 					   req->prices->bytes_per_token_milli);
+	if (req->w->look & LOOK_METADATA)
+		t.metadata = metadata_bits(req->w->conf, ask->metadata);
 	if (req->w->look & LOOK_TIME)
 		zone_clock(req->start_wall_ns / NS_PER_MS, &t.weekday,
 			   &t.minute);

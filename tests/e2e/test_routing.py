@@ -37,6 +37,9 @@ class Routes(unittest.TestCase):
                 {'name': 'team', 'channels': ['three', 'two'],
                  'match': {'headers': [{'name': 'x-team',
                                         'value': 'batch-*'}]}},
+                {'name': 'label', 'channels': ['two'],
+                 'match': {'metadata': [{'name': 'team',
+                                         'value': 'batch-*'}]}},
                 {'name': 'gold', 'channels': ['two', 'three'],
                  'match': {'groups': ['gold']}, 'strategy': 'cost'},
                 {'name': 'tools', 'channels': ['two'],
@@ -77,6 +80,18 @@ class Routes(unittest.TestCase):
         harness.wait_until(lambda: any(
             line.get('routed_by') == 'team' for line in self.gate.access()),
             what='a line of the route')
+
+    def test_metadata_decides(self):
+        for value, name in (('batch-7', 'two'), ('live', 'one'),
+                            (['batch-7'], 'one')):
+            self.assertEqual(self.went(metadata={'team': value}), name)
+        self.assertEqual(self.went(metadata=None), 'one')
+        answer = self.gate.ask(
+            'POST', '/v1beta/models/gpt-4o:generateContent',
+            {'contents': [{'role': 'user', 'parts': [{'text': 'hello'}]}],
+             'labels': {'team': 'batch-7'}}, self.key)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(answer.headers['x-tollgate-channel'], 'two')
 
     def test_a_group_goes_where_it_is_cheapest(self):
         self.assertEqual(self.went(self.gold), 'three')

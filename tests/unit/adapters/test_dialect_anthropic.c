@@ -21,13 +21,15 @@ TEST(the_fields_that_matter_are_found)
 
 	CHECK(parse(ASK_CHAT,
 		    "{\"messages\":[1],\"system\":\"S\",\"tools\":[2],"
-		    "\"max_tokens\":7,\"stream\":true,\"model\":\"m\"}",
+		    "\"max_tokens\":7,\"stream\":true,\"model\":\"m\","
+		    "\"metadata\":{\"user_id\":\"u\"}}",
 		    &a, &detail) == E_OK);
 	CHECK(a.stream && a.has_max && a.choices == 1);
 	CHECK_INT(a.max_output, 7);
 	CHECK(str_eq(a.input.raw, STR("[1]")));
 	CHECK(str_eq(a.more[0].raw, STR("\"S\"")));
 	CHECK(str_eq(a.more[1].raw, STR("[2]")));
+	CHECK(str_eq(a.metadata.raw, STR("{\"user_id\":\"u\"}")));
 	CHECK(parse(ASK_COUNT,
 		    "{\"messages\":[],\"model\":\"m\",\"stream\":true}", &a,
 		    &detail) == E_OK);

@@ -58,7 +58,7 @@ TEST(the_body_says_how_much)
 	CHECK_INT(parse(&ask, "m:generateContent", "",
 			HI ",\"generation_config\":{\"maxOutputTokens\":9,"
 			   "\"candidate_count\":2},\"system_instruction\":{},"
-			   "\"tools\":[1]}",
+			   "\"labels\":{\"a\":\"b\"},\"tools\":[1]}",
 			&detail),
 		  E_OK);
 	CHECK(ask.has_max);
@@ -67,6 +67,7 @@ TEST(the_body_says_how_much)
 	CHECK(str_eq(ask.input.raw, STR("[{\"parts\":[{\"text\":\"hi\"}]}]")));
 	CHECK(str_eq(ask.more[0].raw, STR("{}")));
 	CHECK(str_eq(ask.more[1].raw, STR("[1]")));
+	CHECK(str_eq(ask.metadata.raw, STR("{\"a\":\"b\"}")));
 	arena_free(&arena);
 }
 

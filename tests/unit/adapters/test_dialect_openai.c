@@ -20,7 +20,7 @@ TEST(the_fields_that_matter_are_found_anywhere)
 
 	CHECK(parse(ASK_CHAT,
 		    "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
-		    "\"n\":3,\"max_tokens\":7,\"stream\":true,"
+		    "\"metadata\":{\"team\":\"x\"},\"n\":3,\"max_tokens\":7,\"stream\":true,"
 		    "\"stream_options\":{\"include_usage\":true},"
 		    "\"m\\u006fdel\":\"a\\/b\"}",
 		    &a, &detail) == E_OK);
@@ -28,6 +28,7 @@ TEST(the_fields_that_matter_are_found_anywhere)
 	CHECK(a.stream && a.include_usage && a.has_max);
 	CHECK_INT(a.max_output, 7);
 	CHECK_INT(a.choices, 3);
+	CHECK(str_eq(a.metadata.raw, STR("{\"team\":\"x\"}")));
 }
 
 TEST(max_completion_tokens_wins_over_max_tokens)

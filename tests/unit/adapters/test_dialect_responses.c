@@ -9,7 +9,7 @@ TEST(the_fields_that_matter_are_found)
 
 	CHECK(fix_parse("{\"input\":\"hi\",\"instructions\":\"Be terse.\","
 			"\"tools\":[{}],\"stream\":true,\"max_output_tokens\":9"
-			",\"model\":\"m\"}",
+			",\"model\":\"m\",\"metadata\":{\"a\":\"b\"}}",
 			&a, &detail) == E_OK);
 	CHECK(str_eq(a.model, STR("m")));
 	CHECK(a.stream && a.has_max && a.include_usage);
@@ -18,6 +18,7 @@ TEST(the_fields_that_matter_are_found)
 	CHECK(str_eq(a.input.raw, STR("\"hi\"")));
 	CHECK(str_eq(a.more[0].raw, STR("\"Be terse.\"")));
 	CHECK(str_eq(a.more[1].raw, STR("[{}]")));
+	CHECK(str_eq(a.metadata.raw, STR("{\"a\":\"b\"}")));
 }
 
 TEST(bad_requests_name_the_field)

@@ -54,6 +54,8 @@ static const struct {
 	 "t:3: routes.match.headers.name: 'x y' is no name of a header"},
 	{MATCH("headers = ( { value = \"y\"; } );"),
 	 "t:3: routes.match.headers.name: is required"},
+	{MATCH("metadata = ( { value = \"y\"; } );"),
+	 "t:3: routes.match.metadata.name: is required"},
 };
 
 TEST(each_fault_says_where_it_stands)
@@ -68,7 +70,8 @@ TEST(words_become_numbers)
 		"groups = ( \"gold\" ); models = ( \"m*\", \"m\" ); "
 		"needs = ( \"vision\", \"tools\" ); days = ( \"sat\", "
 		"\"sun\" ); hours = \"22:30-06:00\"; headers = "
-		"( { name = \"x-a\"; }, { name = \"x-b\"; value = \"1*\"; } );"));
+		"( { name = \"x-a\"; }, { name = \"x-b\"; value = \"1*\"; } ); "
+		"metadata = ( { name = \"team\"; } );"));
 	const struct conf_match *m = &c->routes[0].match;
 
 	CHECK_INT(m->groups[0], 0);
@@ -78,6 +81,9 @@ TEST(words_become_numbers)
 	CHECK_INT(m->to_minute, 360);
 	CHECK_INT(m->headers_bits, 3);
 	CHECK_INT(c->n_route_headers, 2);
+	CHECK_INT(m->metadata_bits, 1);
+	CHECK_INT(c->n_route_metadata, 1);
+	CHECK(str_eq(c->route_metadata[0]->name, STR("team")));
 	CHECK(str_eq(c->route_headers[0]->value, STR("*")));
 	CHECK(str_eq(c->route_headers[1]->name, STR("x-b")));
 	CHECK_INT(c->channels[0].models[0].lacks_bits,
@@ -101,20 +107,29 @@ TEST(a_route_has_its_strategy_or_that_of_all)
 	conf_free(c);
 }
 
-TEST(header_conditions_are_bounded)
+/* What is wrong with 65 routes that have one condition `key` each. */
+static const char *
+too_many(const char *key)
 {
 	CLEANUP(buf_free) struct buf text = BUF_INIT;
 
 	buf_add_cstr(&text, HOUSE "routes = ( ");
 	for (int i = 0; i < 65; i++)
 		buf_printf(&text,
-			   "%s{ name = \"r%d\"; match = { headers = ( { name = "
+			   "%s{ name = \"r%d\"; match = { %s = ( { name = "
 			   "\"h\"; } ); }; }",
-			   i ? ", " : "", i);
+			   i ? ", " : "", i, key);
 	buf_add_cstr(&text, " );");
 	buf_add_char(&text, '\0');
-	CHECK_STR(error_of(text.p), "t:3: routes.match.headers: there are more "
-				    "than 64 over all routes");
+	return error_of(text.p);
+}
+
+TEST(conditions_with_a_bit_are_bounded)
+{
+	CHECK_STR(too_many("headers"), "t:3: routes.match.headers: there are "
+				       "more than 64 over all routes");
+	CHECK_STR(too_many("metadata"), "t:3: routes.match.metadata: there are "
+					"more than 64 over all routes");
 }
 
 TEST(a_route_that_nothing_reaches_is_warned_of)
@@ -136,7 +151,7 @@ main(void)
 	RUN(each_fault_says_where_it_stands);
 	RUN(words_become_numbers);
 	RUN(a_route_has_its_strategy_or_that_of_all);
-	RUN(header_conditions_are_bounded);
+	RUN(conditions_with_a_bit_are_bounded);
 	RUN(a_route_that_nothing_reaches_is_warned_of);
 	return tap_done();
 }

@@ -35,6 +35,9 @@ with(const char *routes)
 	f->conf.n_route_headers = loaded->n_route_headers;
 	memcpy(f->conf.route_headers, loaded->route_headers,
 	       sizeof(f->conf.route_headers));
+	f->conf.n_route_metadata = loaded->n_route_metadata;
+	memcpy(f->conf.route_metadata, loaded->route_metadata,
+	       sizeof(f->conf.route_metadata));
 	return f;
 }
 
@@ -137,6 +140,79 @@ TEST(each_condition_decides)
 	}
 }
 
+#define TEAM	      "metadata = ( { name = \"team\"; value = \"batch-*\"; } );"
+#define SAYS(members) ",\"metadata\":{" members "}"
+
+TEST(metadata_decides)
+{
+	static const struct {
+		const char *match;
+		const char *more;
+		char to;
+	} c[] = {
+		{TEAM, "", 'a'},
+		{TEAM, SAYS(""), 'a'},
+		{TEAM, SAYS("\"team\":\"batch-7\""), 'b'},
+		{TEAM, SAYS("\"x\":{\"team\":1},\"team\":\"batch-7\""), 'b'},
+		{TEAM, SAYS("\"t\\u0065am\":\"b\\u0061tch-7\""), 'b'},
+		{TEAM, SAYS("\"team\":\"live\""), 'a'},
+		{TEAM, SAYS("\"team\":\"batch-\\ud800\""), 'a'},
+		{TEAM, SAYS("\"team\":[\"batch-7\"]"), 'a'},
+		{TEAM, ",\"metadata\":\"batch-7\"", 'a'},
+		{TEAM, ",\"metadata\":[\"team\",\"batch-7\"]", 'a'},
+		{TEAM, ",\"labels\":{\"team\":\"batch-7\"}", 'a'},
+		{TEAM, SAYS("\"team\":\"batch-1\",\"team\":\"live\""), 'b'},
+		{TEAM, SAYS("\"team\":\"live\",\"team\":\"batch-1\""), 'a'},
+		{"metadata = ( { name = \"a\"; } );", SAYS("\"a\":\"\""), 'b'},
+		{"metadata = ( { name = \"a\"; } );", SAYS("\"a\":false"), 'b'},
+		{"metadata = ( { name = \"a\"; } );", SAYS("\"a\":null"), 'a'},
+		{"metadata = ( { name = \"a\"; } );", SAYS("\"a\":{}"), 'a'},
+		{"metadata = ( { name = \"a\"; value = \"7\"; } );",
+		 SAYS("\"a\":7"), 'b'},
+		{"metadata = ( { name = \"a\"; value = \"7\"; } );",
+		 SAYS("\"a\":7.0"), 'a'},
+		{"metadata = ( { name = \"a\"; value = \"true\"; } );",
+		 SAYS("\"a\":true"), 'b'},
+		{"metadata = ( { name = \"a\"; }, { name = \"b\"; } );",
+		 SAYS("\"a\":1"), 'a'},
+		{"metadata = ( { name = \"a\"; }, { name = \"b\"; } );",
+		 SAYS("\"b\":1,\"a\":1"), 'b'},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct fixture *f = b_takes(c[i].match);
+
+		CHECK_INT(goes_to(f, "", fix_chat("gpt", c[i].more)), c[i].to);
+		CHECK(fix_done(f));
+	}
+}
+
+/* Behind `before` members, with a value of `bytes` bytes. */
+static char
+goes_with_metadata(unsigned before, int bytes)
+{
+	CLEANUP(buf_free) struct buf body = BUF_INIT;
+	struct fixture *f = b_takes("metadata = ( { name = \"team\"; } );");
+	char to;
+
+	buf_add_cstr(&body, "{\"model\":\"gpt\",\"messages\":[],"
+			    "\"metadata\":{");
+	for (unsigned i = 0; i < before; i++)
+		buf_printf(&body, "\"m%u\":1,", i);
+	buf_printf(&body, "\"team\":\"%0*d\"}}%c", bytes, 0, 0);
+	to = goes_to(f, "", body.p);
+	CHECK(fix_done(f));
+	return to;
+}
+
+TEST(metadata_beyond_all_measure_matches_nothing)
+{
+	CHECK_INT(goes_with_metadata(63, 1), 'b');
+	CHECK_INT(goes_with_metadata(64, 1), 'a');
+	CHECK_INT(goes_with_metadata(0, 4094), 'b');
+	CHECK_INT(goes_with_metadata(0, 4095), 'a');
+}
+
 TEST(the_first_route_that_matches_counts)
 {
 	struct fixture *f =
@@ -235,6 +311,8 @@ main(void)
 {
 	CHECK(zone_set(STR("UTC")));
 	RUN(each_condition_decides);
+	RUN(metadata_decides);
+	RUN(metadata_beyond_all_measure_matches_nothing);
 	RUN(the_first_route_that_matches_counts);
 	RUN(a_route_has_its_strategy_and_its_order);
 	RUN(nobody_else_is_asked_than_the_route_says);
