@@ -160,6 +160,7 @@ view_key(struct json_out *o, const struct region *r, uint32_t index)
 	put_text(o, "group", key_texts(k)->group);
 	put_list(o, "models", key_texts(k)->models);
 	put_list(o, "allow_ip", key_texts(k)->allow);
+	put_list(o, "tags", key_texts(k)->tags);
 	put_bool(o, "strict", atomic_load(&k->flags) & KEY_STRICT);
 	put_bool(o, "substitution", atomic_load(&k->flags) & KEY_SUBSTITUTION);
 	put_limits(o, &k->limits);

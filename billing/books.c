@@ -239,6 +239,7 @@ show_key_texts(struct books *b, uint32_t id, const struct key_record *k)
 	memcpy(t.models, k->models, sizeof(t.models));
 	memcpy(t.allow, k->allow, sizeof(t.allow));
 	memcpy(t.prefix, k->prefix, sizeof(t.prefix));
+	memcpy(t.tags, k->tags, sizeof(t.tags));
 	key_set_texts(b->r, id, &t);
 }
 
@@ -333,7 +334,7 @@ load_keys(struct books *b, struct ledger *l)
 
 	for (; s == STORE_OK; s = ledger_next(l, TABLE_KEY, &id, &value)) {
 		if (id != next++ || id >= b->post->meta.n_keys ||
-		    !record_read(value, &k, sizeof(k)) ||
+		    !key_read(value, &k) ||
 		    k.account >= b->post->meta.n_accounts)
 			return STORE_DAMAGED;
 		books_show_key(b, (uint32_t)id, &k, id >= known);

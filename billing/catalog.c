@@ -50,8 +50,7 @@ catalog_key(struct catalog *c, uint32_t id)
 	if (k->id1 == (uint64_t)id + 1)
 		return &k->row;
 	k->id1 = 0;
-	if (record_get(c->ledger, TABLE_KEY, id, &k->row, sizeof(k->row)) !=
-	    STORE_OK)
+	if (key_get(c->ledger, id, &k->row) != STORE_OK)
 		return NULL;
 	k->row.name[sizeof(k->row.name) - 1] = '\0';
 	k->row.prefix[sizeof(k->row.prefix) - 1] = '\0';
@@ -138,7 +137,7 @@ catalog_find_key(struct catalog *c, struct str text)
 
 	for (; s == STORE_OK;
 	     s = ledger_next(c->ledger, TABLE_KEY, &id, &value)) {
-		if (!record_read(value, &k, sizeof(k)))
+		if (!key_read(value, &k))
 			continue;
 		k.name[sizeof(k.name) - 1] = '\0';
 		k.prefix[sizeof(k.prefix) - 1] = '\0';

@@ -55,6 +55,7 @@ enum order_set {
 	SET_BUDGET = 16384, /* has_budget, budget, budget_window */
 	SET_STRICT = 32768,
 	SET_SUBSTITUTION = 65536,
+	SET_TAGS = 131072,
 	SET_PLAN = 512, /* begins at once, in place of the one before */
 };
 /* price_pin: the version that is current when the order is obeyed */
@@ -70,6 +71,7 @@ struct order_key {
 	char group[GROUP_NAME];
 	char models[KEY_MODELS];
 	char allow[KEY_ALLOW];
+	char tags[KEY_TAGS];
 	uint32_t rpm, tpm, concurrency;
 	uint32_t has_budget;
 	uint32_t strict;

@@ -89,7 +89,8 @@ texts_fit(const struct order *in)
 	       field_fits(k->prefix, sizeof(k->prefix)) &&
 	       field_fits(k->group, sizeof(k->group)) &&
 	       field_fits(k->models, sizeof(k->models)) &&
-	       field_fits(k->allow, sizeof(k->allow));
+	       field_fits(k->allow, sizeof(k->allow)) &&
+	       field_fits(k->tags, sizeof(k->tags));
 }
 
 /* ---- idempotency ---- */

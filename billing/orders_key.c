@@ -36,6 +36,7 @@ key_fill(const struct order_key *in, uint32_t account, uint64_t now_ms,
 	(void)str_copy(k->name, sizeof(k->name), str_of(in->name));
 	(void)str_copy(k->models, sizeof(k->models), str_of(in->models));
 	(void)str_copy(k->allow, sizeof(k->allow), str_of(in->allow));
+	(void)str_copy(k->tags, sizeof(k->tags), str_of(in->tags));
 }
 
 static void
@@ -78,7 +79,7 @@ order_key_create(struct task *t)
 	}
 	t->out->index = id;
 	p->meta.n_keys++;
-	s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+	s = key_put(p->ledger, id, &k);
 	if (s == STORE_OK)
 		s = task_finish(t);
 	else
@@ -103,10 +104,10 @@ order_key_revoke(struct task *t)
 	if (id == SHM_NONE || id >= p->meta.n_keys)
 		return ORDER_NOT_FOUND;
 	t->out->index = id;
-	s = record_get(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+	s = key_get(p->ledger, id, &k);
 	k.flags |= KEY_REVOKED;
 	if (s == STORE_OK)
-		s = record_put(p->ledger, TABLE_KEY, id, &k, sizeof(k));
+		s = key_put(p->ledger, id, &k);
 	if (s == STORE_OK)
 		s = task_finish(t);
 	else
@@ -128,7 +129,7 @@ get_key(const struct task *t, struct key_record *k, enum store *s)
 
 	*s = STORE_NONE;
 	if (id < p->meta.n_keys)
-		*s = record_get(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+		*s = key_get(p->ledger, id, k);
 	return *s == STORE_OK && !(k->flags & KEY_REVOKED) ? id : SHM_NONE;
 }
 
@@ -146,7 +147,7 @@ static enum order_result
 put_key(struct task *t, uint32_t id, struct key_record *k)
 {
 	struct post *p = t->o->post;
-	enum store s = record_put(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+	enum store s = key_put(p->ledger, id, k);
 
 	t->out->index = id;
 	if (s == STORE_OK)
@@ -178,6 +179,8 @@ set_texts(const struct order *in, struct key_record *k)
 		text_set(k->models, sizeof(k->models), in->key.models);
 	if (in->set & SET_ALLOW)
 		text_set(k->allow, sizeof(k->allow), in->key.allow);
+	if (in->set & SET_TAGS)
+		text_set(k->tags, sizeof(k->tags), in->key.tags);
 }
 
 /* What the budget's balance becomes: in a window of the same kind that runs
@@ -227,7 +230,7 @@ budget_change(struct task *t, uint32_t id, struct key_record *k)
 	k->budget_nano = in->budget.nano;
 	k->budget_window = in->budget_window;
 	t->out->index = id;
-	s = record_put(p->ledger, TABLE_KEY, id, k, sizeof(*k));
+	s = key_put(p->ledger, id, k);
 	if (s != STORE_OK) {
 		post_abort(p, s);
 		task_answer(t, s);

@@ -94,6 +94,40 @@ refunded_add(struct ledger *l, uint64_t seq, int64_t nano, int64_t most)
 	return record_put(l, TABLE_REFUNDED, seq, &r, sizeof(r));
 }
 
+/* ---- keys ---- */
+
+bool
+key_read(struct str value, struct key_record *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (value.n == sizeof(*out))
+		return record_read(value, out, sizeof(*out));
+	if (!record_read(value, out, KEY_RECORD_PLAIN))
+		return false;
+	out->spare = 0;
+	return true;
+}
+
+enum store
+key_get(struct ledger *l, uint64_t id, struct key_record *out)
+{
+	struct str value;
+	enum store s = ledger_get(l, TABLE_KEY, id, &value);
+
+	if (s == STORE_OK && !key_read(value, out))
+		return STORE_DAMAGED;
+	return s;
+}
+
+enum store
+key_put(struct ledger *l, uint64_t id, const struct key_record *k)
+{
+	struct key_record row = *k;
+
+	return record_put(l, TABLE_KEY, id, &row,
+			  row.tags[0] ? sizeof(row) : KEY_RECORD_PLAIN);
+}
+
 /* ---- caps ---- */
 
 bool

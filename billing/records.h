@@ -118,6 +118,8 @@ _Static_assert(sizeof(struct account_record) ==
 		       80 + ACCOUNT_NAME + GROUP_NAME + PLAN_NAME,
 	       "account_record");
 
+/* The row on the disk of a key without tags is what comes before them, with a
+ * checksum of its own: so rows were before there were tags. */
 struct key_record {
 	uint32_t flags; /* enum key_flag */
 	uint32_t account;
@@ -134,12 +136,18 @@ struct key_record {
 	char name[KEY_NAME];
 	char models[KEY_MODELS];
 	char allow[KEY_ALLOW];
+	uint32_t spare;
+	char tags[KEY_TAGS];
+	uint32_t spare1;
 	uint32_t crc;
 };
-_Static_assert(sizeof(struct key_record) == 60 + 2 * SHA256_BYTES + GROUP_NAME +
-						    KEY_PREFIX + KEY_NAME +
-						    KEY_MODELS + KEY_ALLOW,
+#define KEY_RECORD_PLAIN                                              \
+	(60 + 2 * SHA256_BYTES + GROUP_NAME + KEY_PREFIX + KEY_NAME + \
+	 KEY_MODELS + KEY_ALLOW)
+_Static_assert(sizeof(struct key_record) == KEY_RECORD_PLAIN + KEY_TAGS + 8,
 	       "key_record");
+_Static_assert(offsetof(struct key_record, spare) + 4 == KEY_RECORD_PLAIN,
+	       "the checksum of a key without tags is there");
 
 /* A cap, for ever: entries refer to its number. Where it is the one of a
  * channel, the row on the disk is what comes first, with a checksum of its
@@ -240,6 +248,12 @@ NODISCARD enum store record_get(struct ledger *l, enum ledger_table t,
 NODISCARD enum store record_put(struct ledger *l, enum ledger_table t,
 				uint64_t key, void *record, size_t size);
 
+/* TABLE_KEY. Read: false when size or checksum is wrong. */
+NODISCARD bool key_read(struct str value, struct key_record *out);
+NODISCARD enum store key_get(struct ledger *l, uint64_t id,
+			     struct key_record *out);
+NODISCARD enum store key_put(struct ledger *l, uint64_t id,
+			     const struct key_record *k);
 /* TABLE_CAP. Read: false when size, checksum or kind is wrong. */
 NODISCARD bool cap_read(struct str value, struct cap_record *out);
 NODISCARD enum store cap_get(struct ledger *l, uint32_t cap,

@@ -18,6 +18,7 @@
 #define KEY_PREFIX 12
 #define KEY_MODELS 128
 #define KEY_ALLOW  96
+#define KEY_TAGS   64
 /* Entries of the table; at most half of them are used. */
 #define KEY_TABLE_SIZE (2 * SHM_KEYS)
 
@@ -38,6 +39,7 @@ struct key_texts {
 	char models[KEY_MODELS]; /* comma-separated globs; "" = all */
 	char allow[KEY_ALLOW];	 /* comma-separated CIDRs; "" = any */
 	char prefix[KEY_PREFIX]; /* for people: "tg_Ab3x..." */
+	char tags[KEY_TAGS];	 /* comma-separated; for routes */
 	uint8_t spare[4];
 };
 

@@ -163,12 +163,13 @@ static const struct listing listings[] = {
 	  {"USED", "used", true},
 	  {"EXPIRES", "expires", false}}},
 	{"keys",
-	 9,
+	 10,
 	 {{"ID", "id", true},
 	  {"NAME", "name", false},
 	  {"ACCOUNT", "account", false},
 	  {"STATE", "state", false},
 	  {"PREFIX", "prefix", false},
+	  {"TAGS", "tags", false},
 	  {"RPM", "rpm", true},
 	  {"TPM", "tpm", true},
 	  {"BUDGET LEFT", "budget_left", true},
@@ -430,12 +431,13 @@ static const struct ctl_command commands[] = {
 	 run_code_revoke},
 	{"key create",
 	 "--account NAME [--name N] [--group G] [--models a,b]\n"
-	 "      [--allow-ip CIDR,...] [--rpm N] [--tpm N] [--concurrency N]\n"
+	 "      [--allow-ip CIDR,...] [--tags a,b] [--rpm N] [--tpm N]\n"
+	 "      [--concurrency N]\n"
 	 "      [--budget USD/day|month|total] [--expires RFC3339] [--secret TEXT]\n"
 	 "      [--strict] [--substitution]",
 	 "a new client key, shown once", 0,
 	 LIMITS | BIT(OPTION_ACCOUNT) | BIT(OPTION_NAME) | BIT(OPTION_GROUP) |
-		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) |
+		 BIT(OPTION_MODELS) | BIT(OPTION_ALLOW_IP) | BIT(OPTION_TAGS) |
 		 BIT(OPTION_BUDGET) | BIT(OPTION_EXPIRES) | BIT(OPTION_SECRET) |
 		 BIT(OPTION_STRICT) | BIT(OPTION_SUBSTITUTION),
 	 ctl_key_create},
@@ -444,12 +446,13 @@ static const struct ctl_command commands[] = {
 	{"key show", "ID", "one key", 1, 0, run_key_show},
 	{"key set",
 	 "ID [--name N] [--group G] [--models a,b] [--allow-ip CIDR,...]\n"
-	 "      [--rpm N] [--tpm N] [--concurrency N] [--expires RFC3339|none]\n"
+	 "      [--tags a,b] [--rpm N] [--tpm N] [--concurrency N]\n"
+	 "      [--expires RFC3339|none]\n"
 	 "      [--budget USD/day|month|total|none] [--strict|--lenient]\n"
 	 "      [--substitution|--no-substitution]",
 	 "change it; an empty list allows all", 1,
 	 LIMITS | BIT(OPTION_NAME) | BIT(OPTION_GROUP) | BIT(OPTION_MODELS) |
-		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_BUDGET) |
+		 BIT(OPTION_ALLOW_IP) | BIT(OPTION_TAGS) | BIT(OPTION_BUDGET) |
 		 BIT(OPTION_EXPIRES) | BIT(OPTION_STRICT) |
 		 BIT(OPTION_LENIENT) | BIT(OPTION_SUBSTITUTION) |
 		 BIT(OPTION_NO_SUBSTITUTION),

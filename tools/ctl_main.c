@@ -31,6 +31,7 @@ static const struct {
 	[OPTION_NAME] = {"name", true},
 	[OPTION_MODELS] = {"models", true},
 	[OPTION_ALLOW_IP] = {"allow-ip", true},
+	[OPTION_TAGS] = {"tags", true},
 	[OPTION_RPM] = {"rpm", true},
 	[OPTION_TPM] = {"tpm", true},
 	[OPTION_CONCURRENCY] = {"concurrency", true},

@@ -174,6 +174,21 @@ key_name(const struct request *req)
 	return str_make(name, strnlen(name, KEY_NAME));
 }
 
+/* A key without tags has none that fits, whatever a condition says. */
+static bool
+tags_fit(const struct conf_match *m, const struct request *req)
+{
+	const char *tags = key_texts(&req->w->region->keys[req->key])->tags;
+	struct str rest = str_make(tags, strnlen(tags, KEY_TAGS));
+
+	if (m->n_tags == 0)
+		return true;
+	while (rest.n > 0)
+		if (any_glob(m->n_tags, m->tags, str_cut(&rest, ',')))
+			return true;
+	return false;
+}
+
 static bool
 matches(const struct request *req, const struct conf_match *m,
 	const struct traits *t)
@@ -183,6 +198,7 @@ matches(const struct request *req, const struct conf_match *m,
 	       (req->needs & m->needs_bits) == m->needs_bits &&
 	       group_fits(m, req->group) &&
 	       any_glob(m->n_keys, m->keys, key_name(req)) &&
+	       tags_fit(m, req) &&
 	       within(t->prompt, m->prompt_min, m->prompt_max) &&
 	       within(t->output, m->output_min, m->output_max) &&
 	       rules_in_time(m, t->weekday, t->minute) &&

@@ -74,8 +74,7 @@ put_key(struct fill *f, uint32_t id)
 	(void)snprintf(k.name, sizeof(k.name), "key-%u", id);
 	(void)snprintf(k.prefix, sizeof(k.prefix), "tg_%05u", id);
 	memcpy(k.hash, &id, sizeof(id));
-	must(record_put(f->post.ledger, TABLE_KEY, id, &k, sizeof(k)) ==
-	     STORE_OK);
+	must(key_put(f->post.ledger, id, &k) == STORE_OK);
 }
 
 static void

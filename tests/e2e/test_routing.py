@@ -42,6 +42,8 @@ class Routes(unittest.TestCase):
                                          'value': 'batch-*'}]}},
                 {'name': 'gold', 'channels': ['two', 'three'],
                  'match': {'groups': ['gold']}, 'strategy': 'cost'},
+                {'name': 'tagged', 'channels': ['two'],
+                 'match': {'tags': ['prod', 'ci-*']}},
                 {'name': 'tools', 'channels': ['two'],
                  'match': {'needs': ['tools']}},
                 {'name': 'long', 'channels': ['three'],
@@ -92,6 +94,20 @@ class Routes(unittest.TestCase):
              'labels': {'team': 'batch-7'}}, self.key)
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual(answer.headers['x-tollgate-channel'], 'two')
+
+    def test_tags_of_a_key_decide(self):
+        made = self.gate.ctl('key', 'create', '--account', 'rich',
+                             '--tags', 'team-a,ci-7')
+        self.assertEqual(made['tags'], ['team-a', 'ci-7'])
+        number, key = str(made['id']), made['key']
+        self.assertEqual(self.went(key), 'two')
+        self.gate.ctl('key', 'set', number, '--tags', 'team-a')
+        self.assertEqual(self.went(key), 'one')
+        self.gate.ctl('key', 'set', number, '--tags', 'prod')
+        self.assertEqual(self.went(key), 'two')
+        shown = self.gate.ctl('key', 'set', number, '--tags', '')
+        self.assertEqual(shown['tags'], [])
+        self.assertEqual(self.went(key), 'one')
 
     def test_a_group_goes_where_it_is_cheapest(self):
         self.assertEqual(self.went(self.gold), 'three')

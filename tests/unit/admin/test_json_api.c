@@ -200,12 +200,13 @@ TEST(a_new_key_is_shown_once_and_ordered_as_a_hash)
 	(void)world_ask(&w, HTTP_POST, "/admin/v1/keys",
 			"{\"account\":\"acme\",\"models\":[\"gpt-*\",\"x\"],"
 			"\"allow_ip\":[\"10.0.0.0/8\",\"::1\"],"
-			"\"strict\":true,"
+			"\"tags\":[\"prod\",\"ci-7\"],\"strict\":true,"
 			"\"budget\":\"5.00/month\"}");
 	o = received();
 	CHECK_INT(o.kind, ORDER_KEY_CREATE);
 	CHECK_STR(o.key.models, "gpt-*,x");
 	CHECK_STR(o.key.allow, "10.0.0.0/8,::1");
+	CHECK_STR(o.key.tags, "prod,ci-7");
 	CHECK_INT(o.key.strict, 1);
 	CHECK_INT(o.key.budget.nano, 5000000000);
 	CHECK_INT(o.key.has_budget, 1);
@@ -245,6 +246,7 @@ static const char *const bad_keys[] = {
 	"{\"account\":\"a\",\"models\":[\"a,b\"]}",
 	"{\"account\":\"a\",\"models\":[\"\"]}",
 	"{\"account\":\"a\",\"models\":[7]}",
+	"{\"account\":\"a\",\"tags\":[\"a b\"]}",
 	"{\"account\":\"a\",\"strict\":1}",
 };
 

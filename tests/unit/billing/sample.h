@@ -85,7 +85,7 @@ sample_books(struct sample *s)
 	memset(k.hash, 3, sizeof(k.hash));
 	(void)strcpy(k.name, "laptop");
 	(void)strcpy(k.prefix, "tg_Ab3x");
-	must(record_put(s->ledger, TABLE_KEY, 0, &k, sizeof(k)) == STORE_OK);
+	must(key_put(s->ledger, 0, &k) == STORE_OK);
 	s->post.meta.n_keys = 1;
 	must(price_put(s->ledger, 1, &row, 1, SAMPLE_T0) == STORE_OK);
 	s->post.meta.n_prices = 1;

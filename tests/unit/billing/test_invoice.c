@@ -166,10 +166,10 @@ go_on(struct months *m)
 	months_usage(m, 1, 20, MONTHS_DEC);
 	months_money(m, KIND_FEE, 2, 77, MONTHS_DEC + 1);
 	must(post_begin(&m->s.post) == STORE_OK);
-	must(record_get(m->s.ledger, TABLE_KEY, 0, &k, sizeof(k)) == STORE_OK);
+	must(key_get(m->s.ledger, 0, &k) == STORE_OK);
 	(void)strcpy(k.name, "renamed");
 	(void)strcpy(k.group, "other");
-	must(record_put(m->s.ledger, TABLE_KEY, 0, &k, sizeof(k)) == STORE_OK);
+	must(key_put(m->s.ledger, 0, &k) == STORE_OK);
 	must(record_get(m->s.ledger, TABLE_ACCOUNT, 2, &a, sizeof(a)) ==
 	     STORE_OK);
 	a.flags &= ~(uint32_t)ACCOUNT_POSTPAID;

@@ -399,6 +399,39 @@ TEST(a_rotated_key_keeps_its_old_secret_for_its_grace)
 	writer_close(&f);
 }
 
+TEST(tags_of_a_key_outlive_the_segment)
+{
+	struct fixture f;
+	struct order o = order_of(ORDER_KEY_CREATE, "alice");
+
+	writer_open(&f);
+	CHECK_INT(fix_account(&f, "alice", USD).result, ORDER_DONE);
+	memset(o.key.hash, 9, sizeof(o.key.hash));
+	(void)strcpy(o.key.tags, "prod,ci-7");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_STR(key_texts(&f.region.keys[0])->tags, "prod,ci-7");
+	CHECK_INT(fix_stop(&f, SIGKILL), 128 + SIGKILL);
+	memset(f.region.keys[0].texts, 0, sizeof(f.region.keys[0].texts));
+	fix_start(&f);
+	CHECK_INT(fix_checkpoint(&f).result, ORDER_DONE);
+	CHECK_STR(key_texts(&f.region.keys[0])->tags, "prod,ci-7");
+	o = order_of(ORDER_KEY_SET, "");
+	o.set = SET_NAME;
+	(void)strcpy(o.key.name, "ci");
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_STR(key_texts(&f.region.keys[0])->tags, "prod,ci-7");
+	o.set = SET_TAGS;
+	CHECK_INT(fix_order(&f, &o).result, ORDER_DONE);
+	CHECK_STR(key_texts(&f.region.keys[0])->tags, "");
+	writer_again(&f);
+	CHECK_INT(fix_checkpoint(&f).result, ORDER_DONE);
+	CHECK_STR(key_texts(&f.region.keys[0])->tags, "");
+	CHECK_STR(f.region.keys[0].name, "ci");
+	memset(o.key.tags, 'x', sizeof(o.key.tags));
+	CHECK_INT(fix_order(&f, &o).result, ORDER_INVALID);
+	writer_close(&f);
+}
+
 TEST(the_audit_finds_money_that_nobody_posted)
 {
 	struct fixture f;
@@ -454,6 +487,7 @@ main(void)
 	RUN(a_frozen_account_says_so_over_restarts);
 	RUN(a_key_is_found_by_its_hash_until_it_is_revoked);
 	RUN(a_rotated_key_keeps_its_old_secret_for_its_grace);
+	RUN(tags_of_a_key_outlive_the_segment);
 	RUN(the_audit_finds_money_that_nobody_posted);
 	RUN(orders_of_a_wrong_size_are_not_obeyed);
 	RUN(every_result_has_a_text);

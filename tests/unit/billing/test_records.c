@@ -23,6 +23,52 @@ TEST(a_record_with_any_flipped_byte_is_refused)
 	CHECK_INT(missed, 0);
 }
 
+/* As all keys were stored before there were tags. */
+TEST(a_key_without_tags_is_a_shorter_row)
+{
+	struct key_record k = {.flags = KEY_LIVE, .name = "ci"}, back;
+	struct sample s;
+	struct str value;
+
+	sample_open(&s);
+	CHECK_INT(ledger_begin(s.ledger), STORE_OK);
+	CHECK_INT(key_put(s.ledger, 7, &k), STORE_OK);
+	CHECK_INT(ledger_get(s.ledger, TABLE_KEY, 7, &value), STORE_OK);
+	CHECK_INT(value.n, KEY_RECORD_PLAIN);
+	CHECK_INT(key_get(s.ledger, 7, &back), STORE_OK);
+	CHECK(memcmp(&k, &back, sizeof(k)) == 0);
+	(void)strcpy(k.tags, "prod,ci-7");
+	CHECK_INT(key_put(s.ledger, 7, &k), STORE_OK);
+	CHECK_INT(ledger_get(s.ledger, TABLE_KEY, 7, &value), STORE_OK);
+	CHECK_INT(value.n, sizeof(k));
+	CHECK_INT(key_get(s.ledger, 7, &back), STORE_OK);
+	CHECK_STR(back.tags, "prod,ci-7");
+	CHECK_STR(back.name, "ci");
+	CHECK(!key_read(str_make(value.p, KEY_RECORD_PLAIN), &back));
+	CHECK_INT(ledger_put(s.ledger, TABLE_KEY, 7, STR("short"), PUT_ANY),
+		  STORE_OK);
+	CHECK_INT(key_get(s.ledger, 7, &back), STORE_DAMAGED);
+	CHECK_INT(key_get(s.ledger, 8, &back), STORE_NONE);
+	ledger_end(s.ledger);
+	sample_close(&s);
+}
+
+TEST(a_key_with_any_flipped_byte_is_refused)
+{
+	struct key_record k = {.name = "ci", .tags = "prod"}, back;
+	unsigned missed = 0;
+
+	record_seal(&k, sizeof(k));
+	for (size_t i = 0; i < sizeof(k); i++) {
+		((char *)&k)[i] ^= 1;
+		missed +=
+			key_read(str_make((const char *)&k, sizeof(k)), &back);
+		((char *)&k)[i] ^= 1;
+	}
+	CHECK(key_read(str_make((const char *)&k, sizeof(k)), &back));
+	CHECK_INT(missed, 0);
+}
+
 TEST(balance_keys_and_counters_are_one_to_one)
 {
 	const uint32_t some[] = {
@@ -132,6 +178,8 @@ int
 main(void)
 {
 	RUN(a_record_with_any_flipped_byte_is_refused);
+	RUN(a_key_without_tags_is_a_shorter_row);
+	RUN(a_key_with_any_flipped_byte_is_refused);
 	RUN(balance_keys_and_counters_are_one_to_one);
 	RUN(a_price_book_comes_back_as_it_was);
 	RUN(a_price_book_with_shorter_rows_is_read_as_well);

@@ -213,6 +213,33 @@ TEST(metadata_beyond_all_measure_matches_nothing)
 	CHECK_INT(goes_with_metadata(0, 4095), 'a');
 }
 
+TEST(a_tag_of_the_key_decides)
+{
+	static const struct {
+		const char *match;
+		const char *tags;
+		char to;
+	} c[] = {
+		{"tags = ( \"prod\" );", "", 'a'},
+		{"tags = ( \"*\" );", "", 'a'},
+		{"tags = ( \"*\" );", "x", 'b'},
+		{"tags = ( \"prod\" );", "prod", 'b'},
+		{"tags = ( \"prod\" );", "prod-2", 'a'},
+		{"tags = ( \"prod\", \"ci-*\" );", "team-a,ci-7", 'b'},
+		{"tags = ( \"prod\", \"ci-*\" );", "team-a,xci-7", 'a'},
+		{"tags = ( \"a,b\" );", "a,b", 'a'},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		struct fixture *f = b_takes(c[i].match);
+
+		(void)str_copy(f->client_key->texts[0].tags, KEY_TAGS,
+			       str_of(c[i].tags));
+		CHECK_INT(goes_to(f, "", fix_chat("gpt", "")), c[i].to);
+		CHECK(fix_done(f));
+	}
+}
+
 TEST(the_first_route_that_matches_counts)
 {
 	struct fixture *f =
@@ -313,6 +340,7 @@ main(void)
 	RUN(each_condition_decides);
 	RUN(metadata_decides);
 	RUN(metadata_beyond_all_measure_matches_nothing);
+	RUN(a_tag_of_the_key_decides);
 	RUN(the_first_route_that_matches_counts);
 	RUN(a_route_has_its_strategy_and_its_order);
 	RUN(nobody_else_is_asked_than_the_route_says);
