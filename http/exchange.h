@@ -81,7 +81,6 @@ struct exchange {
 	bool stalls;   /* bytes wait for the socket */
 	bool refused;  /* over a limit */
 	union peer peer;
-	char peer_text[INET6_ADDRSTRLEN];
 };
 
 struct listener {
@@ -107,6 +106,7 @@ struct http_server {
 	uint64_t told_ns;     /* when that was logged last */
 	uint64_t refused_ns;  /* the same of connections over a limit, */
 	uint64_t turned_away; /* and how many since */
+	char peer_text[INET6_ADDRSTRLEN]; /* exchange_peer() */
 	bool draining;
 	bool crowded; /* see http_server_crowded() */
 	/* ration.c */

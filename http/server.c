@@ -367,19 +367,17 @@ exchange_user(struct exchange *x)
 struct str
 exchange_peer(struct exchange *x)
 {
-	const void *addr;
+	char *text = x->server->peer_text;
+	const void *addr = x->peer.any.sa_family == AF_INET
+				   ? (const void *)&x->peer.in.sin_addr
+				   : (const void *)&x->peer.in6.sin6_addr;
 
 	if (x->peer.any.sa_family == AF_UNIX)
 		return STR("unix");
-	if (x->peer_text[0] == '\0') {
-		addr = x->peer.any.sa_family == AF_INET
-			       ? (const void *)&x->peer.in.sin_addr
-			       : (const void *)&x->peer.in6.sin6_addr;
-		if (!inet_ntop(x->peer.any.sa_family, addr, x->peer_text,
-			       sizeof(x->peer_text)))
-			return STR("unknown");
-	}
-	return str_of(x->peer_text);
+	if (!inet_ntop(x->peer.any.sa_family, addr, text,
+		       sizeof(x->server->peer_text)))
+		return STR("unknown");
+	return str_of(text);
 }
 
 const struct sockaddr *

@@ -110,7 +110,8 @@ void http_server_destroy(struct http_server *s);
 void *exchange_server_user(struct exchange *x);
 void exchange_set_user(struct exchange *x, void *user);
 void *exchange_user(struct exchange *x);
-/* Peer address as text, without port ("unix" for a Unix socket). */
+/* Peer address as text, without port ("unix" for a Unix socket); it stays until
+ * the next call, of any exchange. */
 struct str exchange_peer(struct exchange *x);
 const struct sockaddr *exchange_peer_addr(struct exchange *x);
 /* Peer credentials of a Unix socket; false on TCP. */
