@@ -103,11 +103,16 @@ class Routes(unittest.TestCase):
         self.assertEqual(self.went(key), 'two')
         self.gate.ctl('key', 'set', number, '--tags', 'team-a')
         self.assertEqual(self.went(key), 'one')
-        self.gate.ctl('key', 'set', number, '--tags', 'prod')
-        self.assertEqual(self.went(key), 'two')
         shown = self.gate.ctl('key', 'set', number, '--tags', '')
         self.assertEqual(shown['tags'], [])
         self.assertEqual(self.went(key), 'one')
+        self.gate.ctl('key', 'set', number, '--tags', 'prod')
+        self.gate.verify()
+        self.gate.stop()
+        self.gate.start()
+        self.assertEqual(self.went(key), 'two')
+        self.assertEqual(self.gate.ctl('key', 'show', number)['tags'],
+                         ['prod'])
 
     def test_a_group_goes_where_it_is_cheapest(self):
         self.assertEqual(self.went(self.gold), 'three')
