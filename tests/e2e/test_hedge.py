@@ -215,6 +215,35 @@ class Hedges(Side):
         self.books()
 
 
+class Caps(Side):
+    BUDGET = '100.00'
+
+    def setUp(self):
+        super().setUp()
+        self.gate.configure(channels=channels(
+            self.mock, daily_budget=self.BUDGET))
+        self.gate.hup()
+        harness.wait_until(lambda: None not in self.left().values())
+
+    def left(self):
+        """What is left of each channel's budget, in nano-USD."""
+        return {row['name']: row.get('daily_left') and
+                harness.nano(row['daily_left'])
+                for row in self.gate.ctl('show', 'channels')['channels']}
+
+    def test_both_attempts_count_where_they_were(self):
+        self.script(one='@@hold')
+        answer = self.ask(True)
+        self.whole(answer, 'two')
+        _, legs = self.books()
+        lost = [e for e in legs if e['channel'] == 'one']
+        self.assertEqual(len(lost), 1)
+        full = harness.nano(self.BUDGET)
+        self.assertEqual(self.left(), {
+            'one': full - harness.nano(lost[0]['upstream_usd']),
+            'two': full - price(ROW, answer.usage())})
+
+
 class ThreeChannels(Side):
     N = 3
 
