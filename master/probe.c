@@ -58,6 +58,10 @@ struct upstream {
 	struct breaker breaker;
 	struct breaker_counts seen;
 	uint64_t fault_until_ns; /* as the probe began */
+	uint32_t pause_ms;	 /* between two that fail */
+	uint32_t idle_ms;	 /* 0 = only what is down is probed */
+	uint64_t idle_ns;	 /* nobody has asked it: probed then */
+	bool idle;		 /* that is why it is probed now */
 	/* The probe that runs, if one does: either. */
 	struct knock *knock;
 	struct query *query;
@@ -209,6 +213,19 @@ upstream_resolve(struct upstream *u)
 				 resolved, u);
 }
 
+/* Requests that come now need not find it out again. */
+static void
+leave_alone(struct upstream *u, uint64_t now_ns)
+{
+	_Atomic uint64_t *until = &row_of(u)->fault_until_ns;
+	uint64_t was = atomic_load(until);
+	uint64_t to = now_ns + u->pause_ms * NS_PER_MS;
+
+	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
+		;
+	u->idle_ns = to;
+}
+
 /* `why`: what is to be said about it, "" = nothing. */
 static void
 probe_judge(struct upstream *u, bool well, const char *why)
@@ -224,6 +241,9 @@ probe_judge(struct upstream *u, bool well, const char *why)
 	if (well)
 		(void)atomic_compare_exchange_strong(&row->fault_until_ns,
 						     &u->fault_until_ns, 0);
+	else if (u->idle)
+		leave_alone(u, clock_mono_ns());
+	u->idle = false;
 	upstream_publish(u);
 }
 
@@ -291,7 +311,32 @@ probe_stop(struct upstream *u)
 		query_cancel(u->query);
 	u->knock = NULL;
 	u->query = NULL;
+	u->idle = false;
 	breaker_again(&u->breaker, clock_mono_ns());
+}
+
+static bool
+takes_requests(const struct upstream *u)
+{
+	return u->breaker.state == CHANNEL_UP ||
+	       u->breaker.state == CHANNEL_DEGRADED;
+}
+
+static void
+used(struct upstream *u, uint64_t now_ns)
+{
+	u->idle_ns = now_ns + u->idle_ms * NS_PER_MS;
+}
+
+static bool
+is_idle(struct upstream *u, uint64_t now_ns)
+{
+	if (u->idle_ms == 0 || u->host[0] == '\0' || !takes_requests(u) ||
+	    now_ns < u->idle_ns)
+		return false;
+	used(u, now_ns);
+	u->idle = true;
+	return true;
 }
 
 static void
@@ -305,7 +350,8 @@ upstream_probe(struct upstream *u, uint64_t now_ns)
 	u->fault_until_ns = atomic_load(&row_of(u)->fault_until_ns);
 	if (!breaker_wants_probe(&u->breaker, now_ns) &&
 	    (off ||
-	     !breaker_wants_check(&u->breaker, u->fault_until_ns, now_ns)))
+	     (!breaker_wants_check(&u->breaker, u->fault_until_ns, now_ns) &&
+	      !is_idle(u, now_ns))))
 		return;
 	upstream_publish(u);
 	/* Requests try it where nobody else does. */
@@ -332,13 +378,6 @@ upstream_keep(const struct upstream *u, const struct conf_model *only)
 			 F_STR("model", only ? only->name : STR("")));
 }
 
-static bool
-takes_requests(const struct upstream *u)
-{
-	return u->breaker.state == CHANNEL_UP ||
-	       u->breaker.state == CHANNEL_DEGRADED;
-}
-
 static void
 upstream_count(struct upstream *u, uint64_t now_ns)
 {
@@ -354,6 +393,8 @@ upstream_count(struct upstream *u, uint64_t now_ns)
 		.late = now.late - u->seen.late,
 	};
 
+	if (memcmp(&u->seen, &now, sizeof(now)) != 0)
+		used(u, now_ns);
 	u->seen = now;
 	breaker_tick(&u->breaker, &delta, only != NULL, now_ns);
 	if (u->conf && took && !takes_requests(u))
@@ -401,6 +442,9 @@ upstream_configure(struct upstream *u, const struct conf *conf,
 	moved |= upstream_way(u, c);
 	u->secure = c->base_url.tls;
 	u->timeout_ms = conf->probe.timeout_ms;
+	u->pause_ms = conf->probe.interval_ms;
+	u->idle_ms = conf->probe.idle_ms;
+	used(u, clock_mono_ns());
 	breaker_set_pause(&u->breaker, conf->probe.interval_ms * NS_PER_MS);
 	u->moving = u->moving || (moved && !embedded);
 	u->reachable = u->reachable || embedded;

@@ -249,5 +249,42 @@ class Probes(unittest.TestCase):
                 self.assertIn(why, done.stderr + done.stdout)
 
 
+class Idle(unittest.TestCase):
+    """Nobody asks, and the master finds out all the same."""
+
+    def test_the_next_request_does_not_meet_who_has_gone(self):
+        with harness.Mock() as gone, harness.Mock() as other, \
+                harness.Gateway(
+                    [harness.channel(gone, 'first', priority=1),
+                     harness.channel(other, 'second', priority=2)],
+                    probe={'interval': '10s', 'idle': '100ms'}) as gate:
+            gate.account('rich', '1000')
+            key = gate.key('rich')
+            self.assertEqual(gate.chat(key).headers['x-tollgate-channel'],
+                             'first')
+            gone.stop()
+            harness.wait_until(
+                lambda: not self.row(gate)['usable'],
+                what='a channel that is left alone')
+            self.assertNotEqual(self.row(gate)['reason'], '')
+            answer = gate.chat(key)
+            self.assertEqual(answer.headers['x-tollgate-channel'], 'second')
+            self.assertEqual(answer.headers['x-tollgate-attempts'], '1')
+
+    def test_who_is_there_stays_usable(self):
+        with Upstream() as upstream, harness.Gateway(
+                [harness.channel(upstream, 'first')],
+                probe={'interval': '100ms', 'idle': '100ms'}) as gate:
+            before = upstream.connections
+            harness.wait_until(lambda: upstream.connections >= before + 3,
+                               what='three probes')
+            self.assertTrue(self.row(gate)['usable'])
+            self.assertEqual(self.row(gate)['health'], 'up')
+
+    @staticmethod
+    def row(gate):
+        return gate.ctl('show', 'channels')['channels'][0]
+
+
 if __name__ == '__main__':
     unittest.main()
