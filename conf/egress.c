@@ -11,27 +11,35 @@ conf_source(const struct conf_channel *c)
 	return c->source.ss_family == AF_UNSPEC ? NULL : &c->source;
 }
 
+/* FNV-1a. */
 static uint64_t
-way_add(uint64_t h, const void *p, size_t n)
+way_add(uint64_t h, struct str s)
 {
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 1099511628211ull;
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (uint8_t)s.p[i]) * 1099511628211ull;
 	return h;
+}
+
+static uint64_t
+way_number(uint64_t h, uint16_t n)
+{
+	const char bytes[] = {(char)(n & 0xff), (char)(n >> 8)};
+
+	return way_add(h, str_make(bytes, sizeof(bytes)));
 }
 
 uint64_t
 conf_way(const struct conf_channel *c)
 {
-	const uint16_t numbers[] = {c->base_url.port, c->base_url.tls,
-				    c->proxy.port, c->source.ss_family};
 	uint64_t h = 14695981039346656037ull;
 
-	h = way_add(h, numbers, sizeof(numbers));
-	h = way_add(h, c->base_url.host.p, c->base_url.host.n);
-	h = way_add(h, "\n", 1);
-	h = way_add(h, c->proxy.host.p, c->proxy.host.n);
+	h = way_number(h, c->base_url.port);
+	h = way_number(h, c->base_url.tls);
+	h = way_number(h, c->proxy.port);
+	h = way_number(h, c->source.ss_family);
+	h = way_add(h, c->base_url.host);
+	h = way_add(h, STR("\n"));
+	h = way_add(h, c->proxy.host);
 	return MAX_OF(h, 1u);
 }
 

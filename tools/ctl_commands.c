@@ -73,13 +73,12 @@ get(const struct ctl *c, const char *prefix, const char *name)
 
 struct listing {
 	const char *name; /* the word, the member of the answer, the path */
-	unsigned n;
-	struct ctl_column columns[CTL_COLUMNS];
+	/* As many as have a title. */
+	struct ctl_column columns[CTL_COLUMNS + 1];
 };
 
 static const struct listing listings[] = {
 	{"workers",
-	 9,
 	 {{"WORKER", "worker", true},
 	  {"PID", "pid", true},
 	  {"STATE", "state", false},
@@ -90,7 +89,6 @@ static const struct listing listings[] = {
 	  {"BEAT MS", "heartbeat_ms", true},
 	  {"STARTED", "started", false}}},
 	{"channels",
-	 22,
 	 {{"NAME", "name", false},
 	  {"PROVIDER", "provider", false},
 	  {"STATE", "state", false},
@@ -115,7 +113,6 @@ static const struct listing listings[] = {
 	  {"WHY", "reason", false},
 	  {"ADDRESSES", "addresses", false}}},
 	{"models",
-	 8,
 	 {{"NAME", "name", false},
 	  {"INPUT", "input", true},
 	  {"CACHE READ", "cache_read", true},
@@ -125,14 +122,12 @@ static const struct listing listings[] = {
 	  {"LEFT TODAY", "daily_left", true},
 	  {"CHANNELS", "channels", false}}},
 	{"conns",
-	 5,
 	 {{"PID", "pid", true},
 	  {"STATE", "state", false},
 	  {"CONNS", "connections", true},
 	  {"REQUESTS", "requests", true},
 	  {"STREAMS", "streams", true}}},
 	{"limits",
-	 9,
 	 {{"KIND", "kind", false},
 	  {"ID", "id", true},
 	  {"NAME", "name", false},
@@ -143,7 +138,6 @@ static const struct listing listings[] = {
 	  {"AT ONCE", "concurrency", true},
 	  {"NOW", "running", true}}},
 	{"accounts",
-	 8,
 	 {{"ID", "id", true},
 	  {"NAME", "name", false},
 	  {"STATE", "state", false},
@@ -153,7 +147,6 @@ static const struct listing listings[] = {
 	  {"HELD", "held", true},
 	  {"AVAILABLE", "available", true}}},
 	{"codes",
-	 8,
 	 {{"ID", "id", false},
 	  {"PREFIX", "prefix", false},
 	  {"STATE", "state", false},
@@ -163,7 +156,6 @@ static const struct listing listings[] = {
 	  {"USED", "used", true},
 	  {"EXPIRES", "expires", false}}},
 	{"keys",
-	 10,
 	 {{"ID", "id", true},
 	  {"NAME", "name", false},
 	  {"ACCOUNT", "account", false},
@@ -175,6 +167,16 @@ static const struct listing listings[] = {
 	  {"BUDGET LEFT", "budget_left", true},
 	  {"EXPIRES", "expires", false}}},
 };
+
+static unsigned
+columns_of(const struct listing *l)
+{
+	unsigned n = 0;
+
+	while (l->columns[n].title)
+		n++;
+	return n;
+}
 
 static const struct listing *
 listing_find(const char *name)
@@ -236,7 +238,7 @@ show_listing(const struct ctl *c, const struct listing *l, const char *query)
 	if (c->json)
 		(void)printf("{\"%s\":%.*s}\n", l->name, STR_ARG(v.raw));
 	else
-		ctl_print_table(c, v, l->columns, l->n);
+		ctl_print_table(c, v, l->columns, columns_of(l));
 	return EXIT_FINE;
 }
 

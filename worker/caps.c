@@ -35,7 +35,7 @@ caps_of_lane(const struct worker *w, struct lane *l)
 		any = any || c->keys[i].daily_budget.nano > 0;
 	if (!any)
 		return true;
-	l->key_caps = calloc(c->n_keys, sizeof(*l->key_caps));
+	l->key_caps = calloc(c->n_keys, sizeof(const struct cap_row *));
 	for (uint32_t i = 0; l->key_caps && i < c->n_keys; i++)
 		l->key_caps[i] = row_of(w,
 					(struct cap_of){CAP_CREDENTIAL, c->name,
