@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "http/exchange.h"
@@ -364,18 +365,35 @@ exchange_user(struct exchange *x)
 	return x->user;
 }
 
+/* What inet_ntop() writes, without its printf: this is done for every
+ * request. */
+static struct str
+peer_v4(char text[INET6_ADDRSTRLEN], const struct in_addr *addr)
+{
+	uint8_t b[4];
+	size_t n = 0;
+
+	memcpy(b, addr, sizeof(b));
+	for (unsigned i = 0; i < sizeof(b); i++) {
+		if (i > 0)
+			text[n++] = '.';
+		n += digits_write(text + n, b[i]);
+	}
+	return str_make(text, n);
+}
+
 struct str
 exchange_peer(struct exchange *x)
 {
 	char *text = x->server->peer_text;
-	const void *addr = x->peer.any.sa_family == AF_INET
-				   ? (const void *)&x->peer.in.sin_addr
-				   : (const void *)&x->peer.in6.sin6_addr;
 
-	if (x->peer.any.sa_family == AF_UNIX)
-		return STR("unix");
-	if (!inet_ntop(x->peer.any.sa_family, addr, text,
-		       sizeof(x->server->peer_text)))
+	switch (x->peer.any.sa_family) {
+	case AF_UNIX: return STR("unix");
+	case AF_INET: return peer_v4(text, &x->peer.in.sin_addr);
+	default: break;
+	}
+	if (!inet_ntop(x->peer.any.sa_family, &x->peer.in6.sin6_addr, text,
+		       INET6_ADDRSTRLEN))
 		return STR("unknown");
 	return str_of(text);
 }
