@@ -318,15 +318,23 @@ pick_with_key(struct request *req, struct offer *(*next)(struct request *))
 	return o;
 }
 
-/* Who was never reached, or refused at once, had no work with it: such a
- * request may go on without a budget. */
+/* Nobody was asked since the last look here, or who was asked was never
+ * reached or refused at once: he had no work with it. */
+static bool
+cost_nothing(const struct request *req)
+{
+	return req->attempts == 0 || req->err == E_OK ||
+	       req->err == E_NO_CHANNEL || req->err == E_FULL ||
+	       req->err == E_UP_CONNECT || err_is_key_fault(req->err);
+}
+
+/* Such a request may go on without a budget. */
 static bool
 may_retry(struct request *req)
 {
 	if (route_exhausted(req))
 		return false;
-	if (req->attempts == 0 || req->err == E_UP_CONNECT ||
-	    req->err == E_FULL || err_is_key_fault(req->err) ||
+	if (cost_nothing(req) ||
 	    retry_take(req->w->region->retries, req->w->now_ns))
 		return true;
 	series_add(req->leg->offer->lane->series,

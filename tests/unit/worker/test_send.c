@@ -2,8 +2,11 @@
 #include <netinet/in.h>
 
 #include "base/clock.h"
+#include "base/must.h"
+#include "shm/caps.h"
 #include "shm/retries.h"
 #include "tests/unit/worker/fixture.h"
+#include "worker/demo.h"
 
 static struct channel_row *
 row(struct fixture *f, unsigned lane)
@@ -393,6 +396,34 @@ TEST(without_a_budget_only_what_cost_nothing_is_tried_again)
 	CHECK_INT(without_budget(401), 2);
 }
 
+/* The second channel's budget does not cover it; the third answers. */
+TEST(who_is_passed_over_costs_no_second_retry)
+{
+	const struct cap_of of = {CAP_CHANNEL, STR("b"), STR_NONE};
+	struct fixture *f = fix_new();
+	struct exchange *x;
+
+	f->channel[LANE_DEMO].n_models = MODELS;
+	f->channel[LANE_DEMO].priority = 9;
+	f->channel[LANE_B].daily_budget = money_nano(2);
+	must(cap_want(&f->region, &of, 2) == 0);
+	f->region.caps[0].number = 1;
+	f->region.counters[counter_of_cap(0)].available = 1;
+	fix_start(f);
+	f->w.demo = demo_server_new(&f->w);
+	atomic_store(&f->region.retries->taken_ppm, 499 * INT64_C(1000000));
+	atomic_store(&f->region.retries->least_ns, fix_now());
+	x = fix_post(f, FIX_CHATS, fix_chat("gpt", ""));
+	fix_answer(f, 500, "{}");
+	CHECK_INT(f->n_calls, 2);
+	fix_answer(f, 200, fix_whole("x", NULL));
+	fix_settle(f);
+	CHECK_STR(fix_field(x, "x-tollgate-channel"), "demo");
+	demo_server_free(f->w.demo);
+	f->w.demo = NULL;
+	CHECK(fix_done(f));
+}
+
 TEST(attempts_are_counted_and_bounded)
 {
 	struct fixture *f = fix_new();
@@ -614,6 +645,7 @@ main(void)
 	RUN(a_streams_refusal_is_read_as_a_whole_answer);
 	RUN(an_endless_refusal_is_not_kept);
 	RUN(without_a_budget_only_what_cost_nothing_is_tried_again);
+	RUN(who_is_passed_over_costs_no_second_retry);
 	RUN(attempts_are_counted_and_bounded);
 	RUN(a_limited_key_rests_and_the_next_one_is_tried);
 	RUN(retry_after_is_read_in_all_its_forms);
