@@ -178,7 +178,7 @@ attempt_end(struct request *req, enum err e)
 	series_add(l->series, M_ATTEMPTS + err_vocab_id(e), 1);
 	series_observe(l->series, M_UPSTREAM_DURATION,
 		       (req->w->now_ns - req->leg->attempt_ns) / 1000);
-	if (e == E_OK && req->attempts > 1)
+	if (e == E_OK && req->attempts > 1 && !req->hedged)
 		series_add(l->series, M_FAILOVERS + FAILOVER_OK, 1);
 	if (is_free(req) && e == E_UP_RATE_LIMITED)
 		return; /* limits of counting are limits of their own */

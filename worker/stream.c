@@ -585,6 +585,7 @@ whole_answer(struct request *req)
 		attempt_failed(req, e);
 		return;
 	}
+	hedge_won(req);
 	attempt_end(req, E_OK);
 	request_drop_body(req);
 	req->leg->usage = answer->usage;

@@ -111,6 +111,9 @@ class Hedges(Side):
                 self.assertEqual([e['channel'] for e in leg], ['one'])
                 self.assertEqual(leg[0]['error_type'], 'gateway_hedged')
         self.assertEqual(self.outcomes(), {'won': 2})
+        self.assertFalse(any(
+            value for name, value in self.gate.metrics().items()
+            if name.startswith('tollgate_failovers_total')))
         harness.wait_until(lambda: [
             line['hedge'] for line in self.gate.access()
             if 'hedge' in line] == ['won', 'won'])
