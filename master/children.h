@@ -40,6 +40,8 @@ bool generation_ended(const struct generation *g);
 /* Pushes late ones, frees what has ended and is reaped. */
 void generations_sweep(struct master *m, uint64_t now_ns);
 unsigned generations_alive(const struct master *m);
+/* Does a worker that is to go still take clients. */
+bool generations_accept(const struct master *m);
 /* So many at most: what comes next waits, and says so once. */
 #define GENERATIONS_MAX 8u
 bool generations_full(struct master *m);

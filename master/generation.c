@@ -266,6 +266,23 @@ generations_sweep(struct master *m, uint64_t now_ns)
 	}
 }
 
+static bool
+accepts(const struct child *c)
+{
+	return c->pid != 0 && c->row != SHM_NONE &&
+	       atomic_load(&c->m->region.workers[c->row].state) == WORKER_READY;
+}
+
+bool
+generations_accept(const struct master *m)
+{
+	for (const struct generation *g = m->generations; g; g = g->next)
+		for (unsigned i = 0; g->draining && i < g->n_workers; i++)
+			if (accepts(&g->workers[i]))
+				return true;
+	return false;
+}
+
 unsigned
 generations_alive(const struct master *m)
 {

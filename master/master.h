@@ -59,7 +59,12 @@ struct generation {
 	uint64_t drain_until_ns; /* 0 = no limit */
 };
 
-enum reload_step { RELOAD_IDLE, RELOAD_BOOK, RELOAD_WORKERS };
+enum reload_step {
+	RELOAD_IDLE,
+	RELOAD_BOOK,
+	RELOAD_WORKERS,
+	RELOAD_LEAVING, /* it serves; the old workers still take clients */
+};
 
 struct reload {
 	enum reload_step step;

@@ -30,6 +30,8 @@
 #define BOOK_NS	 (10 * NS_PER_SEC)
 #define READY_NS (10 * NS_PER_SEC)
 #define START_NS (30 * NS_PER_SEC)
+/* Old workers stop taking clients at once. */
+#define LEAVE_NS (2 * NS_PER_SEC)
 
 static bool
 check_channel(const struct conf_channel *c, struct buf *error)
@@ -355,7 +357,8 @@ reload_serve(struct master *m, uint64_t now_ns)
 	struct generation *g = m->reload.next;
 	bool first = !m->serving;
 
-	m->reload.step = RELOAD_IDLE;
+	m->reload.step = RELOAD_LEAVING;
+	m->reload.deadline_ns = now_ns + LEAVE_NS;
 	m->reload.next = NULL;
 	if (!first)
 		generation_drain(m->serving,
@@ -371,7 +374,6 @@ reload_serve(struct master *m, uint64_t now_ns)
 	count_reload(m, true);
 	LOG_INFO("serving", F_U64("generation", g->number),
 		 F_U64("workers", g->n_workers));
-	control_answer(m, m->reload.asked_id, true, STR_NONE);
 	takeover_served(m);
 	m->admin.wanted = true;
 	if (m->admin.pid == 0) {
@@ -381,6 +383,17 @@ reload_serve(struct master *m, uint64_t now_ns)
 		child_signal(&m->admin, SIGTERM);
 	}
 	notify_send("READY=1");
+}
+
+/* From the answer on everything new is served by the new configuration: no
+ * old worker takes another client. One that hangs is not waited for long. */
+static void
+reload_wait_leaving(struct master *m, uint64_t now_ns)
+{
+	if (generations_accept(m) && now_ns < m->reload.deadline_ns)
+		return;
+	m->reload.step = RELOAD_IDLE;
+	control_answer(m, m->reload.asked_id, true, STR_NONE);
 }
 
 static void
@@ -414,6 +427,8 @@ reload_advance(struct master *m, uint64_t now_ns)
 		reload_wait_book(m, now_ns);
 	if (r->step == RELOAD_WORKERS && generation_ready(r->next))
 		reload_serve(m, now_ns);
+	if (r->step == RELOAD_LEAVING)
+		reload_wait_leaving(m, now_ns);
 	if (r->step != RELOAD_IDLE && r->deadline_ns != 0 &&
 	    now_ns >= r->deadline_ns)
 		reload_refuse(m, r->step == RELOAD_BOOK
@@ -428,7 +443,12 @@ reload_give_up(struct master *m)
 {
 	struct reload *r = &m->reload;
 
-	if (r->step != RELOAD_IDLE || r->again)
+	if (r->step == RELOAD_LEAVING)
+		control_answer(m, r->asked_id, true, STR_NONE);
+	else if (r->step != RELOAD_IDLE)
+		control_answer(m, r->asked_id, false,
+			       STR("the server is stopping"));
+	if (r->again)
 		control_answer(m, MAX_OF(r->asked_id, r->again_id), false,
 			       STR("the server is stopping"));
 	if (r->next)

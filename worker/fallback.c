@@ -159,7 +159,7 @@ fallback_next(struct request *req)
 	if (!fallback_left(req))
 		return false;
 	fallback_use(req, &req->fallbacks[req->next_fallback++]);
-	memset(req->tried, 0, sizeof(req->tried));
+	req->tried = NULL;
 	req->attempts_before = req->attempts;
 	fallback_commit(req);
 	return true;

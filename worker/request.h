@@ -149,7 +149,8 @@ struct request {
 	struct wheel_timer late; /* hedge.h */
 	struct leg first;
 	unsigned attempts;
-	uint64_t tried[SHM_CHANNELS / 64]; /* bits by lane index */
+	uint64_t *tried;       /* bits by lane index; NULL = none yet */
+	bool tried_all;	       /* there is no memory for them */
 	struct waiter *waiter; /* queue.h; in the arena, once it has waited */
 	bool reads_on;	       /* the client is gone, the answer is read on */
 	bool read_enough;

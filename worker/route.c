@@ -16,7 +16,8 @@
 static bool
 tried(const struct request *req, const struct lane *l)
 {
-	if (req->tried[l->index / 64] >> l->index % 64 & 1)
+	if (req->tried_all ||
+	    (req->tried && (req->tried[l->index / 64] >> l->index % 64 & 1)))
 		return true;
 	/* two models may race at one channel, a hedge is for another one */
 	return req->rival && !req->race && req->rival->offer->lane == l;
@@ -25,7 +26,13 @@ tried(const struct request *req, const struct lane *l)
 void
 route_tried(struct request *req, const struct lane *l)
 {
-	req->tried[l->index / 64] |= 1ull << l->index % 64;
+	if (!req->tried)
+		req->tried =
+			arena_zalloc(&req->arena, (req->w->n_lanes + 63) / 64 *
+							  sizeof(*req->tried));
+	req->tried_all = !req->tried;
+	if (req->tried)
+		req->tried[l->index / 64] |= 1ull << l->index % 64;
 }
 
 _Static_assert(CONF_CHANNEL_KEYS <= CHANNEL_KEYS, "every key has its place");

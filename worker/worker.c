@@ -103,12 +103,14 @@ drain(struct worker *w)
 	if (w->draining)
 		return;
 	w->draining = true;
-	atomic_store(&w->row->state, WORKER_DRAINING);
 	http_server_drain(w->server);
 	/* In a reload others hold them; else clients are to be refused now
 	 * and not queued where nobody will come. */
 	for (unsigned i = 0; i < w->args->n_listen; i++)
 		(void)close(w->args->listen[i].fd);
+	/* Who asked for the reload waits for this. */
+	atomic_store(&w->row->state, WORKER_DRAINING);
+	doorbell_ring(w->args->master_doorbell);
 }
 
 static void
