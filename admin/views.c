@@ -364,14 +364,17 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 
 /* What one look at a channel's credentials counts. */
 struct key_counts {
+	uint64_t now_ns;
 	unsigned out, spent;
 };
 
 static void
-put_credential(struct json_out *o, struct secret s, uint64_t until_ns)
+put_credential(struct json_out *o, struct secret s, uint64_t until_ns,
+	       struct key_counts *n)
 {
 	put_str(o, "secret", secret_reference(s));
-	put_bool(o, "usable", until_ns <= clock_mono_ns());
+	put_bool(o, "usable", until_ns <= n->now_ns);
+	n->out += until_ns > n->now_ns;
 }
 
 static void
@@ -387,10 +390,9 @@ put_channel_key(struct json_out *o, const struct region *r,
 	json_open(o, '{');
 	put_str(o, "name", k->label);
 	put_credential(o, secret_is_set(k->key) ? k->key : k->access_key_id,
-		       until_ns);
+		       until_ns, n);
 	put_cap(o, r, of);
 	json_close(o, '}');
-	n->out += until_ns > clock_mono_ns();
 	n->spent += spent;
 }
 
@@ -400,7 +402,7 @@ put_channel_keys(struct json_out *o, const struct region *r,
 {
 	uint32_t n = MIN_OF(c->n_keys, (uint32_t)CHANNEL_KEYS);
 	uint64_t until = atomic_load(&row->key_until_ns[0]);
-	struct key_counts counts = {0, 0};
+	struct key_counts counts = {.now_ns = clock_mono_ns()};
 
 	json_name(o, "keys");
 	json_open(o, '[');
@@ -409,9 +411,8 @@ put_channel_keys(struct json_out *o, const struct region *r,
 				&counts);
 	if (secret_is_set(c->service_account)) {
 		json_open(o, '{');
-		put_credential(o, c->service_account, until);
+		put_credential(o, c->service_account, until, &counts);
 		json_close(o, '}');
-		counts.out += until > clock_mono_ns();
 	}
 	json_close(o, ']');
 	put_u64(o, "keys_out", counts.out);

@@ -94,42 +94,38 @@ check_slotgens(struct verify *v)
 	return true;
 }
 
-/* Every row is whole, and they are as many as the totals say. */
 static bool
-check_rows(struct verify *v, enum ledger_table t, const char *name, size_t size,
-	   uint32_t n)
+account_is_whole(struct str value)
 {
-	struct ledger *l = v->scan.ledger;
-	char *row = malloc(size);
-	struct str value;
-	uint64_t id = 0, want = 0;
-	enum store s = ledger_seek(l, t, &id, &value);
-	bool fine = row != NULL;
+	struct account_record a;
 
-	for (; fine && s == STORE_OK; s = ledger_next(l, t, &id, &value))
-		fine = id == want++ && record_read(value, row, size);
-	free(row);
-	if (fine && s == STORE_NONE && want == n)
-		return true;
-	return verify_wrong_row(v, name, fine ? want : want - 1,
-				"the row is damaged or missing");
+	return record_read(value, &a, sizeof(a));
 }
 
 static bool
-check_keys(struct verify *v)
+key_is_whole(struct str value)
 {
 	struct key_record k;
+
+	return key_read(value, &k);
+}
+
+/* Every row is whole, and they are as many as the totals say. */
+static bool
+check_rows(struct verify *v, enum ledger_table t, const char *name,
+	   bool (*is_whole)(struct str value), uint32_t n)
+{
+	struct ledger *l = v->scan.ledger;
 	struct str value;
 	uint64_t id = 0, want = 0;
-	enum store s = ledger_seek(v->scan.ledger, TABLE_KEY, &id, &value);
+	enum store s = ledger_seek(l, t, &id, &value);
 	bool fine = true;
 
-	for (; fine && s == STORE_OK;
-	     s = ledger_next(v->scan.ledger, TABLE_KEY, &id, &value))
-		fine = id == want++ && key_read(value, &k);
-	if (fine && s == STORE_NONE && want == v->meta.n_keys)
+	for (; fine && s == STORE_OK; s = ledger_next(l, t, &id, &value))
+		fine = id == want++ && is_whole(value);
+	if (fine && s == STORE_NONE && want == n)
 		return true;
-	return verify_wrong_row(v, "key", fine ? want : want - 1,
+	return verify_wrong_row(v, name, fine ? want : want - 1,
 				"the row is damaged or missing");
 }
 
@@ -282,9 +278,10 @@ bool
 verify_tables(struct verify *v)
 {
 	return check_totals(v) && check_balances(v) && check_slotgens(v) &&
-	       check_rows(v, TABLE_ACCOUNT, "account",
-			  sizeof(struct account_record), v->meta.n_accounts) &&
-	       check_keys(v) && check_prices(v) && check_names(v) &&
-	       check_caps(v) && check_refunded(v) && check_codes(v) &&
-	       check_code_uses(v) && check_idems(v) && verify_seals(v);
+	       check_rows(v, TABLE_ACCOUNT, "account", account_is_whole,
+			  v->meta.n_accounts) &&
+	       check_rows(v, TABLE_KEY, "key", key_is_whole, v->meta.n_keys) &&
+	       check_prices(v) && check_names(v) && check_caps(v) &&
+	       check_refunded(v) && check_codes(v) && check_code_uses(v) &&
+	       check_idems(v) && verify_seals(v);
 }

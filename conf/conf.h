@@ -303,6 +303,12 @@ struct conf {
 NODISCARD bool conf_url_parse(struct str text, struct conf_url *out,
 			      struct arena *arena, struct buf *reason);
 /* The source_address of a channel, port 0; NULL = any. */
+/* May requests wait for a place there. */
+static inline bool
+conf_has_queue(const struct conf_channel *c)
+{
+	return c->max_concurrency > 0 && c->queue > 0;
+}
 const struct sockaddr_storage *conf_source(const struct conf_channel *c);
 /* Where connections of a channel go first, and to whom: equal for two that may
  * share their addresses. Never 0. */

@@ -24,9 +24,9 @@
  *
  * Malformed requests never reach the user: the server answers them through
  * `render_error` and closes. A request that is refused before its body was
- * read is answered and the connection closed (after a second at most, in which what still
- * comes of the body is thrown away), unless
- * the body came whole with the head.
+ * read is answered and the connection closed (after a second at most, in which
+ * what still comes of the body is thrown away), unless the body came whole
+ * with the head.
  */
 #include <stdbool.h>
 #include <stddef.h>

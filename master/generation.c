@@ -39,12 +39,6 @@ generation_free(struct generation *g)
 }
 
 static bool
-needs_queue(const struct conf_channel *c)
-{
-	return c->max_concurrency > 0 && c->queue > 0;
-}
-
-static bool
 generation_bind(struct generation *g, struct buf *error)
 {
 	const struct conf *c = g->conf;
@@ -66,7 +60,8 @@ generation_bind(struct generation *g, struct buf *error)
 				   STR_ARG(ch->name));
 			return false;
 		}
-		if (needs_queue(ch) && queue_need(&g->m->region, row) != E_OK) {
+		if (conf_has_queue(ch) &&
+		    queue_need(&g->m->region, row) != E_OK) {
 			buf_add_cstr(error, "run_dir has no room for queues");
 			return false;
 		}

@@ -12,6 +12,7 @@
 #include "adapters/adapter.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/raise.h"
 #include "conf/conf.h"
 #include "http/egress.h"
 #include "http/tls.h"
@@ -217,13 +218,8 @@ upstream_resolve(struct upstream *u)
 static void
 leave_alone(struct upstream *u, uint64_t now_ns)
 {
-	_Atomic uint64_t *until = &row_of(u)->fault_until_ns;
-	uint64_t was = atomic_load(until);
-	uint64_t to = now_ns + u->pause_ms * NS_PER_MS;
-
-	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
-		;
-	u->idle_ns = to;
+	u->idle_ns = now_ns + u->pause_ms * NS_PER_MS;
+	atomic_raise(&row_of(u)->fault_until_ns, u->idle_ns);
 }
 
 /* `why`: what is to be said about it, "" = nothing. */

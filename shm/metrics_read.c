@@ -437,16 +437,26 @@ sample_channel_state(struct walk *w)
 	}
 }
 
+/* The channel of the row, named in the sample; NULL: there is none. */
+static const struct channel_row *
+label_channel(struct walk *w, uint32_t row)
+{
+	const struct channel_row *c = &w->r->channels[row];
+
+	if (!channel_live(c))
+		return NULL;
+	label_add(&w->sample, "channel", c->name);
+	return c;
+}
+
 static void
 sample_channel_in_flight(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
-		const struct channel_row *c = &w->r->channels[i];
+		const struct channel_row *c = label_channel(w, i);
 
-		if (!channel_live(c))
-			continue;
-		label_add(&w->sample, "channel", c->name);
-		emit_value(w, c->in_flight);
+		if (c)
+			emit_value(w, c->in_flight);
 	}
 }
 
@@ -476,13 +486,10 @@ static void
 sample_channel_waiting(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
-		const struct channel_row *c = &w->r->channels[i];
 		const struct queue *q = queue_of(w->r, i);
 
-		if (!channel_live(c) || !q)
-			continue;
-		label_add(&w->sample, "channel", c->name);
-		emit_value(w, queue_length(q));
+		if (q && label_channel(w, i))
+			emit_value(w, queue_length(q));
 	}
 }
 
@@ -490,12 +497,10 @@ static void
 sample_channel_kept(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
-		const struct channel_row *c = &w->r->channels[i];
+		const struct channel_row *c = label_channel(w, i);
 
-		if (!channel_live(c))
-			continue;
-		label_add(&w->sample, "channel", c->name);
-		emit_value(w, c->kept);
+		if (c)
+			emit_value(w, c->kept);
 	}
 }
 
@@ -503,12 +508,10 @@ static void
 sample_keys_out(struct walk *w)
 {
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
-		const struct channel_row *c = &w->r->channels[i];
+		const struct channel_row *c = label_channel(w, i);
 
-		if (!channel_live(c))
-			continue;
-		label_add(&w->sample, "channel", c->name);
-		emit_value(w, channel_keys_out(c));
+		if (c)
+			emit_value(w, channel_keys_out(c));
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/raise.h"
 #include "shm/channels.h"
 
 /* Those whose time is over get so long to leave by themselves. */
@@ -182,15 +183,6 @@ queue_join(struct queue *q, const struct queue_spec *spec)
 	return i;
 }
 
-static void
-raise_turn(struct queue *q, uint64_t to)
-{
-	uint64_t was = atomic_load(&q->turn);
-
-	while (was < to && !atomic_compare_exchange_weak(&q->turn, &was, to))
-		;
-}
-
 /* The account's later requests come a turn earlier. */
 static void
 move_up(struct queue *q, uint32_t account, uint64_t turn)
@@ -216,7 +208,7 @@ queue_leave(struct queue *q, uint32_t place, bool served)
 	(void)atomic_fetch_and(&q->waiting[place / 64], ~(1ull << place % 64));
 	turn = atomic_load(&p->turn);
 	if (served)
-		raise_turn(q, turn);
+		atomic_raise(&q->turn, turn);
 	else
 		move_up(q, atomic_load(&p->account), turn);
 	atomic_store(&p->owner, 0);

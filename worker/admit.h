@@ -22,12 +22,13 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "base/clock.h"
 
 struct request;
 struct worker;
 
-#define ADMIT_PATIENCE_NS (100 * 1000000ull)
-#define ADMIT_CALM_NS	  (1000 * 1000000ull)
+#define ADMIT_PATIENCE_NS (100 * NS_PER_MS)
+#define ADMIT_CALM_NS	  NS_PER_SEC
 #define ADMIT_REFUSALS	  4000u
 #define ADMIT_RETRY_MAX_S 30u
 

@@ -111,11 +111,9 @@ late(struct wheel_timer *t)
 static uint64_t
 patience_ns(const struct request *req)
 {
-	enum channel_pace kind = req->ask.stream ? PACE_STREAM : PACE_WHOLE;
-
 	if (req->route->hedge_after_ms > 0)
 		return req->route->hedge_after_ms * NS_PER_MS;
-	return channel_p95_us(req->leg->offer->lane->row, kind,
+	return channel_p95_us(req->leg->offer->lane->row, route_pace(req),
 			      req->w->now_ns) *
 	       1000;
 }
@@ -178,25 +176,14 @@ hedge_leave(struct request *req)
 	forget(req);
 }
 
-/* How long it was waited for is less than it takes, but more than nothing:
- * else a channel that is often beaten would seem fast. */
-static void
-note_pace(struct request *req)
-{
-	if (req->leg->first_byte_ns == 0)
-		channel_note_pace(req->leg->offer->lane->row,
-				  req->ask.stream ? PACE_STREAM : PACE_WHOLE,
-				  (req->w->now_ns - req->leg->attempt_ns) /
-					  1000,
-				  req->w->now_ns);
-}
-
+/* How long a beaten one was waited for is less than it takes, but more than
+ * nothing: else a channel that is often beaten would seem fast. */
 static void
 give_up_other(struct request *req, enum err why)
 {
 	turn(req);
-	if (why == E_HEDGED)
-		note_pace(req);
+	if (why == E_HEDGED && req->leg->first_byte_ns == 0)
+		route_note_pace(req);
 	attempt_drop(req, why);
 	forget(req);
 }

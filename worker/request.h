@@ -260,6 +260,14 @@ void route_tried(struct request *req, const struct lane *l);
 /* Another key of the same channel than those of the bits `but`; false: none
  * is usable. */
 NODISCARD bool route_other_key(struct request *req, uint64_t but);
+/* Which of the channel's paces the request is measured by. */
+static inline enum channel_pace
+route_pace(const struct request *req)
+{
+	return req->ask.stream ? PACE_STREAM : PACE_WHOLE;
+}
+/* The channel of the leg took so long until now. */
+void route_note_pace(const struct request *req);
 /* The first of the answer's content has come. */
 void route_first_byte(struct request *req);
 

@@ -391,11 +391,16 @@ route_beside(struct request *req)
 }
 
 void
-route_first_byte(struct request *req)
+route_note_pace(const struct request *req)
 {
-	channel_note_pace(req->leg->offer->lane->row,
-			  req->ask.stream ? PACE_STREAM : PACE_WHOLE,
+	channel_note_pace(req->leg->offer->lane->row, route_pace(req),
 			  (req->w->now_ns - req->leg->attempt_ns) / 1000,
 			  req->w->now_ns);
+}
+
+void
+route_first_byte(struct request *req)
+{
+	route_note_pace(req);
 	affinity_note(req);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "base/raise.h"
 #include "shm/retries.h"
 #include "worker/attempt.h"
 #include "worker/convert.h"
@@ -19,15 +20,6 @@
 #include "worker/request.h"
 
 /* ---- what the channel learns ---- */
-
-static void
-raise_until(_Atomic uint64_t *until, uint64_t to)
-{
-	uint64_t was = atomic_load(until);
-
-	while (was < to && !atomic_compare_exchange_weak(until, &was, to))
-		;
-}
 
 /* Said once, not for each retry that fails. */
 static void
@@ -78,8 +70,8 @@ note_key_fault(struct request *req, enum err e)
 	if (req->retry_after_ns)
 		wait = MIN_OF(req->retry_after_ns, 600 * NS_PER_SEC);
 	if (req->leg->key_index < lane_keys(l))
-		raise_until(&l->row->key_until_ns[req->leg->key_index],
-			    req->w->now_ns + wait);
+		atomic_raise(&l->row->key_until_ns[req->leg->key_index],
+			     req->w->now_ns + wait);
 }
 
 static void
@@ -95,9 +87,10 @@ note_fault(struct request *req, enum err e)
 	} else if (e == E_UP_CONNECT) {
 		atomic_fetch_add(&row->refused, 1);
 		l->next_address++;
-		raise_until(&row->fault_until_ns,
-			    req->w->now_ns + req->w->conf->routing.cooldown_ms *
-						     NS_PER_MS);
+		atomic_raise(&row->fault_until_ns,
+			     req->w->now_ns +
+				     req->w->conf->routing.cooldown_ms *
+					     NS_PER_MS);
 	} else {
 		if (e == E_UP_TIMEOUT)
 			atomic_fetch_add(&row->late, 1);

@@ -86,7 +86,7 @@ static void
 paces_of(const struct request *req, const struct channel_row *a,
 	 const struct channel_row *b, uint64_t pace[2])
 {
-	enum channel_pace kind = req->ask.stream ? PACE_STREAM : PACE_WHOLE;
+	enum channel_pace kind = route_pace(req);
 
 	pace[0] = channel_p95_us(a, kind, req->w->now_ns);
 	pace[1] = channel_p95_us(b, kind, req->w->now_ns);

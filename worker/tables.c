@@ -56,7 +56,7 @@ lane_build(struct worker *w, unsigned i)
 	if (!l->adapter || l->row_index >= SHM_CHANNELS)
 		return false;
 	l->row = &w->region->channels[l->row_index];
-	if (c->max_concurrency > 0 && c->queue > 0)
+	if (conf_has_queue(c))
 		l->queue = queue_of(w->region, l->row_index);
 	lane_way_out(l);
 	l->way = conf_way(c);

@@ -160,6 +160,15 @@ def children_of(pid):
         return []
 
 
+def memory_of(pid, what):
+    """Bytes by a line of /proc/PID/status: 'VmRSS', 'RssAnon'."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as stream:
+        for line in stream:
+            if line.startswith(what + ':'):
+                return int(line.split()[1]) * 1024
+    raise Failed(f'no {what} of {pid}')
+
+
 def cpu_seconds(pid):
     """User and system time of a process, its reaped children included."""
     try:

@@ -34,11 +34,7 @@ def held(text, key, **fields):
 
 
 def private_memory(pid):
-    with open(f'/proc/{pid}/status', encoding='ascii') as stream:
-        for line in stream:
-            if line.startswith('RssAnon:'):
-                return int(line.split()[1]) * 1024
-    raise harness.Failed(f'no RSS of {pid}')
+    return harness.memory_of(pid, 'RssAnon')
 
 
 class Base(unittest.TestCase):

@@ -58,6 +58,16 @@ class Waiting:
         swarm.run(lambda: swarm.sent == MOST + waiting)
         self.wait_at(MOST, waiting)
 
+    def five_more(self, swarm):
+        """Behind ten that wait; then all are served."""
+        for _ in range(5):
+            swarm.add(post('hello', self.keys[1]))
+        swarm.run(lambda: swarm.sent == MOST + 15)
+        self.wait_at(MOST, 15)
+        self.mock.release()
+        self.assertTrue(swarm.run())
+        self.assertEqual(self.statuses(swarm), {200: MOST + 15})
+
     def statuses(self, swarm):
         return collections.Counter(t.answer.status for t in swarm.tasks)
 
@@ -175,13 +185,7 @@ class Turns(Shared):
             self.gate.hup()
             harness.wait_until(
                 lambda: set(self.gate.pids) - before, what='new workers')
-            for _ in range(5):
-                swarm.add(post('hello', self.keys[1]))
-            swarm.run(lambda: swarm.sent == MOST + 15)
-            self.wait_at(MOST, 15)
-            self.mock.release()
-            self.assertTrue(swarm.run())
-        self.assertEqual(self.statuses(swarm), {200: MOST + 15})
+            self.five_more(swarm)
         harness.wait_until(
             lambda: not before & set(self.gate.pids), what='the old ones')
 
@@ -245,8 +249,9 @@ class Impatient(Shared, unittest.TestCase):
         self.gate.verify()
 
         def logged():
-            return [row for row in self.gate.access() if row['term'] == 'GQ']
-        rows = harness.wait_until(logged, what='the access log')
+            rows = [row for row in self.gate.access() if row['term'] == 'GQ']
+            return rows if len(rows) >= 4 else None
+        rows = harness.wait_until(logged, what='both workers\' access logs')
         self.assertEqual(len(rows), 4)
         for row in rows:
             self.assertGreaterEqual(row['t_queue_us'], 900000)
@@ -292,13 +297,7 @@ class Ends(Waiting, unittest.TestCase):
                 except harness.Failed:
                     return False
             harness.wait_until(taken_over, what='the new program')
-            for _ in range(5):
-                swarm.add(post('hello', self.keys[1]))
-            swarm.run(lambda: swarm.sent == MOST + 15)
-            self.wait_at(MOST, 15)
-            self.mock.release()
-            self.assertTrue(swarm.run())
-        self.assertEqual(self.statuses(swarm), {200: MOST + 15})
+            self.five_more(swarm)
         self.assertEqual(self.mock.tally(0)['most_running'], MOST)
 
     def test_a_server_that_ends_serves_them_first(self):
