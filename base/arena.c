@@ -1,5 +1,5 @@
 /*
- * The memory of one request. Chunks grow from 1 KiB to 64 KiB; those sizes
+ * The memory of one request. Chunks grow from 384 bytes to 24 KiB; those sizes
  * are kept in free lists, so a request in the steady state calls no malloc.
  * Larger pieces get a chunk of their own that goes back to malloc.
  */
@@ -15,7 +15,7 @@
 
 #define ALIGN_TO    16u
 #define CLASSES	    4u
-#define FIRST_CHUNK 512u
+#define FIRST_CHUNK 384u
 /* Bytes of one class that are kept; more goes back to malloc. */
 #define KEEP_BYTES (1024u * 1024u)
 /* Larger pieces do not end the chunk that is in use. */

@@ -287,7 +287,7 @@ take_money(struct request *req)
 	fallback_find(req);
 	if (!size_hold(req, &spec))
 		return request_fail(req, E_BALANCE);
-	if (!req->idem_claimed)
+	if (!idem_is_claimed(req))
 		e = hold_begin(req);
 	if (e != E_OK) {
 		metric_add(w->metrics, M_OVERLOAD + OVERLOAD_SLOTS, 1);

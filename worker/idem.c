@@ -38,8 +38,11 @@ idem_head(struct request *req, const struct http_head *head)
 		return NEXT_STEP;
 	if (n > 1 || !is_text(key))
 		return request_fail(req, E_IDEM_KEY);
-	req->idem_key = arena_dup(&req->arena, key);
-	return req->idem_key.p ? NEXT_STEP : request_fail(req, E_NO_MEMORY);
+	req->idem = arena_zalloc(&req->arena, sizeof(*req->idem));
+	if (!req->idem)
+		return request_fail(req, E_NO_MEMORY);
+	req->idem->key = arena_dup(&req->arena, key);
+	return req->idem->key.p ? NEXT_STEP : request_fail(req, E_NO_MEMORY);
 }
 
 /* ---- hashes, under the pepper: nobody can try out bodies ---- */
@@ -54,10 +57,10 @@ hash_key(struct request *req)
 	} in = {.what = "idem-client", .key = req->key};
 	uint8_t out[SHA256_BYTES];
 
-	sha256(req->idem_key.p, req->idem_key.n, in.text);
+	sha256(req->idem->key.p, req->idem->key.n, in.text);
 	hmac_sha256(req->w->args->pepper, SHA256_BYTES, &in, sizeof(in), out);
-	memcpy(req->idem, out, sizeof(req->idem));
-	req->idem[0] |= 1; /* 0, 0 is none */
+	memcpy(req->idem->hash, out, sizeof(req->idem->hash));
+	req->idem->hash[0] |= 1; /* 0, 0 is none */
 }
 
 /* Of all that says what is asked for. */
@@ -87,22 +90,23 @@ hash_body(const struct request *req)
 void
 idem_release(struct request *req)
 {
-	if (!req->idem_claimed)
+	if (!idem_is_claimed(req))
 		return;
-	req->idem_claimed = false;
-	claim_drop(req->w->region, req->hold.slot, req->hold.gen, req->idem);
+	req->idem->claimed = false;
+	claim_drop(req->w->region, req->hold.slot, req->hold.gen,
+		   req->idem->hash);
 	hold_unclaim(req->w->slots, &req->hold);
 }
 
 void
 idem_held(struct request *req, bool taken)
 {
-	if (!req->idem_claimed)
+	if (!idem_is_claimed(req))
 		return;
-	req->idem_claimed = false;
+	req->idem->claimed = false;
 	if (!taken)
-		claim_drop(req->w->region, req->idem_slot, req->hold.gen,
-			   req->idem);
+		claim_drop(req->w->region, req->idem->slot, req->hold.gen,
+			   req->idem->hash);
 }
 
 static enum next
@@ -117,13 +121,13 @@ claim(struct request *req, uint64_t body)
 	if (e != E_OK)
 		return request_fail(req, e);
 	n = hold_note(w->slots, &req->hold);
-	atomic_store(&n->idem[0], req->idem[0]);
-	atomic_store(&n->idem[1], req->idem[1]);
+	atomic_store(&n->idem[0], req->idem->hash[0]);
+	atomic_store(&n->idem[1], req->idem->hash[1]);
 	n->idem_body = body;
 	c = claim_take(w->region, &req->hold, w->args->spawn_epoch);
 	if (c == CLAIM_TAKEN) {
-		req->idem_claimed = true;
-		req->idem_slot = req->hold.slot;
+		req->idem->claimed = true;
+		req->idem->slot = req->hold.slot;
 		req->retry_after_ns = 0;
 		return NEXT_STEP;
 	}
@@ -140,9 +144,9 @@ settled(struct request *req, struct str text)
 	struct str entry = str_cut(&text, ' '), txn = str_cut(&text, ' ');
 	struct str charge = str_cut(&text, ' ');
 
-	req->idem_entry = arena_dup(&req->arena, entry);
-	req->idem_txn = arena_dup(&req->arena, txn);
-	req->idem_charge = arena_dup(&req->arena, charge);
+	req->idem->entry = arena_dup(&req->arena, entry);
+	req->idem->txn = arena_dup(&req->arena, txn);
+	req->idem->charge = arena_dup(&req->arena, charge);
 	req->detail =
 		arena_printf(&req->arena,
 			     "request %.*s, ledger entry %.*s, charge "
@@ -177,7 +181,7 @@ step_idem(struct request *req)
 	struct str path;
 	uint64_t body;
 
-	if (req->idem_key.n == 0)
+	if (!req->idem)
 		return NEXT_STEP;
 	hash_key(req);
 	body = hash_body(req);
@@ -185,8 +189,8 @@ step_idem(struct request *req)
 	if (next != NEXT_STEP)
 		return next;
 	path = arena_printf(&req->arena, "idem?key=%016llx%016llx&body=%016llx",
-			    (unsigned long long)req->idem[0],
-			    (unsigned long long)req->idem[1],
+			    (unsigned long long)req->idem->hash[0],
+			    (unsigned long long)req->idem->hash[1],
 			    (unsigned long long)body);
 	if (!path.p || !inside_ask(req, path, looked))
 		return request_fail(req, E_HISTORY);

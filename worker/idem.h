@@ -11,6 +11,21 @@
 
 #define IDEM_KEY_MAX 255u
 
+struct idem {
+	struct str key;	  /* as the client wrote it */
+	uint64_t hash[2]; /* of it, under the pepper */
+	uint32_t slot;
+	bool claimed; /* the slot is, and nothing is held yet */
+	/* E_IDEM_SETTLED: what it came to before */
+	struct str entry, txn, charge;
+};
+
+static inline bool
+idem_is_claimed(const struct request *req)
+{
+	return req->idem && req->idem->claimed;
+}
+
 /* On the head. */
 enum next idem_head(struct request *req, const struct http_head *head);
 /* The hold took its slot over, or has lost it. */

@@ -7,6 +7,7 @@
 #include "shm/limits.h"
 #include "worker/array.h"
 #include "worker/convert.h"
+#include "worker/idem.h"
 
 /* ---- header lines ---- */
 
@@ -211,9 +212,9 @@ put_error_lines(const struct request *req, const struct complaint *c,
 	if (c->err == E_IDEM_RUNNING)
 		put_number(fields, "retry-after: ", retry_after(req));
 	if (c->err == E_IDEM_SETTLED) {
-		put_line(fields, "x-tollgate-entry: ", req->idem_entry);
-		put_line(fields, "x-tollgate-txn: ", req->idem_txn);
-		put_line(fields, "x-tollgate-charge-usd: ", req->idem_charge);
+		put_line(fields, "x-tollgate-entry: ", req->idem->entry);
+		put_line(fields, "x-tollgate-txn: ", req->idem->txn);
+		put_line(fields, "x-tollgate-charge-usd: ", req->idem->charge);
 	}
 	if (c->err == E_IDEM_SETTLED || c->err == E_IDEM_REUSED)
 		buf_add_cstr(fields, "x-should-retry: false\r\n");

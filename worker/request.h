@@ -117,13 +117,8 @@ struct request {
 	struct hold hold;
 	uint64_t settled_after; /* last entry committed when it settled */
 	struct str receipt;
-	/* Idempotency-Key: idem.c */
-	struct str idem_key; /* "" = none */
-	uint64_t idem[2];    /* its hash */
-	bool idem_claimed;   /* the slot is claimed, nothing is held yet */
-	uint32_t idem_slot;
-	struct str idem_entry, idem_txn, idem_charge; /* what it came to */
-	unsigned pauses;			      /* waited for the audit */
+	struct idem *idem; /* idem.h; in the arena, NULL = none */
+	unsigned pauses;   /* waited for the audit */
 	uint32_t hold_counters;
 	uint64_t input_tokens;	    /* estimate */
 	uint64_t held_output;	    /* tokens the hold is good for */
