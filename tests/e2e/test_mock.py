@@ -179,6 +179,20 @@ class MockTest(unittest.TestCase):
         self.mock.wait(lambda tally: tally['answered'] == 300)
         self.assertEqual(self.chat('x').status, 200)
 
+    def test_what_is_held_after_a_release_waits_for_the_next_one(self):
+        """Even where a process hears of the release late."""
+        for _ in range(50):
+            self.mock.reset()
+            self.mock.script('@@hold')
+            with client.Swarm(self.mock.url) as swarm:
+                for _ in range(8):
+                    swarm.add(client.request('POST', '/v1/chat/completions',
+                                             client.chat('x')))
+                swarm.run(until=lambda: swarm.sent == 8)
+                self.mock.wait(lambda tally: tally['holding'] == 8)
+                self.mock.release()
+                self.assertTrue(swarm.run())
+
     def test_a_stream_can_be_held_in_the_middle(self):
         with client.Connection(self.mock.url) as one:
             one.send(client.request(

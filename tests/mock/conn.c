@@ -103,12 +103,24 @@ take_permit(struct shared *sh)
 	return false;
 }
 
+/* Was there a release since the request came? Only once: the next one that it
+ * meets is another. */
+static bool
+is_released(struct conn *c)
+{
+	uint64_t epoch = atomic_load(&c->worker->shared->release_epoch);
+	bool since = c->epoch != epoch;
+
+	c->epoch = epoch;
+	return since;
+}
+
 static enum step
 wait_release(struct conn *c)
 {
 	c->due_us = 0;
 	gauge_add(c->worker->tally, G_held);
-	if (take_permit(c->worker->shared)) {
+	if (is_released(c) || take_permit(c->worker->shared)) {
 		gauge_add(c->worker->tally, G_unheld);
 		return STEP_MORE;
 	}
@@ -310,6 +322,8 @@ begin(struct conn *c, const struct request *r)
 	c->hold_passed = c->first_passed = c->mark_passed = false;
 	c->delayed = c->stalled = c->continued = false;
 	c->phase = PHASE_ANSWER;
+	/* Before the script is read, which a release changes first. */
+	c->epoch = atomic_load(&c->worker->shared->release_epoch);
 	if (control_serves(r)) {
 		c->record = NULL;
 		memset(c->rows, 0, sizeof(c->rows));
@@ -489,22 +503,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-conn_release(struct worker *w, bool all)
+conn_release(struct worker *w)
 {
 	struct conn *c;
 
-	/* Those that hold again during this go to the list's end. */
-	struct conn *stop = TAILQ_LAST(&w->held, conn_list);
-
+	/* The bell of a release may ring late: those that came after it stay,
+	 * and they are the last of the list. */
 	while ((c = TAILQ_FIRST(&w->held)) != NULL) {
-		bool was_last = c == stop;
-
-		if (!all && !take_permit(w->shared))
+		if (!is_released(c) && !take_permit(w->shared))
 			return;
 		leave_held(c);
 		event_active(&c->timer, EV_TIMEOUT, 0);
-		if (was_last)
-			return;
 	}
 }
 

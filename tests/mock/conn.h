@@ -46,6 +46,7 @@ struct conn {
 	int fd;
 	SSL *ssl;
 	uint64_t number, served;
+	uint64_t epoch; /* the last release that it knows of */
 	struct event io, timer;
 	TAILQ_ENTRY(conn) link; /* of the held */
 	struct buf in, out, unwrapped;
@@ -82,7 +83,7 @@ ssize_t wire_write(struct conn *c, const char *p, size_t n);
 void conn_accept(struct worker *w, int fd);
 
 /* Lets held answers go, as far as the release says. */
-void conn_release(struct worker *w, bool all);
+void conn_release(struct worker *w);
 
 /* Starts the answer of a whole request; false: close the connection. */
 bool serve_begin(struct conn *c, const struct request *r);

@@ -29,7 +29,6 @@ struct setup {
 struct listening {
 	struct worker worker;
 	struct event accept, wake, term, interrupt;
-	uint64_t epoch;
 };
 
 static int
@@ -175,14 +174,11 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct listening *l = arg;
 	uint64_t count;
-	uint64_t epoch;
 
 	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
-	epoch = atomic_load(&l->worker.shared->release_epoch);
-	conn_release(&l->worker, epoch != l->epoch);
-	l->epoch = epoch;
+	conn_release(&l->worker);
 }
 
 static void
