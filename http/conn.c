@@ -112,24 +112,46 @@ drop_held(struct conn *c)
 }
 
 static void
-end_rests(struct conn_loop *l)
-{
-	while (l->resting) {
-		struct conn *c = l->resting;
-
-		l->resting = c->next_rest;
-		drop_held(c);
-		c->role->rested(c);
-	}
-}
-
-static void
 ask_later(struct conn_loop *l)
 {
 	const struct timeval now = {0, 0};
 
 	if (!event_pending(&l->later, EV_TIMEOUT, NULL))
 		must(event_add(&l->later, &now) == 0);
+}
+
+/* But for those that still stand in the turns. */
+static void
+end_rests(struct conn_loop *l)
+{
+	struct conn *c = l->resting;
+
+	l->resting = NULL;
+	while (c) {
+		struct conn *next = c->next_rest;
+
+		if (c->in_turns) {
+			c->next_rest = l->resting;
+			l->resting = c;
+			ask_later(l);
+		} else {
+			drop_held(c);
+			c->role->rested(c);
+		}
+		c = next;
+	}
+}
+
+/* Behind the turns that are asked for already. */
+static void
+append_lasts(struct conn_loop *l)
+{
+	if (!l->lasts)
+		return;
+	*l->turns_end = l->lasts;
+	l->turns_end = l->lasts_end;
+	l->lasts = NULL;
+	l->lasts_end = &l->lasts;
 }
 
 /* One pass; what is asked for meanwhile waits for the next loop turn, so
@@ -194,6 +216,7 @@ later_event(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	end_rests(l);
+	append_lasts(l);
 	enter(l);
 	leave(l);
 }
@@ -204,6 +227,7 @@ conn_loop_init(struct conn_loop *l, struct event_base *base, struct pool *pool,
 {
 	*l = (struct conn_loop){.base = base, .pool = pool, .wheel = wheel};
 	l->turns_end = &l->turns;
+	l->lasts_end = &l->lasts;
 	l->scratch = pool_alloc(pool, CONN_SCRATCH);
 	l->record = malloc(CONN_RECORD);
 	if (l->scratch && l->record &&
@@ -219,6 +243,9 @@ void
 conn_loop_free(struct conn_loop *l)
 {
 	must(l->depth == 0);
+	append_lasts(l);
+	for (struct conn *c = l->turns; c; c = c->next_turn)
+		c->in_turns = false;
 	end_rests(l);
 	(void)event_del(&l->soon);
 	(void)event_del(&l->later);
@@ -346,6 +373,20 @@ conn_later(struct conn *c)
 	l->turns_end = &c->next_turn;
 	if (l->depth == 0)
 		event_active(&l->soon, EV_TIMEOUT, 1);
+}
+
+void
+conn_last(struct conn *c)
+{
+	struct conn_loop *l = c->loop;
+
+	if (c->in_turns || c->released)
+		return;
+	c->in_turns = true;
+	c->next_turn = NULL;
+	*l->lasts_end = c;
+	l->lasts_end = &c->next_turn;
+	ask_later(l);
 }
 
 static void

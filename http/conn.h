@@ -67,6 +67,8 @@ struct conn_loop {
 	struct event later; /* runs the turns and ends rests, in the next */
 	struct conn *turns;
 	struct conn **turns_end;
+	struct conn *lasts; /* the last turns of the next loop turn */
+	struct conn **lasts_end;
 	struct conn *resting;
 	unsigned depth; /* frames of this loop on the stack */
 	bool doomed;	/* freed by the outermost frame */
@@ -137,6 +139,8 @@ void conn_reset(struct conn *c);
 void conn_release(struct conn *c);
 /* role->turn() is called once, when the current frame ends or soon. */
 void conn_later(struct conn *c);
+/* The same, once the sockets of this loop turn and the next have had theirs. */
+void conn_last(struct conn *c);
 /* role->due() at or after `due_ns`; 0 = none. */
 void conn_deadline(struct conn *c, uint64_t due_ns);
 

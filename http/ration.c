@@ -6,6 +6,9 @@
  * To refuse a request costs reading it and writing an answer, a fair part of
  * what serving it would cost; so even refusals are rationed, or a flood of
  * clients that ask again at once would leave no time for anything else.
+ *
+ * Refusals come first: they are short, and who waits for one waits for nothing
+ * else. What came in time is served after them.
  */
 #include <netinet/tcp.h>
 
@@ -65,9 +68,12 @@ ration_defers(struct exchange *x)
 
 	if (x->prev_deferred)
 		return true;
-	if (s->late_ns == 0 || x->phase != PHASE_IDLE || x->conn.n > 0 ||
-	    exchange_waited_ns(x) < s->late_ns)
+	if (s->late_ns == 0 || x->phase != PHASE_IDLE || x->conn.n > 0)
 		return false;
+	if (exchange_waited_ns(x) < s->late_ns) {
+		conn_last(&x->conn);
+		return true;
+	}
 	if (s->ration > 0) {
 		s->ration--;
 		return false;
@@ -76,19 +82,27 @@ ration_defers(struct exchange *x)
 	return true;
 }
 
-void
-http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n)
+static void
+read_deferred(struct http_server *s, unsigned n)
 {
-	unsigned most = late_ns ? MIN_OF(n, s->n_deferred) : s->n_deferred;
-
-	s->late_ns = late_ns;
-	s->ration = n - (late_ns ? most : 0);
-	while (most-- > 0 && s->deferred) {
+	while (n-- > 0 && s->deferred) {
 		struct exchange *x = s->deferred;
 
 		ration_forget(x);
 		conn_later(&x->conn); /* the loop goes on with it */
 	}
+}
+
+void
+http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n,
+		   unsigned most)
+{
+	unsigned ration = s->late_ns ? s->ration + n : n;
+	unsigned now = MIN_OF(ration, s->n_deferred);
+
+	s->late_ns = late_ns;
+	s->ration = MIN_OF(ration - now, most);
+	read_deferred(s, late_ns ? now : s->n_deferred);
 }
 
 unsigned

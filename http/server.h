@@ -97,11 +97,13 @@ unsigned http_server_connections(const struct http_server *s);
 /* More clients waited at the last look than are accepted in one go. */
 bool http_server_crowded(const struct http_server *s);
 /* Overload: of the requests that have waited for `late_ns` in the kernel only
- * `n` more are read, those that wait longest first, until the next call. The
- * others stay where they are and cost nothing; what came in time is read as
- * ever. late_ns == 0: all are. Called again and again as long as it lasts;
- * not from a callback of the server. */
-void http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n);
+ * `n` more are read, those that wait longest first; what is not used until the
+ * next call is kept, up to `most`. The others stay where they are and cost
+ * nothing; what came in time is read as ever, but after those that are late.
+ * late_ns == 0: all are read. Called again and again as long as it lasts; not
+ * from a callback of the server. */
+void http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n,
+			unsigned most);
 /* How many are left unread for now. */
 unsigned http_server_deferred(const struct http_server *s);
 /* Closes everything now (each live exchange gets its on_end). */

@@ -61,16 +61,25 @@ is_late(struct request *req)
 			 F_U64("waited_ms", ns / NS_PER_MS),
 			 F_U64("running", w->running));
 		metric_set(w->metrics, M_OVERLOADED, 1);
-		w->admit.tick_ns = w->now_ns;
+		w->admit.tick_ns = w->now_ns - NS_PER_SEC;
 		w->admit.due_ns = w->now_ns + NS_PER_SEC;
 	}
 	return true;
 }
 
+/* Half of it to one and a half. */
+static uint64_t
+retry_after_ns(const struct request *req)
+{
+	uint64_t ns = MAX_OF(1u, req->w->admit.retry_s) * NS_PER_SEC;
+
+	return ns / 2 + ns / 256 * req->id.b[REQUEST_ID_BYTES - 1];
+}
+
 static bool
 refuse(struct request *req, enum metric_overload why)
 {
-	req->retry_after_ns = MAX_OF(1u, req->w->admit.retry_s) * NS_PER_SEC;
+	req->retry_after_ns = retry_after_ns(req);
 	metric_add(req->w->metrics, M_OVERLOAD + why, 1);
 	metric_add(req->w->metrics, M_REJECTED + REJECT_OVERLOAD, 1);
 	(void)request_fail(req, E_OVERLOAD);
@@ -109,7 +118,7 @@ overload_ends(struct worker *w)
 
 	LOG_INFO("the overload is over", F_U64("refused", a->refused));
 	metric_set(w->metrics, M_OVERLOADED, 0);
-	http_server_ration(w->server, 0, 0);
+	http_server_ration(w->server, 0, 0, 0);
 	*a = (struct admit){.late_ns = 0};
 }
 
@@ -117,7 +126,7 @@ void
 admit_tick(struct worker *w, uint64_t lag_ns)
 {
 	struct admit *a = &w->admit;
-	uint64_t since_ns = MIN_OF(w->now_ns - a->tick_ns, NS_PER_SEC / 4);
+	uint64_t since_ns = MIN_OF(w->now_ns - a->tick_ns, NS_PER_SEC);
 
 	w->lag_ns = lag_ns;
 	if (!a->overloaded)
@@ -135,5 +144,6 @@ admit_tick(struct worker *w, uint64_t lag_ns)
 	a->tick_ns = w->now_ns;
 	http_server_ration(w->server,
 			   w->conf->limits.overload_delay_ms * NS_PER_MS,
-			   (unsigned)(since_ns * ADMIT_REFUSALS / NS_PER_SEC));
+			   (unsigned)(since_ns * ADMIT_REFUSALS / NS_PER_SEC),
+			   ADMIT_REFUSALS);
 }

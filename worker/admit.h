@@ -12,9 +12,11 @@
  *     taken: the worker stays busy with answers, and nobody waits long for
  *     either.
  *
- * Even a refusal costs something. ADMIT_REFUSALS a second are given; who comes
- * beyond that waits for his, and the time after which clients are told to come
- * again (retry-after) grows until so many are enough.
+ * Even a refusal costs something. ADMIT_REFUSALS a second are given, a second's
+ * worth of them at once; who comes beyond that waits for his, and the time
+ * after which clients are told to come again (retry-after) grows until so many
+ * are enough. No two of them are told the same time: those that were refused
+ * together would come back together.
  *
  * Pages (healthz, models and so on) are always answered.
  */

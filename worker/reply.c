@@ -81,15 +81,15 @@ put_origin(struct request *req, struct buf *out)
 	if (req->origin.n == 0)
 		return;
 	put_line(out, "access-control-allow-origin: ", req->origin);
-	buf_add_cstr(
-		out,
-		"vary: origin\r\naccess-control-expose-headers: "
-		"x-request-id, x-tollgate-channel, "
-		"x-tollgate-model, x-tollgate-attempts, "
-		"x-tollgate-upstream-id, "
-		"x-tollgate-dropped, x-tollgate-substituted, "
-		"x-tollgate-estimated, "
-		"x-tollgate-charge-usd, x-tollgate-receipt, retry-after\r\n");
+	buf_add_cstr(out,
+		     "vary: origin\r\naccess-control-expose-headers: "
+		     "x-request-id, x-tollgate-channel, "
+		     "x-tollgate-model, x-tollgate-attempts, "
+		     "x-tollgate-upstream-id, "
+		     "x-tollgate-dropped, x-tollgate-substituted, "
+		     "x-tollgate-estimated, "
+		     "x-tollgate-charge-usd, x-tollgate-receipt, retry-after, "
+		     "retry-after-ms\r\n");
 }
 
 INLINE void
@@ -187,6 +187,17 @@ retry_after(const struct request *req)
 	return MAX_OF(1u, (ns + NS_PER_SEC - 1) / NS_PER_SEC);
 }
 
+/* The milliseconds are no part of HTTP; the official SDKs go by them. */
+static void
+put_retry_after(const struct request *req, struct buf *fields)
+{
+	uint64_t ms = (req->retry_after_ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	put_number(fields, "retry-after: ", retry_after(req));
+	if (ms > 0 && ms < HOUR_S * 1000)
+		put_number(fields, "retry-after-ms: ", ms);
+}
+
 static void
 complain(struct request *req, struct complaint *c)
 {
@@ -207,10 +218,8 @@ static void
 put_error_lines(const struct request *req, const struct complaint *c,
 		struct buf *fields)
 {
-	if (c->status == 429 || c->status == 503)
-		put_number(fields, "retry-after: ", retry_after(req));
-	if (c->err == E_IDEM_RUNNING)
-		put_number(fields, "retry-after: ", retry_after(req));
+	if (c->status == 429 || c->status == 503 || c->err == E_IDEM_RUNNING)
+		put_retry_after(req, fields);
 	if (c->err == E_IDEM_SETTLED) {
 		put_line(fields, "x-tollgate-entry: ", req->idem->entry);
 		put_line(fields, "x-tollgate-txn: ", req->idem->txn);

@@ -366,11 +366,15 @@ static struct timeval
 pause_of(const struct conn *c)
 {
 	const struct options *o = &c->load->options;
-	const char *told = field(c->head, "\r\nretry-after:");
+	const char *seconds = field(c->head, "\r\nretry-after:");
+	const char *exact = field(c->head, "\r\nretry-after-ms:");
+	long ms = o->pause_ms;
 
-	if (o->obey && told)
-		return (struct timeval){strtol(told, NULL, 10), 0};
-	return (struct timeval){o->pause_ms / 1000, o->pause_ms % 1000 * 1000};
+	if (o->obey && exact)
+		ms = strtol(exact, NULL, 10);
+	else if (o->obey && seconds)
+		ms = strtol(seconds, NULL, 10) * 1000;
+	return (struct timeval){ms / 1000, ms % 1000 * 1000};
 }
 
 static void

@@ -15,6 +15,7 @@ struct owner {
 	bool again;   /* ask for another turn in each turn */
 	bool release; /* in the next callback */
 	bool doom;
+	bool readies_first; /* no turn before a socket was ready */
 };
 
 static struct event_base *base;
@@ -66,6 +67,7 @@ on_turn(struct conn *c)
 	struct owner *o = (struct owner *)c;
 
 	o->turns++;
+	CHECK(!o->readies_first || o->readies > 0);
 	if (o->again)
 		conn_later(c);
 	act(o);
@@ -354,6 +356,45 @@ TEST(turns_run_once_and_do_not_starve_the_loop)
 	close_one();
 }
 
+TEST(a_last_turn_comes_after_what_the_sockets_have)
+{
+	open_one();
+	turn();
+	one.readies = 0;
+	conn_last(&one.conn);
+	conn_last(&one.conn);
+	conn_later(&one.conn); /* it has its turn */
+	say("x");
+	one.readies_first = true;
+	turn();
+	CHECK_INT(one.turns, 1);
+	CHECK_INT(one.readies, 1);
+	turn();
+	CHECK_INT(one.turns, 1);
+	close_one();
+}
+
+TEST(a_connection_that_is_released_before_its_last_turn_has_none)
+{
+	open_one();
+	turn();
+	one.readies = 0;
+	conn_last(&one.conn);
+	conn_close(&one.conn);
+	conn_release(&one.conn);
+	turn();
+	turn();
+	CHECK_INT(one.turns, 0);
+	CHECK_INT(one.rests, 1);
+	one.conn.released = false; /* it was given back: let close_one pass */
+	one.rests = 0;
+	close_one();
+	/* and with the loop that ends */
+	open_one();
+	conn_last(&one.conn);
+	close_one();
+}
+
 TEST(a_deadline_fires_once_and_may_move_both_ways)
 {
 	uint64_t now = clock_mono_ns();
@@ -435,6 +476,8 @@ main(void)
 	RUN(much_held_is_sent_first);
 	RUN(a_broken_socket_is_told);
 	RUN(turns_run_once_and_do_not_starve_the_loop);
+	RUN(a_last_turn_comes_after_what_the_sockets_have);
+	RUN(a_connection_that_is_released_before_its_last_turn_has_none);
 	RUN(a_deadline_fires_once_and_may_move_both_ways);
 	RUN(a_released_connection_rests_one_turn);
 	RUN(a_doomed_loop_is_destroyed_by_its_last_frame);

@@ -283,11 +283,13 @@ http_server_listen(struct http_server *s, int fd, struct tls_server *tls)
 }
 
 void
-http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n)
+http_server_ration(struct http_server *s, uint64_t late_ns, unsigned n,
+		   unsigned most)
 {
 	(void)s;
 	(void)late_ns;
 	(void)n;
+	(void)most;
 }
 
 unsigned
