@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -303,14 +304,28 @@ ratio_text(uint32_t ppm, char out[MONEY_TEXT])
 	return out;
 }
 
-static const char *
-reason_of(const struct region *r, uint32_t row)
+/* Why it gets no requests, or what its last probe said. */
+static void
+put_reason(struct json_out *o, const struct region *r, uint32_t row,
+	   uint64_t now_ns)
 {
-	if (!token_usable(r, row, clock_mono_ns()))
-		return "no token";
-	if (atomic_load(&r->channels[row].kept))
-		return "it fails, but a model has no other channel";
-	return r->channels[row].reason;
+	const struct channel_row *c = &r->channels[row];
+	uint64_t until_ns = atomic_load(&c->fault_until_ns);
+	char text[CHANNEL_REASON];
+
+	(void)str_copy(text, sizeof(text), str_of(c->reason));
+	if (!token_usable(r, row, now_ns))
+		(void)str_copy(text, sizeof(text), STR("no token"));
+	else if (atomic_load(&c->kept))
+		(void)str_copy(
+			text, sizeof(text),
+			STR("it fails, but a model has no other channel"));
+	else if (text[0] == '\0' && until_ns > now_ns)
+		(void)snprintf(
+			text, sizeof(text), "left alone for %llu ms after %s",
+			(unsigned long long)(until_ns - now_ns) / NS_PER_MS,
+			err_vocab_name(c->last_fault));
+	put_text(o, "reason", text);
 }
 
 static void
@@ -352,7 +367,7 @@ put_channel_live(struct json_out *o, const struct admin_args *a, uint32_t row)
 	if (atomic_load(&c->last_fault_ms))
 		put_text(o, "last_fault_type", err_vocab_name(c->last_fault));
 	put_bool(o, "kept", atomic_load(&c->kept) != 0);
-	put_text(o, "reason", reason_of(a->region, row));
+	put_reason(o, a->region, row, now);
 	put_cap(o, a->region,
 		(struct cap_of){CAP_CHANNEL, str_of(c->name), STR_NONE});
 	json_name(o, "addresses");

@@ -239,14 +239,19 @@ static void
 child_watch(struct child *c, uint64_t beat_ns, uint64_t limit_ms,
 	    uint64_t now_ns)
 {
+	uint64_t limit_ns = limit_ms * NS_PER_MS;
 	uint64_t heard = MAX_OF(beat_ns, c->m->watch_from_ns);
 
 	heard = MAX_OF(heard, MAX_OF(c->started_ns, c->killed_ns));
-	if (c->pid == 0 || now_ns < heard + limit_ms * NS_PER_MS)
+	if (c->pid == 0 || now_ns < heard + limit_ns / 4)
 		return;
 	/* A process inside a system call that the disk delays cannot be
-	 * killed, and would only be replaced by one that waits as well. */
+	 * killed, and would only be replaced by one that waits as well. It
+	 * may run for moments in between. */
 	if (proc_waits_for_disk(c->pid))
+		c->disk_ns = now_ns;
+	heard = MAX_OF(heard, c->disk_ns);
+	if (now_ns < heard + limit_ns)
 		return;
 	LOG_ERROR("process gives no sign of life: killed",
 		  F_CSTR("role", role_name(c->role)), F_I64("child", c->pid),

@@ -39,6 +39,7 @@ struct child {
 	bool told; /* SIGTERM was sent */
 	uint64_t started_ns;
 	uint64_t killed_ns; /* for its silence */
+	uint64_t disk_ns;   /* when it was seen to wait for the disk */
 	uint32_t pause_ms;  /* before the next start */
 	struct event *retry;
 };

@@ -54,6 +54,7 @@ struct upstream {
 	bool reachable; /* has addresses, or needs none */
 	bool moving;	/* those it has are of another way */
 	bool lost;	/* the last lookup found none */
+	bool begins;	/* the first one has not ended */
 	struct lookup *lookup;
 	uint64_t resolve_ns; /* when next */
 	struct breaker breaker;
@@ -99,8 +100,19 @@ counts_of(const struct upstream *u)
 	};
 }
 
+/* It is down until its first address is known, which is no news, nor is the
+ * end of that. */
+static bool
+is_news(struct upstream *u, enum channel_state is)
+{
+	bool began = u->begins;
+
+	u->begins = !u->reachable && !u->lost;
+	return !u->begins && !(began && is == CHANNEL_UP);
+}
+
 static void
-upstream_publish(const struct upstream *u)
+upstream_publish(struct upstream *u)
 {
 	struct channel_row *row = row_of(u);
 	enum channel_state is = u->reachable ? u->breaker.state : CHANNEL_OPEN;
@@ -110,6 +122,8 @@ upstream_publish(const struct upstream *u)
 		return;
 	atomic_store(&row->since_ms, clock_wall_ns() / NS_PER_MS);
 	atomic_store(&row->state, is);
+	if (!is_news(u, is))
+		return;
 	LOG_INFO("channel", F_CSTR("channel", row->name),
 		 F_CSTR("was", channel_state_name(was)),
 		 F_CSTR("is", channel_state_name(is)),

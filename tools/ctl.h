@@ -38,10 +38,14 @@ void ctl_escape(struct buf *out, const char *text);
 
 /* ---- ctl_print.c: for people ---- */
 
+/* How a column is shown: a number to the right; a quiet one only where some
+ * row has more than 0 or "-" to tell. */
+enum { CTL_TEXT = 0, CTL_NUMBER = 1, CTL_QUIET = 2 };
+
 struct ctl_column {
 	const char *title;
 	const char *member; /* of each element, "a.b" for inner objects */
-	bool number;	    /* to the right */
+	unsigned how;
 };
 
 /* The elements of an array as rows; at most so many columns. */

@@ -115,22 +115,59 @@ measure(struct json_value rows, const struct ctl_column *columns, unsigned n,
 		}
 }
 
+/* More than 0 or "-" in any row. */
+static bool
+tells(struct json_value rows, const struct ctl_column *column)
+{
+	struct json_iter it;
+	struct json_value row;
+	struct str name;
+
+	if (!json_iter_init(&it, rows))
+		return false;
+	while (json_iter_next(&it, &name, &row)) {
+		CLEANUP(buf_free) struct buf text = BUF_INIT;
+
+		add_text(&text, member(row, column->member));
+		if (!str_eq(buf_str(&text), STR("-")) &&
+		    !str_eq(buf_str(&text), STR("0")))
+			return true;
+	}
+	return false;
+}
+
+/* Those that are shown; how many. */
+static unsigned
+telling(struct json_value rows, const struct ctl_column *columns, unsigned n,
+	struct ctl_column out[CTL_COLUMNS])
+{
+	unsigned m = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!(columns[i].how & CTL_QUIET) || tells(rows, &columns[i]))
+			out[m++] = columns[i];
+	return m;
+}
+
 void
 ctl_print_table(const struct ctl *c, struct json_value rows,
-		const struct ctl_column *columns, unsigned n)
+		const struct ctl_column *all, unsigned n)
 {
 	size_t wide[CTL_COLUMNS];
 	struct json_iter it;
 	struct json_value row;
 	struct str name;
 
+	struct ctl_column columns[CTL_COLUMNS];
+
 	must(n <= CTL_COLUMNS);
+	n = telling(rows, all, n, columns);
 	measure(rows, columns, n, wide);
 	if (c->colour)
 		(void)printf("\033[1m");
 	for (unsigned i = 0; i < n; i++)
-		print_cell(str_of(columns[i].title), wide[i], columns[i].number,
-			   i + 1 == n);
+		print_cell(str_of(columns[i].title), wide[i],
+			   columns[i].how & CTL_NUMBER, i + 1 == n);
 	(void)printf(c->colour ? "\033[0m\n" : "\n");
 	if (!json_iter_init(&it, rows))
 		return;
@@ -139,8 +176,8 @@ ctl_print_table(const struct ctl *c, struct json_value rows,
 			CLEANUP(buf_free) struct buf text = BUF_INIT;
 
 			add_text(&text, member(row, columns[i].member));
-			print_cell(buf_str(&text), wide[i], columns[i].number,
-				   i + 1 == n);
+			print_cell(buf_str(&text), wide[i],
+				   columns[i].how & CTL_NUMBER, i + 1 == n);
 		}
 		(void)printf("\n");
 	}

@@ -50,10 +50,30 @@ class Tools(unittest.TestCase):
             table, _ = self.ctl('show', what)
             head = table.splitlines()[0]
             self.assertRegex(head, '^ *[A-Z][A-Z0-9% ]+$', what)
-            if what == 'channels':
-                self.assertRegex(head, 'P95 US .* WHY +ADDRESSES$')
             found = json.loads(self.ctl('--json', 'show', what)[0])
             self.assertIsInstance(found[what], list)
+
+    def test_columns_of_channels_appear_with_what_they_tell(self):
+        dead = harness.channel('http://127.0.0.1:1', 'dead', priority=2,
+                               probe={'by': 'off'})
+        with harness.Gateway([harness.channel(self.mock.url), dead],
+                             routing={'strategy': 'failover'}) as gateway:
+            gateway.account('acme', '10.00')
+            key = gateway.key('acme')
+
+            def table():
+                path = harness.program('tollgatectl')
+                return subprocess.run(
+                    [path, '-p', gateway.folder, 'show', 'channels'],
+                    capture_output=True, timeout=30, check=True,
+                    text=True).stdout
+            self.assertRegex(table(), r'STATE .*ERRORS +FIRST BYTE US +ADDR')
+            gateway.ctl('channel', 'mock', 'down')
+            self.assertEqual(gateway.chat(key).status, 502)
+            self.assertRegex(table(), r'REFUSED .*FAULT +WHY +ADDRESSES\n'
+                             r'mock .* off .*\n'
+                             r'dead .* provider_connect +left alone for '
+                             r'\d+ ms after provider_connect ')
 
     def test_status_says_what_runs(self):
         status = json.loads(self.ctl('status', '--json')[0])
