@@ -28,22 +28,23 @@ row_reset(struct channel_row *c, struct str name)
 	atomic_store_explicit(&c->state, CHANNEL_UP, memory_order_release);
 }
 
-/* A row that no generation uses; one that never had a name comes first: the
- * others keep their health in case the channel comes back. */
+/* The row of this name, or one that no generation uses. Rows get their names
+ * in order, so the first without one ends them; it comes before those whose
+ * generations are gone, which keep their health in case the channel returns. */
 static uint32_t
-row_unused(const struct region *r)
+row_for(const struct region *r, struct str name)
 {
-	uint32_t found = SHM_NONE;
+	uint32_t unused = SHM_NONE;
 
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
 		const struct channel_row *c = &r->channels[i];
 
-		if (!c->name[0])
+		if (!c->name[0] || str_eq(str_of(c->name), name))
 			return i;
-		if (c->generations == 0 && found == SHM_NONE)
-			found = i;
+		if (c->generations == 0 && unused == SHM_NONE)
+			unused = i;
 	}
-	return found;
+	return unused;
 }
 
 uint32_t
@@ -51,19 +52,13 @@ channel_bind(struct region *r, struct str name)
 {
 	uint32_t row;
 
-	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
-		struct channel_row *c = &r->channels[i];
-
-		if (c->name[0] && str_eq(str_of(c->name), name)) {
-			c->generations++;
-			return i;
-		}
-	}
-	row = row_unused(r);
+	must(name.n > 0);
+	row = row_for(r, name);
 	if (row == SHM_NONE)
 		return SHM_NONE;
-	row_reset(&r->channels[row], name);
-	r->channels[row].generations = 1;
+	if (!str_eq(str_of(r->channels[row].name), name))
+		row_reset(&r->channels[row], name);
+	r->channels[row].generations++;
 	return row;
 }
 

@@ -337,10 +337,17 @@ class Keys(Case):
         self.ask(gate, self.customer(gate))
         self.rest(gate)
         gate.stop()
-        for folder, _, names in os.walk(gate.folder):
-            for name in names:
-                with open(os.path.join(folder, name), 'rb') as stream:
-                    self.assertNotIn(b'sk-of-a', stream.read(), name)
+        files = {path: harness.stored(path) for path in (
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(gate.folder, followlinks=True)
+            for name in names)}
+        for path, text in files.items():
+            self.assertNotIn(b'sk-of-a', text, path)
+        # what is there is found
+        found = [os.path.basename(path) for path, text in files.items()
+                 if b'gpt-4o' in text]
+        self.assertIn('state.shm', found)
+        self.assertIn('data.mdb', found)
 
 
 class Models(Case):

@@ -16,6 +16,13 @@ FOLDER = os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), 'providers')
 
 
+def environment():
+    """Nothing that Python compiles comes into the sources' folders."""
+    if 'PYTHONPYCACHEPREFIX' in os.environ:
+        return dict(os.environ)
+    return {**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'}
+
+
 class Providers:
     """All upstream dialects on one port; see tests/providers/README.md."""
 
@@ -23,7 +30,7 @@ class Providers:
         self.process = subprocess.Popen(
             [sys.executable, os.path.join(FOLDER, 'providers.py'), *options],
             stdout=subprocess.PIPE, preexec_fn=harness.die_with_parent,
-            env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'})
+            env=environment())
         line = self.process.stdout.readline().split()
         if len(line) != 2:
             raise harness.Failed('providers.py did not start')
