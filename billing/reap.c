@@ -337,7 +337,7 @@ heal_first_look(struct reaper *x)
 	x->heal_began_ns = clock_mono_ns();
 	find_leaks(x, 0, x->r->head->n_accounts);
 	find_leaks(x, CELL_KEYS, x->r->head->n_keys);
-	find_leaks(x, CELL_CHANNELS, SHM_CHANNELS);
+	find_leaks(x, CELL_CHANNELS, channel_rows(x->r));
 }
 
 static bool

@@ -28,6 +28,16 @@ row_reset(struct channel_row *c, struct str name)
 	atomic_store_explicit(&c->state, CHANNEL_UP, memory_order_release);
 }
 
+uint32_t
+channel_rows(const struct region *r)
+{
+	uint32_t n = 0;
+
+	while (n < SHM_CHANNELS && r->channels[n].name[0])
+		n++;
+	return n;
+}
+
 /* The row of this name, or one that no generation uses. Rows get their names
  * in order, so the first without one ends them; it comes before those whose
  * generations are gone, which keep their health in case the channel returns. */

@@ -100,6 +100,9 @@ struct channel_row {
 	struct pace_half halves[CHANNEL_PACES][2];
 };
 
+/* Any process: so many rows, from the first one, have had a name. */
+uint32_t channel_rows(const struct region *r);
+
 /* Master: the row of `name`, made if need be; SHM_NONE when all are used. */
 uint32_t channel_bind(struct region *r, struct str name);
 void channel_unbind(struct region *r, uint32_t row);

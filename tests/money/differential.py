@@ -409,7 +409,7 @@ def run_shard(options, index):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
-    parser.add_argument('--histories', type=int, default=100000)
+    parser.add_argument('--histories', type=int, default=50000)
     parser.add_argument('--seed', default='1')
     options = parser.parse_args()
     children = []

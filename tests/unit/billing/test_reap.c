@@ -194,22 +194,39 @@ TEST(counts_are_not_healed_while_a_worker_does_not_turn)
 	desk_close(&d);
 }
 
+/* The row of the n-th of channels that are there. */
+static struct channel_row *
+a_channel(struct desk *d, uint32_t n)
+{
+	char name[CHANNEL_NAME];
+	uint32_t row = SHM_NONE;
+
+	for (uint32_t i = 0; i <= n; i++) {
+		(void)snprintf(name, sizeof(name), "c%" PRIu32, i);
+		row = channel_bind(d->r, str_of(name));
+	}
+	CHECK_INT(row, n);
+	return &d->r->channels[row];
+}
+
 TEST(attempts_of_the_dead_are_taken_off_their_channel)
 {
 	struct desk d;
 	struct slot_owner *w[2];
 	struct hold h[2];
 	uint32_t row[2];
+	struct channel_row *c;
 
 	desk_open(&d);
+	c = a_channel(&d, 3);
 	for (int i = 0; i < 2; i++) {
 		w[i] = fix_worker(&d.f, &row[i]);
 		CHECK(fix_hold(w[i], &h[i], 0, 0, USD));
 		hold_note(w[i], &h[i])->attempt = 3 + 1;
-		CHECK(channel_enter(&d.r->channels[3], 0));
+		CHECK(channel_enter(c, 0));
 	}
-	CHECK(channel_enter(&d.r->channels[3], 0)); /* died before it said so */
-	CHECK_INT(d.r->channels[3].in_flight, 3);
+	CHECK(channel_enter(c, 0)); /* died before it said so */
+	CHECK_INT(c->in_flight, 3);
 	d.r->workers[row[0]].state = WORKER_DEAD;
 	reap_all(&d);
 	reap_heal(&d.reaper);
@@ -217,11 +234,11 @@ TEST(attempts_of_the_dead_are_taken_off_their_channel)
 		fix_pause();
 	d.r->workers[row[1]].heartbeat_ns++;
 	reap_heal(&d.reaper);
-	CHECK_INT(d.r->channels[3].in_flight, 1);
+	CHECK_INT(c->in_flight, 1);
 	/* One too few was left: never below zero. */
-	channel_leave(&d.r->channels[3], 0);
-	channel_leave(&d.r->channels[3], 0);
-	CHECK_INT(d.r->channels[3].in_flight, 0);
+	channel_leave(c, 0);
+	channel_leave(c, 0);
+	CHECK_INT(c->in_flight, 0);
 	slot_owner_free(w[0]);
 	slot_owner_free(w[1]);
 	desk_close(&d);
@@ -232,18 +249,20 @@ TEST(a_new_writer_heals_what_the_one_before_it_had_not)
 	struct desk d;
 	struct slot_owner *w;
 	uint32_t row;
+	struct channel_row *c;
 
 	desk_open(&d);
+	c = a_channel(&d, 0);
 	w = fix_worker(&d.f, &row);
 	d.r->accounts[0].limits.running = 2;
-	d.r->channels[0].in_flight = 7;
+	c->in_flight = 7;
 	reap_heal(&d.reaper);
 	for (int i = 0; i < 1100; i++)
 		fix_pause();
 	d.r->workers[row].heartbeat_ns++;
 	reap_heal(&d.reaper);
 	CHECK_INT(d.r->accounts[0].limits.running, 0);
-	CHECK_INT(d.r->channels[0].in_flight, 0);
+	CHECK_INT(c->in_flight, 0);
 	slot_owner_free(w);
 	desk_close(&d);
 }

@@ -21,6 +21,7 @@ TEST(a_channel_keeps_its_row_and_health_over_reloads)
 	CHECK_INT(channel_bind(&r, STR("other")), 2);
 	CHECK_INT(channel_bind(&r, STR("main")), a);
 	CHECK_INT(r.channels[a].state, CHANNEL_OPEN);
+	CHECK_INT(channel_rows(&r), 3);
 	region_close(&r);
 }
 
@@ -33,6 +34,7 @@ TEST(rows_of_channels_that_are_gone_are_used_again_last)
 	must(region_anonymous(&r, SLOT_PAGE, 1) == E_OK);
 	for (uint32_t i = 0; i < SHM_CHANNELS; i++) {
 		(void)snprintf(name, sizeof(name), "c%" PRIu32, i);
+		CHECK_INT(channel_rows(&r), i);
 		CHECK_INT(channel_bind(&r, str_of(name)), i);
 	}
 	CHECK_INT(channel_bind(&r, STR("one too many")), SHM_NONE);
@@ -44,6 +46,7 @@ TEST(rows_of_channels_that_are_gone_are_used_again_last)
 	CHECK_INT(r.channels[9].state, CHANNEL_UP);
 	CHECK_INT(r.channels[9].faults, 0);
 	CHECK_STR(r.channels[9].name, "one too many");
+	CHECK_INT(channel_rows(&r), SHM_CHANNELS);
 	region_close(&r);
 }
 
