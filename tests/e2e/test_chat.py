@@ -385,7 +385,7 @@ class Refused(unittest.TestCase):
             self.assertEqual(answer.status, 413)
             self.assertEqual(answer.headers['access-control-allow-origin'],
                              'https://page.example')
-            lines = harness.wait_until(one.access, 5, 'a line')
+            lines = harness.wait_until(one.access, what='a line')
             self.assertEqual([(line['req_id'], line['status'])
                               for line in lines if line['status'] == 413],
                              [(answer.headers['x-request-id'], 413)])

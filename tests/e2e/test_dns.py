@@ -65,7 +65,7 @@ class Names(unittest.TestCase):
     def start(self, channels, server, **keys):
         gate = harness.Gateway(
             channels, resolver=[server.address],
-            probe={'interval': '300ms', 'timeout': '500ms'}, **keys)
+            probe={'interval': '300ms', 'timeout': '2s'}, **keys)
         self.addCleanup(gate.close)
         gate.account('rich', '1000')
         return gate, gate.key('rich')

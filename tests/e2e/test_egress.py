@@ -119,7 +119,7 @@ class Proxy:
 
 def gateway(channels, **keys):
     keys.setdefault('environment', {'PROXY_AUTH': SECRET, 'OTHER': 'a:b'})
-    keys.setdefault('probe', {'interval': '200ms', 'timeout': '500ms'})
+    keys.setdefault('probe', {'interval': '200ms', 'timeout': '2s'})
     return harness.Gateway(channels, **keys)
 
 

@@ -202,10 +202,10 @@ class Probes(unittest.TestCase):
                 one.account('a', '1')
                 key = one.key('a')
                 self.assertEqual(one.chat(key).status, 502)
-                harness.wait_until(lambda: self.broken(one, key), 10, 'open',
-                                   0.1)
+                harness.wait_until(lambda: self.broken(one, key), what='open',
+                                   every=0.1)
                 reason = harness.wait_until(
-                    lambda: self.channel(one)['reason'], 5, 'a probe')
+                    lambda: self.channel(one)['reason'], what='a probe')
                 self.assertIn('certificate', reason)
                 for _ in range(20):
                     self.assertIn(self.channel(one)['health'],
@@ -223,11 +223,11 @@ class Probes(unittest.TestCase):
                 key = one.key('a')
                 self.assertEqual(one.chat(key).status, 200)
                 mock.script('@@reset=1')
-                harness.wait_until(lambda: self.broken(one, key), 15, 'open',
-                                   0.1)
+                harness.wait_until(lambda: self.broken(one, key), what='open',
+                                   every=0.1)
                 mock.script()
                 harness.wait_until(lambda: self.channel(one)['health'] in
-                                   ('up', 'degraded'), 10, 'its recovery')
+                                   ('up', 'degraded'), what='its recovery')
                 self.assertEqual(self.channel(one)['reason'], '')
                 self.assertEqual(one.chat(key).status, 200)
 

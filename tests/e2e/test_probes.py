@@ -96,7 +96,7 @@ class Probes(unittest.TestCase):
         gate = harness.Gateway(
             [harness.channel(upstream, 'sick', probe=probe, **fields),
              self.other], workers=1, environment={'PROXY_AUTH': SECRET, **environment},
-            probe={'interval': '100ms', 'timeout': '300ms'},
+            probe={'interval': '100ms', 'timeout': '1s'},
             routing={'cooldown': '100ms'})
         self.addCleanup(gate.close)
         gate.account('rich', '1000')

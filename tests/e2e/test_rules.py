@@ -34,7 +34,7 @@ class Rules(unittest.TestCase):
         cls.mock = harness.Mock()
         cls.gate = harness.Gateway([
             harness.channel(cls.mock, 'first', priority=1, cost='0.5',
-                            first_byte_timeout='500ms'),
+                            first_byte_timeout='2s'),
             harness.channel(cls.mock, 'second', priority=2, cost='0.25'),
         ], routing={'cooldown': '0s', 'attempts': 2})
         cls.gate.account('rich', '1000')

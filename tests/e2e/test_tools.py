@@ -32,7 +32,7 @@ class Tools(unittest.TestCase):
         path = harness.program(name)
         if prefix:
             args = ('-p', self.gateway.folder, *args)
-        done = subprocess.run([path, *args], capture_output=True, timeout=30,
+        done = subprocess.run([path, *args], capture_output=True, timeout=60,
                               check=False, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, status, (args, done.stderr))
         return done.stdout.decode(), done.stderr.decode()
@@ -242,15 +242,15 @@ class LiveReports(unittest.TestCase):
                 swarm.add(client.request(
                     'POST', '/v1/chat/completions',
                     client.chat('hello @@hold=1'), key))
-                swarm.run(lambda: mock.tally(0)['holding'] == 1, 5)
+                swarm.run(lambda: mock.tally(0)['holding'] == 1)
                 held = (harness.nano(one.show('acme')['balance'])
                         - harness.nano(one.show('acme')['available']))
                 row, = one.report('accounts')
                 self.assertGreater(held, 0)
                 self.assertEqual(harness.nano(row['open_holds']), held)
                 mock.release()
-                self.assertTrue(swarm.run(timeout=5))
-            harness.wait_until(one.settled, 5, 'settling')
+                self.assertTrue(swarm.run())
+            harness.wait_until(one.settled, what='settling')
             self.assertEqual(one.report('accounts')[0]['open_holds'], '0.00')
             rows = one.report('requests')
             self.assertEqual({row['provider'] for row in rows}, {'openai'})
@@ -274,7 +274,7 @@ class Prices(unittest.TestCase):
                     json.dump(prices, file)
                 done = subprocess.run(
                     [harness.program('tollgatectl'), 'prices', 'import',
-                     '--litellm', source], capture_output=True, timeout=30,
+                     '--litellm', source], capture_output=True, timeout=60,
                     check=True)
                 self.assertIn(b'image: not billed by the token', done.stderr)
                 with open(gate.path('prices.conf'), 'wb') as file:

@@ -86,11 +86,11 @@ class Upstreams(unittest.TestCase):
         with open(anchors, 'w', encoding='ascii') as stream:
             stream.write(''.join(self.trusted))
         gate = harness.Gateway(
-            [harness.channel(bad, 'bad', connect_timeout='500ms', **fields),
+            [harness.channel(bad, 'bad', connect_timeout='1s', **fields),
              harness.channel(well, 'well', priority=2)],
             environment={'SSL_CERT_FILE': anchors}, workers=2,
             routing={'cooldown': '60s'},
-            probe={'interval': '300ms', 'timeout': '400ms'})
+            probe={'interval': '300ms', 'timeout': '2s'})
         self.addCleanup(gate.close)
         gate.account('rich', '1000')
         return gate, gate.key('rich')

@@ -45,7 +45,7 @@ class Hook:
                          daemon=True).start()
         self.url = f'http://127.0.0.1:{self.server.server_port}/hooks/money'
 
-    def wait(self, count, timeout=10):
+    def wait(self, count, timeout=harness.SLOW):
         with self.seen:
             self.seen.wait_for(lambda: len(self.events) >= count, timeout)
             return list(self.events)
