@@ -40,6 +40,9 @@ class Routes(unittest.TestCase):
                 {'name': 'label', 'channels': ['two'],
                  'match': {'metadata': [{'name': 'team',
                                          'value': 'batch-*'}]}},
+                {'name': 'caller', 'channels': ['two'],
+                 'match': {'metadata': [{'name': 'user_id',
+                                         'value': 'batch-*'}]}},
                 {'name': 'gold', 'channels': ['two', 'three'],
                  'match': {'groups': ['gold']}, 'strategy': 'cost'},
                 {'name': 'tagged', 'channels': ['two'],
@@ -88,12 +91,25 @@ class Routes(unittest.TestCase):
                             (['batch-7'], 'one')):
             self.assertEqual(self.went(metadata={'team': value}), name)
         self.assertEqual(self.went(metadata=None), 'one')
-        answer = self.gate.ask(
-            'POST', '/v1beta/models/gpt-4o:generateContent',
-            {'contents': [{'role': 'user', 'parts': [{'text': 'hello'}]}],
-             'labels': {'team': 'batch-7'}}, self.key)
-        self.assertEqual(answer.status, 200, answer.body)
-        self.assertEqual(answer.headers['x-tollgate-channel'], 'two')
+
+    def test_metadata_decides_in_each_dialect(self):
+        turn = [{'role': 'user', 'content': 'hello'}]
+        gemini = [{'role': 'user', 'parts': [{'text': 'hello'}]}]
+        for value, name in (('batch-7', 'two'), ('live', 'one')):
+            tags = {'team': value}
+            for path, body in (
+                    ('/v1/responses', {'model': 'gpt-4o', 'input': 'hello',
+                                       'metadata': tags}),
+                    ('/v1/messages', {'model': 'gpt-4o', 'max_tokens': 100,
+                                      'messages': turn,
+                                      'metadata': {'user_id': value}}),
+                    ('/v1beta/models/gpt-4o:generateContent',
+                     {'contents': gemini, 'labels': tags})):
+                # the mock has no Responses; where they went is all we ask
+                answer = self.gate.ask('POST', path, body, self.key)
+                self.assertIn(answer.status, (200, 404), answer.body)
+                self.assertEqual(answer.headers['x-tollgate-channel'], name,
+                                 path)
 
     def test_tags_of_a_key_decide(self):
         made = self.gate.ctl('key', 'create', '--account', 'rich',
