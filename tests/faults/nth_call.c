@@ -125,10 +125,19 @@ has_ended(int *status)
 	return waitpid(run.f.writer, status, WNOHANG) == run.f.writer;
 }
 
+/* It has met the fault and goes on, or waits as it has to. */
+static bool
+has_met(const struct kind *k)
+{
+	return faults->hits > 0 &&
+	       (k->then == EITHER ||
+		(k->then == WAITS && ledger_is(LEDGER_READONLY)));
+}
+
 /* Until all is done, the writer has ended, or it has met the fault and waits
  * for better times. */
 static bool
-work(int *status)
+work(const struct kind *k, int *status)
 {
 	bool sent = false;
 	int idle = 0;
@@ -142,7 +151,7 @@ work(int *status)
 		}
 		if (look())
 			return false;
-		idle = faults->hits ? idle + 1 : 0;
+		idle = has_met(k) ? idle + 1 : 0;
 		if (idle > FULL)
 			return false;
 		fix_pause();
@@ -187,7 +196,7 @@ with_fault(const struct kind *k, uint64_t at, uint32_t for_ever)
 	faults_order(k->call, k->error, at, for_ever);
 	begin();
 	start();
-	if (work(&status)) {
+	if (work(k, &status)) {
 		end_ended(status);
 	} else {
 		run.refusals += ledger_is(LEDGER_READONLY);
