@@ -51,7 +51,7 @@ struct ctl_column {
 /* The elements of an array as rows; at most so many columns. */
 #define CTL_COLUMNS 24u
 void ctl_print_table(const struct ctl *c, struct json_value rows,
-		     const struct ctl_column *columns, unsigned n);
+		     const struct ctl_column *all, unsigned n);
 /* The members of an object, one a line. */
 void ctl_print_object(const struct ctl *c, struct json_value object);
 
