@@ -1,5 +1,6 @@
 """Upstream names: name servers that fail, change their mind, say no."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -33,8 +34,9 @@ class NameServer(threading.Thread):
             except OSError:
                 return
             answer = self.answer(packet)
-            if answer:
-                self.socket.sendto(answer, peer)
+            with contextlib.suppress(OSError):
+                if answer:
+                    self.socket.sendto(answer, peer)
 
     def answer(self, packet):
         at, labels = 12, []

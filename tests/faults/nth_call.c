@@ -139,7 +139,7 @@ has_met(const struct kind *k)
 static bool
 work(const struct kind *k, int *status)
 {
-	bool sent = false;
+	bool sent = false, met = false;
 	int idle = 0;
 
 	for (int i = 0; i < FIX_PATIENCE; i++) {
@@ -151,7 +151,12 @@ work(const struct kind *k, int *status)
 		}
 		if (look())
 			return false;
-		idle = has_met(k) ? idle + 1 : 0;
+		/* A second later it tries again. */
+		if (!met && has_met(k)) {
+			met = true;
+			run.refusals += ledger_is(LEDGER_READONLY);
+		}
+		idle += met;
 		if (idle > FULL)
 			return false;
 		fix_pause();
@@ -199,7 +204,6 @@ with_fault(const struct kind *k, uint64_t at, uint32_t for_ever)
 	if (work(k, &status)) {
 		end_ended(status);
 	} else {
-		run.refusals += ledger_is(LEDGER_READONLY);
 		(void)fix_stop(&run.f, SIGKILL);
 	}
 	hit = faults->hits > 0;
