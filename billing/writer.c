@@ -76,6 +76,7 @@ struct writer {
 	bool stopping;
 	bool hurry; /* do not wait for the workers' rows */
 	bool orphan;
+	bool deaf; /* nobody is left who could give orders */
 	bool over;
 	bool auditing;
 	uint64_t scan_at, second_at, sweep_at, audit_at, retry_at;
@@ -345,7 +346,7 @@ sleep_until(struct writer *w, uint64_t now, uint64_t until, bool hints)
 {
 	struct pollfd p[POLLS] = {
 		[POLL_DOORBELL] = {hints ? w->args->doorbell : -1, POLLIN, 0},
-		[POLL_ORDERS] = {w->args->orders, POLLIN, 0},
+		[POLL_ORDERS] = {w->deaf ? -1 : w->args->orders, POLLIN, 0},
 		[POLL_SIGNALS] = {w->signals, POLLIN, 0},
 		[POLL_ALIVE] = {w->orphan ? -1 : w->args->alive, POLLIN, 0},
 	};
@@ -359,6 +360,8 @@ sleep_until(struct writer *w, uint64_t now, uint64_t until, bool hints)
 		doorbell_clear(w->args->doorbell);
 	if (p[POLL_ORDERS].revents)
 		take_orders(w);
+	if (p[POLL_ORDERS].revents & POLLHUP)
+		w->deaf = true;
 	if (p[POLL_SIGNALS].revents)
 		take_signals(w);
 	if (p[POLL_ALIVE].revents)

@@ -21,7 +21,7 @@
 #define WASTE_MS    1000
 #define WASTE_MAX   16384
 #define WASTE_PIECE 256
-#define IDLE_MAX    256	 /* of one target */
+#define IDLE_MAX    1024 /* of one target */
 #define TARGETS_MAX 1024 /* beyond it, unused ones go */
 
 const char *

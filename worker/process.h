@@ -131,8 +131,10 @@ struct worker {
 	bool draining;
 	unsigned look; /* rules.c: what rules ask about */
 	struct admit admit;
-	uint64_t lag_ns; /* of the last tick */
-	uint64_t now_ns; /* monotonic, of this callback */
+	uint64_t impatient; /* settle.c: answers without commit, to be told, */
+	uint64_t told_ns;   /* and when the last ones were */
+	uint64_t lag_ns;    /* of the last tick */
+	uint64_t now_ns;    /* monotonic, of this callback */
 };
 
 /* ---- tables.c ---- */

@@ -306,6 +306,19 @@ settle_limits(struct request *req)
 
 /* ---- the step ---- */
 
+/* Once a second at most: all that wait lose it together. */
+static void
+tell_impatience(struct worker *w)
+{
+	w->impatient++;
+	if (w->now_ns < w->told_ns + NS_PER_SEC)
+		return;
+	LOG_WARN("the ledger takes no entries: answers end before their commit",
+		 F_U64("answers", w->impatient));
+	w->told_ns = w->now_ns;
+	w->impatient = 0;
+}
+
 static void
 lost_patience(struct wheel_timer *t)
 {
@@ -314,7 +327,7 @@ lost_patience(struct wheel_timer *t)
 
 	if (!req->waiting)
 		return;
-	LOG_WARN("the ledger's disk stalls: an answer ends before its commit");
+	tell_impatience(req->w);
 	request_stop_waiting(req);
 	req->commit_pending = true;
 	request_go(req, STEP_receipt);

@@ -469,6 +469,32 @@ class Ends(unittest.TestCase):
                            what='the end of all')
         gateway.verify()
 
+    def test_the_writer_rests_while_the_last_streams_end(self):
+        """Nobody is left who could give it orders, which is no event."""
+        gateway, key = self.start()
+        writer = gateway.ctl('status')['ledger']['writer_pid']
+        with client.Swarm(gateway.url) as swarm:
+            swarm.add(client.request('POST', '/v1/chat/completions',
+                                     client.chat('@@hold_at=2', stream=True),
+                                     key))
+            swarm.run(lambda: swarm.sent == 1)
+            self.mock.wait(lambda tally: tally['holding'] == 1)
+            others = set(gateway.tree()) - {writer} - set(gateway.pids)
+            os.kill(gateway.pid, signal.SIGKILL)
+            gateway.process.wait(harness.SLOW)
+            gateway.process = None
+            harness.wait_until(lambda: not any(map(alive, others)),
+                               what='the end of the others')
+            before = harness.cpu_seconds(writer)
+            time.sleep(2)
+            self.assertTrue(alive(writer))
+            self.assertLess(harness.cpu_seconds(writer) - before, 1)
+            self.mock.release()
+            self.assertTrue(swarm.run())
+            self.assertEqual(swarm.tasks[0].answer.ended, 'complete')
+        harness.wait_until(lambda: not alive(writer), what='its end')
+        gateway.verify()
+
 
 class Starts(unittest.TestCase):
     """Warm starts, and starts that must fail."""
