@@ -393,12 +393,14 @@ free_process(struct process *p)
 }
 
 /* Bodies of tens of KiB come and go all the time: giving their pages back to
- * the system and taking them again would cost a page fault for each. */
+ * the system and taking them again would cost a page fault for each. Large
+ * ones have pages of their own, or what grows by steps would leave holes of
+ * many MiB behind, beyond limits.worker_memory. */
 static void
 keep_memory(void)
 {
 	(void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	(void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
 }
 
 int
