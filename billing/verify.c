@@ -78,6 +78,7 @@ more_came(struct verify *v, enum store *s)
 	*s = ledger_begin(v->scan.ledger);
 	v->scan.open = *s == STORE_OK;
 	v->scan.left = SCAN_PART;
+	scan_move(&v->scan, v->scan.next); /* its cursor is nowhere yet */
 	if (*s == STORE_OK)
 		*s = record_get(v->scan.ledger, TABLE_META, 1, &now,
 				sizeof(now));

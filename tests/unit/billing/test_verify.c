@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "billing/verify_base.h"
 #include "tests/tap.h"
 #include "tests/unit/billing/sample.h"
 
@@ -92,6 +93,36 @@ TEST(a_whole_ledger_is_balanced)
 	CHECK(str_eq(buf_str(&line),
 		     STR("balanced: 9 entries, sum 0, chain ok")));
 	sample_close(&s);
+}
+
+/* Whatever the walk looked at in between. */
+TEST(entries_that_come_meanwhile_are_checked_as_well)
+{
+	CLEANUP(buf_free) struct buf line = BUF_INIT;
+	struct fixture f;
+	struct ledger *l;
+	struct verify v;
+
+	fix_open(&f);
+	fix_start(&f);
+	CHECK_INT(fix_account(&f, "acme", 1000).result, 0);
+	for (unsigned before = 1; before < 4; before++) {
+		char idem[8] = {(char)('a' + before)};
+
+		must(ledger_open(&l, f.dir, LEDGER_READ, 0, &line) == STORE_OK);
+		must(verify_open(&v, l, NULL, &line));
+		for (unsigned i = 0; i < before; i++) {
+			idem[1] = (char)('a' + i);
+			CHECK_INT(fix_topup(&f, "acme", 10, idem).result, 0);
+		}
+		CHECK_INT(verify_entries(&v), VERIFY_BALANCED);
+		CHECK(verify_tables(&v));
+		verify_close(&v);
+		ledger_close(l);
+	}
+	if (line.n > 0)
+		printf("# %.*s\n", STR_ARG(buf_str(&line)));
+	fix_close(&f);
 }
 
 TEST(an_empty_ledger_is_balanced)
@@ -363,6 +394,7 @@ int
 main(void)
 {
 	RUN(a_whole_ledger_is_balanced);
+	RUN(entries_that_come_meanwhile_are_checked_as_well);
 	RUN(an_empty_ledger_is_balanced);
 	RUN(every_flipped_byte_of_every_row_is_found);
 	RUN(the_first_wrong_entry_is_named);
